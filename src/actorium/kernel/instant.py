@@ -1,0 +1,48 @@
+"""Moments in time: whole milliseconds since 1970 in UTC, printed as the API prints them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Self
+
+_ISO = re.compile(
+    r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,9}))?)?(Z|[+-]\d{2}:?\d{2})?", re.IGNORECASE
+)
+
+
+class Instant(int):
+    """Milliseconds since 1970-01-01T00:00:00Z. An integer in the database, ISO 8601 with three decimals and Z on the wire."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        seconds, millis = divmod(self, 1000)
+        return f"{_second(seconds)}.{millis:03d}Z"
+
+    def __repr__(self) -> str:
+        return f"Instant({self})"
+
+    def plus(self, *, secs: float = 0, millis: int = 0) -> Instant:
+        return Instant(int(self) + round(secs * 1000) + millis)
+
+    def secs_until(self, later: int) -> float:
+        return (int(later) - int(self)) / 1000
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ISO 8601; without an offset it is UTC. Raises ValueError."""
+        match = _ISO.fullmatch(text.strip())
+        if match is None:
+            raise ValueError(f"not an ISO 8601 date: {text!r}")
+        day, time, fraction, offset = match.groups()
+        time = time or "00:00"
+        full = f"{day}T{time}{':00' if len(time) == 5 else ''}{'+00:00' if offset in (None, 'Z', 'z') else offset}"
+        whole = datetime.fromisoformat(full)
+        return cls(round(whole.timestamp()) * 1000 + int((fraction or "0").ljust(3, "0")[:3]))
+
+
+@lru_cache(maxsize=1024)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
