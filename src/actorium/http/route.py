@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -89,9 +89,7 @@ Handler = Callable[[Call[Any, Any]], Awaitable[Any]]
 
 class Auth(StrEnum):
     REQUIRED = "required"
-    OPTIONAL = (
-        "optional"  # anonymous callers reach the handler; a supplied but unknown token is still refused
-    )
+    OPTIONAL = "optional"  # anonymous callers reach the handler; a supplied but unknown token is still refused
     NONE = "none"  # no token is looked at
 
 

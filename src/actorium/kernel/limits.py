@@ -22,9 +22,7 @@ GRACEFUL_ABORT_SECS = 30  # the API's own
 TIMING_OUT_SECS = 5  # our choice; the API does not publish it: time to leave between TIMING-OUT and the kill
 RUN_TIMEOUT_SECS_DEFAULT = 3600
 RUN_TIMEOUT_SECS_MAX = 10 * 365 * 86_400  # ten years: far beyond any run, far below an overflow
-RUN_TOKEN_GRACE_SECS = (
-    300  # a run's token outlives its process: SDKs send a last status message while exiting
-)
+RUN_TOKEN_GRACE_SECS = 300  # a run's token outlives its process: SDKs send a last status message while exiting
 STATUS_MESSAGE_CHARS_MAX = 10_000
 PIDS_MAX = 4096  # processes and threads of one run: browsers need hundreds, fork bombs stop here
 STARTS_CONCURRENT_MAX = 16  # containers being started at once by one supervisor
