@@ -7,10 +7,16 @@ from typing import Protocol
 
 
 class Blobs(Protocol):
-    """Bytes by key. Absent is ``KeyError``; a store that cannot answer raises ``BackendUnavailable``."""
+    """Bytes by key. Absent is ``KeyError``; a store that cannot answer raises ``BackendUnavailable``.
+
+    A key is 2 to 200 of ``[a-z0-9._-]``, the first two without a dot; others are a ``ValueError``.
+    """
 
     async def put(self, key: str, content: bytes | AsyncIterator[bytes], /) -> int:
-        """Store whole or not at all; returns the size in bytes once it is synced. A streamed body is never held whole."""
+        """Store whole or not at all; returns the size in bytes once it is synced.
+
+        A streamed body is never held whole; what its iterator raises reaches the caller, and nothing is stored.
+        """
         ...
 
     async def get(self, key: str, /, *, start: int = 0, end: int | None = None) -> bytes:
@@ -33,4 +39,6 @@ class Blobs(Protocol):
         """Every key with the prefix, in byte order."""
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Finish what is being written."""
+        ...

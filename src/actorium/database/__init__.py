@@ -13,6 +13,14 @@ from typing import Any, Protocol, TypeVar
 T = TypeVar("T")
 
 
+class StatementRefused(Exception):
+    """The engine refuses a statement or a value in it: a bug of the code that sent it. The work is over."""
+
+
+class UniqueViolation(StatementRefused):
+    """A row with this key is already there. Prefer ``ON CONFLICT``: the work that meets this is over."""
+
+
 class Row(Protocol):
     """One row, by column name."""
 
@@ -53,8 +61,9 @@ class Database(Protocol):
 
     A work is a plain function of a transaction. It may be run more than once (a failed group commit runs each
     work again alone), so it has no effect outside its transaction; it touches a bounded number of rows.
-    What a work raises rolls back that work alone and reaches its caller.
-    Driver errors stop here: ``BackendUnavailable`` is what callers see.
+    What a work raises rolls back that work alone and reaches its caller; a work cannot go on after an error of its
+    transaction. A cancelled caller leaves its work whole or not at all.
+    Driver errors stop here: ``BackendUnavailable`` when the engine cannot answer, ``StatementRefused`` for bugs.
     """
 
     async def read(self, work: Work[T], /) -> T:
@@ -66,7 +75,12 @@ class Database(Protocol):
         ...
 
     def listen(self, channel: str) -> AsyncIterator[frozenset[str]]:
-        """Keys woken on a channel since the last step, coalesced. An empty set means: read everything again."""
+        """Keys woken on a channel since the last step, coalesced. An empty set means: read everything again.
+
+        Registered by the call itself, so what is committed after it is never missed; ends with ``close``.
+        """
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Finish what is waiting, then let go of the engine. A second call is fine."""
+        ...

@@ -44,8 +44,112 @@ REQUESTS_PER_BATCH_MAX = 25  # the API's own
 REQUEST_LOCK_SECS_MAX = 86_400
 NAME_CHARS_MAX = 63  # the API's own for resource names
 RECORD_KEY_CHARS_MAX = 256  # the API's own
+RECORD_BYTES_MAX = 1_073_741_824  # one record as stored; streamed, so only the disk pays for it
+RECORD_PIECE_BYTES = 262_144  # how much of a record is held at a time while it is sent or decoded
+KEYS_PER_PAGE_MAX = 1000  # the API's own
+CHUNKS_PER_READ = 256  # dataset chunks looked at together
+DATASET_BLOCK_BYTES = 262_144  # how much of a dataset is read and sent at a time
+ITEM_DEPTH_MAX = 200  # levels of nesting in an item: far beyond real ones, far below what recursion bears
+COLUMNS_MAX = 2000  # the API's own, of a csv, xlsx or html export
+COLUMN_CHARS_MAX = 200  # the API's own
+FIELDS_MAX = 1000  # names in one of the items parameters
+HEAD_REQUESTS_MAX = 1000  # the API's own
+HEAD_REQUESTS_DEFAULT = 100
+LOCKED_REQUESTS_MAX = 25  # the API's own
+LISTED_REQUESTS_MAX = 10_000  # the API's own
+LISTED_REQUESTS_DEFAULT = 1000
+LISTED_BYTES_MAX = 9_437_184  # a page of requests ends here: they may hold payloads
+CLIENT_KEY_CHARS_MAX = 32  # the API's own
+UNIQUE_KEY_BYTES_MAX = 65_536  # far beyond any URL
+SIGNED_LINK_SECS = 14 * 86_400  # the API's own: how long links made by the server hold
+ACCESSES_PENDING_MAX = 100_000  # storages whose uses wait in memory for the next flush
+ACCESSES_PER_WRITE = 500
+ACCESSES_PERIOD_SECS = 5.0  # how late accessedAt and read counts reach the rows; a crash loses this much of them
+SWEPT_ROWS_PER_WRITE = 500  # contents of deleted storages removed in one transaction
+SWEEP_PERIOD_SECS = 10.0
 
 # Loops
 SUPERVISOR_PERIOD_SECS = 1.0  # how late a missed hint is noticed
 STATS_PERIOD_SECS = 1.0  # how often a run is measured
 TOMBSTONE_SECS = 600  # how long a removed container's name is kept: longer than any executor call
+
+# The process builder
+DOCKERFILE_BYTES_MAX = 262_144  # far beyond any real one; BuildKit reads the whole file too
+DOCKERFILE_INSTRUCTIONS_MAX = 500
+DOCKERFILE_STAGES_MAX = 20
+BUILD_LAYERS_MAX = 60  # one mount call names them all and has a page for it
+IGNORE_PATTERNS_MAX = 1000  # lines of a .dockerignore
+ARCHIVE_BYTES_MAX = 2 * 1024 * 1024 * 1024  # what one ADD of an archive may unpack: bombs stop here
+ARCHIVE_ENTRIES_MAX = 200_000
+BUILD_LAYER_KEPT_SECS = 7 * 86_400  # how long a layer that no image needs waits for the next build to reuse it
+BUILD_LOCK_PERIOD_SECS = 0.05  # how late a build notices that an equal one has finished
+PROBE_SECS = 10  # what an interpreter may take to tell its version
+PIDS_BUILD_MAX = 2048  # processes and threads of one build step
+
+# Database
+WRITES_PER_COMMIT_MAX = 256  # works that share one synced commit: more gains little and makes the first one wait
+WRITES_WAITING_MAX = 10_000  # works in line for a commit: about a second of the slowest disk worth serving
+WRITE_TRIES_MAX = 5  # how often a work is run again alone after a deadlock or a failed group
+WAKE_KEYS_MAX = 1000  # keys one listener has not read yet; beyond it is told to read everything
+SQLITE_BUSY_SECS = 5.0  # how long to wait for another process's transaction
+SQLITE_CACHE_KBYTES = 8000  # pages kept by each of the two connections
+SQLITE_FREE_PAGES_KEPT = 2048  # 8 MB of free pages stay in the file for reuse, what is beyond leaves the disk
+SQLITE_VACUUM_PAGES = 256  # given back at a time, while nobody waits
+SQLITE_WAL_BYTES_KEPT = 67_108_864  # a larger log file is cut back after a checkpoint
+POSTGRES_WRITERS = 2  # threads that group: while one waits for the disk, the other fills the next group
+POSTGRES_READERS = 4  # connections that read
+POSTGRES_CONNECT_SECS = 10
+POSTGRES_LOCK_SECS = 10  # how long a work may wait for another's row; then it is run again alone
+POSTGRES_STATEMENT_SECS = 60  # a work touches a bounded number of rows; what takes longer is stuck
+POSTGRES_LISTEN_AGAIN_SECS = 1.0  # between attempts to listen again after the connection was lost
+POSTGRES_NOTIFY_BYTES_MAX = 7999  # PostgreSQL's own limit of one notification
+POSTGRES_STATEMENTS_CACHED = 512  # prepared per connection; more than the server has
+
+# Blobs
+BLOB_PIECE_BYTES = 262_144  # how much of a streamed blob is held at a time
+BLOB_DIRECT_BYTES = 131_072  # up to here a read on the event loop costs less than a thread
+BLOB_THREADS = 4  # more do not make one disk faster
+BLOB_KEY_CHARS_MAX = 200  # below every file system's 255
+
+# Users, Actors and builds
+TOKEN_CHARS_MIN = 16  # shorter ones could be guessed
+STALE_TRIES_MAX = 8  # how often a decision is made again because somebody else changed the row first
+ACTORS_PER_USER_MAX = 500  # the API's own
+ACTOR_NAME_CHARS_MIN = 3  # the API's own
+VERSIONS_PER_ACTOR_MAX = 50  # our choice: an Actor is read together with all its versions
+ENV_VARS_PER_VERSION_MAX = 500  # our choice: they are copied into every build
+ENV_NAME_CHARS_MAX = 100  # the API's own
+ENV_VALUE_CHARS_MAX = 50_000  # the API's own
+SOURCE_FILES_MAX = 5000  # our choice: far above what fits a push, far below what stalls a build
+SOURCE_PATH_CHARS_MAX = 1024  # below every file system's limit
+CLOCK_SKEW_SECS = 300  # our choice: how far a caller's clock may be behind ours
+PRICING_INFOS_MAX = 200  # our choice: the history of an Actor's prices
+TAG_CHARS_MAX = 63  # as for names
+ACTOR_TEXT_CHARS_MAX = 20_000  # our choice: titles, descriptions and example inputs
+INPUT_SCHEMA_BYTES_MAX = 500_000  # the API's own
+BUILD_NUMBER_MAX = 99_999  # the API's own: builds of one version
+BUILD_DISK_PER_MEMORY = 2  # the API's own
+BUILD_LEASE_SECS = 30.0  # how long a build stays with a server that stopped renewing its claim
+BUILDS_LIVE_READ_MAX = 500  # live builds one tick looks at
+BUILDS_SWEPT_MAX = 20  # removed builds one tick cleans up behind
+BUILD_LOG_FLUSH_SECS = 0.1  # how late a build's line may be in its log
+BUILD_LOG_FLUSH_LINES = 64  # as many lines are written at once
+
+# HTTP edge
+BODY_STALL_SECS = 60.0  # a request body may pause this long between two pieces, then 408
+HEAD_BYTES_MAX = 131_072  # request line and headers together: run starts carry webhooks in the URL
+HEAD_SECS_MAX = 30.0  # for the whole request line and headers, and for a body nobody reads any more
+QUERY_PARAMS_MAX = 200  # names in one query string
+TOKEN_CHARS_MAX = 512  # longer tokens are unknown without asking
+RATE_BUCKETS_MAX = 100_000  # remembered callers and resources, about 20 MB
+COMPRESS_BYTES_MIN = 2048  # smaller replies cost more to compress than to send
+COMPRESS_BYTES_MAX = 16_777_216  # larger ones would hold the loop
+STREAM_WATCH_SECS = 0.05  # streams older than this are watched for clients that leave
+KEEP_ALIVE_SECS = 75  # idle connections; longer than clients' own pools keep them
+SHUTDOWN_SECS = 10  # how long requests in flight may take after the server was told to stop
+WEBSOCKET_BYTES_MAX = 1_048_576  # one message from a client
+
+# Containers
+FORWARDER_HOLD_SECS = 60  # how long an API call of a run waits for a server that is down
+FORWARDER_CONNECTIONS_MAX = 1024  # connections of one run's forwarder; more wait in the kernel's queue
+LOG_READ_BYTES_MAX = 1_048_576  # how much of a container's log one read returns

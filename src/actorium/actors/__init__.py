@@ -1,0 +1,1 @@
+"""Actors, their versions with sources and environment variables."""

@@ -1,0 +1,185 @@
+"""What each instruction does to a stage: one small function per instruction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from actorium.builders import BuildFailed
+from actorium.builders.process.bases import NEEDS_ENGINE, system_packages_missing
+from actorium.builders.process.dockerfile import DockerfileError, Instruction
+from actorium.builders.process.state import StageState
+from actorium.builders.process.steps import CopyStep, FolderStep, RunStep
+
+Outcome: TypeAlias = tuple[RunStep | CopyStep | FolderStep | None, tuple[str, ...]]
+_ARCHIVE_URLS = ("http://", "https://", "git@", "ssh://", "git://")
+
+
+def act(instruction: Instruction, state: StageState, aliases: Mapping[str, int]) -> Outcome:
+    """The instruction's action and notes; changes the state. Raises ``DockerfileError`` and ``ExpansionError``."""
+    if instruction.keyword in ("COPY", "ADD"):
+        return _copy(instruction, state, aliases)
+    return _ACTIONS[instruction.keyword](instruction, state)
+
+
+def _run(instruction: Instruction, state: StageState) -> Outcome:
+    notes = []
+    for name, value in instruction.flags:
+        kind = dict(part.partition("=")[::2] for part in value.split(",")).get("type", "bind")
+        if name == "mount" and kind == "bind":
+            raise DockerfileError(
+                instruction.line,
+                "RUN --mount=type=bind needs a container engine; COPY the files before this line instead",
+            )
+        notes.append(f"--{name}={value} has no effect here")
+    command = instruction.rest
+    if instruction.json_form is not None:
+        argv = instruction.json_form
+        if not argv:
+            raise DockerfileError(instruction.line, "RUN needs a command")
+    else:
+        command = _with_heredocs(instruction)
+        argv = (*state.shell, command)
+    missing = system_packages_missing(" ".join(argv) if instruction.json_form else command)
+    if missing:
+        raise BuildFailed(NEEDS_ENGINE.format(what=f"RUN {missing} (line {instruction.line})"))
+    return RunStep(argv=argv, env=state.run_env(), workdir=state.workdir, command=command), tuple(notes)
+
+
+def _with_heredocs(instruction: Instruction) -> str:
+    """The shell reads a heredoc itself; one that is the whole instruction is the script."""
+    if not instruction.heredocs:
+        return instruction.rest
+    first = instruction.heredocs[0]
+    if instruction.rest.lstrip("0123456789").lstrip("<-").strip("\"'") == first.name:
+        return first.content
+    tail = "".join(f"{each.content}{each.name}\n" for each in instruction.heredocs)
+    return f"{instruction.rest.replace('<<-', '<<')}\n{tail}"
+
+
+def _copy(instruction: Instruction, state: StageState, aliases: Mapping[str, int]) -> Outcome:
+    keyword, line = instruction.keyword, instruction.line
+    words = list(instruction.json_form) if instruction.json_form is not None else instruction.rest.split()
+    if len(words) < 2:
+        raise DockerfileError(line, f"{keyword} needs a source and a destination")
+    *sources, target = words
+    names = {each.name for each in instruction.heredocs}
+    texts = tuple(
+        (each.name, state.expand_text(each.content) if each.expands else each.content) for each in instruction.heredocs
+    )
+    plain = tuple(state.expand(word) for word in sources if not _names_heredoc(word, names))
+    if any(source.startswith(_ARCHIVE_URLS) for source in plain):
+        raise DockerfileError(line, "ADD of an address needs a container engine; use RUN curl instead")
+    place = state.absolute(state.expand(target))
+    if len(plain) + len(texts) > 1 and not place.endswith("/"):
+        raise DockerfileError(line, f"{keyword} with more than one source needs a destination that ends with /")
+    notes = [f"--{name} has no effect here" for name in ("link", "checksum") if instruction.flag(name) is not None]
+    if instruction.flag("chown") is not None:
+        notes.append("--chown has no effect: every file belongs to the Actor's own user")
+    for name in ("parents", "exclude", "keep-git-dir"):
+        if instruction.flag(name) is not None:
+            raise DockerfileError(line, f"{keyword} --{name} is not supported without a container engine")
+    source_stage = instruction.flag("from")
+    step = CopyStep(
+        sources=plain,
+        target=place,
+        stage=aliases[source_stage.lower()] if source_stage is not None else None,
+        mode=_mode(instruction, state),
+        unpack=keyword == "ADD",
+        inline=texts,
+    )
+    return step, tuple(notes)
+
+
+def _names_heredoc(word: str, names: set[str]) -> bool:
+    return word.startswith("<<") and word.lstrip("<-").strip("\"'") in names
+
+
+def _mode(instruction: Instruction, state: StageState) -> int | None:
+    text = instruction.flag("chmod")
+    if text is None:
+        return None
+    text = state.expand(text)
+    if not text or len(text) > 4 or set(text) - set("01234567"):
+        raise DockerfileError(instruction.line, f"--chmod={text} must be an octal number such as 755")
+    return int(text, 8) & 0o777
+
+
+def _env(instruction: Instruction, state: StageState) -> Outcome:
+    changes = dict(state.pairs(instruction.rest))  # all are read before any is set, as Docker does
+    if any(not name or "\0" in name or "=" in name for name in changes):
+        raise DockerfileError(instruction.line, "a variable's name is empty or not valid")
+    state.env |= changes
+    return None, ()
+
+
+def _arg(instruction: Instruction, state: StageState) -> Outcome:
+    state.declare(instruction.rest)
+    return None, ()
+
+
+def _workdir(instruction: Instruction, state: StageState) -> Outcome:
+    path = state.expand(instruction.rest.strip())
+    if not path:
+        raise DockerfileError(instruction.line, "WORKDIR is empty")
+    return FolderStep(path=state.move(path)), ()
+
+
+def _user(instruction: Instruction, state: StageState) -> Outcome:
+    state.user = state.expand(instruction.rest.strip())
+    return None, (f"USER {state.user}: the Actor always runs as a user of its own, without rights on this machine",)
+
+
+def _command(instruction: Instruction, state: StageState) -> tuple[str, ...]:
+    if instruction.json_form is not None:
+        return instruction.json_form
+    return (*state.shell, instruction.rest) if instruction.rest else ()
+
+
+def _cmd(instruction: Instruction, state: StageState) -> Outcome:
+    state.cmd, state.cmd_is_own = _command(instruction, state), True
+    return None, ()
+
+
+def _entrypoint(instruction: Instruction, state: StageState) -> Outcome:
+    state.entrypoint = _command(instruction, state)
+    if not state.cmd_is_own:
+        state.cmd = ()
+    return None, ()
+
+
+def _shell(instruction: Instruction, state: StageState) -> Outcome:
+    state.shell = instruction.json_form or state.shell
+    return None, ()
+
+
+def _label(instruction: Instruction, state: StageState) -> Outcome:
+    dict(state.pairs(instruction.rest))  # only to say what is wrong with it
+    return None, ()
+
+
+def _nothing(_instruction: Instruction, _state: StageState) -> Outcome:
+    return None, ()
+
+
+def _no_effect(instruction: Instruction, _state: StageState) -> Outcome:
+    return None, (f"{instruction.keyword} has no effect here",)
+
+
+_ACTIONS: Mapping[str, Callable[[Instruction, StageState], Outcome]] = {
+    "RUN": _run,
+    "ENV": _env,
+    "ARG": _arg,
+    "WORKDIR": _workdir,
+    "USER": _user,
+    "CMD": _cmd,
+    "ENTRYPOINT": _entrypoint,
+    "SHELL": _shell,
+    "LABEL": _label,
+    "MAINTAINER": _nothing,
+    "EXPOSE": _nothing,
+    "STOPSIGNAL": _no_effect,
+    "VOLUME": _no_effect,
+    "HEALTHCHECK": _no_effect,
+    "ONBUILD": _no_effect,
+}

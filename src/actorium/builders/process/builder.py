@@ -1,0 +1,87 @@
+"""The process builder: an image from a Dockerfile on the host's own toolchain, each RUN in the sandbox of runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import uv
+
+from actorium.builders import BuildFailed, BuildSpec, Image
+from actorium.builders.process.bases import PREFIX
+from actorium.builders.process.host_environment import build_environment
+from actorium.builders.process.interpreters import Interpreters
+from actorium.builders.process.making import Host, Making
+from actorium.builders.process.output import Output, credentials
+from actorium.builders.process.patterns import checked_names
+from actorium.builders.process.store import Store
+from actorium.builders.process.threads import in_thread
+from actorium.executors.process.step import run_step
+from actorium.kernel.clock import Clock
+from actorium.kernel.errors import TimedOut
+
+
+class ProcessBuilder:
+    """Builds Python Actors without a container engine. Safe to use from several processes on one folder."""
+
+    def __init__(
+        self,
+        state_folder: Path,
+        *,
+        clock: Clock,
+        environment: Mapping[str, str],
+        uid_base: int | None = None,
+        cpu_cores: float | None = None,
+        allow_host_network: bool = False,
+    ) -> None:
+        """``environment`` is the server's: PATH and HOME find interpreters, package settings reach build steps.
+
+        ``uid_base`` is the executor's; ``cpu_cores`` is what one build may use, all of the machine's by default.
+        """
+        self._clock = clock
+        self._store = Store(state_folder)
+        variables, files = build_environment(environment, folder=f"{PREFIX}/build")
+        self._host = Host(
+            environment=variables,
+            files=files,
+            interpreters=Interpreters(environment),
+            uv=Path(uv.find_uv_bin()),
+            uv_version=version("uv"),
+            uid_base=uid_base,
+            cpu_cores=cpu_cores if cpu_cores is not None else float(os.cpu_count() or 1),
+            allow_host_network=allow_host_network,
+            run=run_step,
+        )
+
+    async def build(self, spec: BuildSpec, log: Callable[[bytes], None]) -> Image:
+        """Build, writing whole lines to the log, several in one call when they come fast. See the port."""
+        checked_names(spec.files)
+        output = Output(log, secrets=credentials(self._host.environment.values()))
+        work = self._store.work(spec.owner_number, spec.name)
+        self._store.prepare(spec.owner_number, self._host.uid(spec.owner_number))
+        late = BuildFailed("The build took longer than it may and was stopped.")
+        try:
+            async with (
+                asyncio.timeout(max(0.0, self._clock.now().secs_until(spec.deadline))),
+                self._store.owner_in_use(spec.owner_number, self._clock),
+            ):
+                work.mkdir(parents=True, exist_ok=True)
+                making = Making(spec, output, store=self._store, host=self._host, clock=self._clock, work=work)
+                return await making.image()
+        except (TimeoutError, TimedOut) as error:
+            raise late from error
+        finally:
+            output.end()
+            await in_thread(shutil.rmtree, work, ignore_errors=True)
+
+    async def remove(self, reference: str) -> None:
+        """Forget an image and the layers that nothing else needs; absent is success."""
+        await in_thread(self._store.remove, reference)
+
+    async def prune(self) -> None:
+        """Delete layers that no image needs and no build used for a week, and what killed servers left."""
+        await in_thread(self._store.prune, int(self._clock.now()) / 1000)

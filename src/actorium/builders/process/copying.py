@@ -1,0 +1,183 @@
+"""COPY and ADD: which files a source names, where they go, and placing them in a layer."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import posixpath
+import stat
+import tarfile
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from actorium.builders import BuildFailed
+from actorium.builders.process.layers import Layers, LayerWriter, Node
+from actorium.builders.process.patterns import PatternError, has_wildcard, matches
+from actorium.builders.process.steps import CopyStep
+from actorium.kernel.limits import ARCHIVE_BYTES_MAX, ARCHIVE_ENTRIES_MAX
+
+_ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The source files that may be copied, ``.dockerignore`` applied."""
+
+    files: Mapping[str, bytes]
+    left_out: frozenset[str] = frozenset()
+    """The names that the ``.dockerignore`` took away: to say so."""
+
+    def chosen(self, source: str) -> dict[str, str]:
+        """The files that one COPY source names: path in the source → path below the destination.
+
+        A file's own name is empty when it is named by itself: the destination decides. Raises ``BuildFailed``.
+        """
+        if {".."} & set(source.split("/")) and posixpath.normpath(source.lstrip("/")).startswith(".."):
+            raise BuildFailed(f"COPY source {source} lies outside of the source folder")
+        path = posixpath.normpath("/" + source.lstrip("/")).lstrip("/")
+        found: dict[str, str] = {}
+        for name in [path] if not has_wildcard(path) else _matching(path, self.files):
+            found |= self._below(name)
+        if not found and not has_wildcard(path):
+            hint = ", because .dockerignore leaves it out" if self._is_left_out(path) else ""
+            if path:
+                raise BuildFailed(f"COPY source {source} was not found in the source files{hint}")
+        return found
+
+    def _below(self, name: str) -> dict[str, str]:
+        if name in self.files:
+            return {name: ""}
+        prefix = f"{name}/" if name else ""
+        return {path: path[len(prefix) :] for path in self.files if path.startswith(prefix)}
+
+    def _is_left_out(self, path: str) -> bool:
+        return any(name == path or name.startswith(f"{path}/") for name in self.left_out)
+
+
+def place(step: CopyStep, context: Context, writer: LayerWriter) -> None:
+    """Carry out a COPY or ADD from the source files. Raises ``BuildFailed``."""
+    for source in step.sources:
+        for path, below in context.chosen(source).items():
+            content = context.files[path]
+            if step.unpack and not below and _is_archive(content):
+                _unpack(path, content, step.target, writer)
+                continue
+            mode = step.mode if step.mode is not None else (0o755 if content.startswith(b"#!") else 0o644)
+            writer.put(_destination(step.target, path, below, writer), content, mode=mode)
+        if not context.chosen(source):
+            writer.make_dir(step.target)
+    for name, text in step.inline:
+        mode = step.mode if step.mode is not None else 0o644
+        writer.put(_destination(step.target, name, "", writer), text.encode("utf-8", "surrogatepass"), mode=mode)
+
+
+def place_from(step: CopyStep, stage: Layers, writer: LayerWriter) -> None:
+    """Carry out a COPY --from another stage, whose files nobody vouches for. Raises ``BuildFailed``."""
+    for source in step.sources:
+        path = posixpath.normpath("/" + source.lstrip("/"))
+        names = _globbed(path, stage) if has_wildcard(path) else [path]
+        for name in names:
+            real = stage.resolve(name)
+            node = stage.find(real)
+            if node is None or (node.of_host and not node.is_dir):
+                raise BuildFailed(f"COPY --from: {name} was not found in the stage")
+            if node.is_dir:
+                _tree(node, stage, real, step=step, target=step.target.rstrip("/") or "/", writer=writer)
+            else:
+                _one(node, _destination(step.target, name, "", writer), step, writer)
+
+
+def fingerprint(step: CopyStep, context: Context, digests: Mapping[str, str]) -> list[object]:
+    """What of a COPY decides what it makes: for the layer's key."""
+    chosen = [
+        sorted((below, posixpath.basename(path), digests[path]) for path, below in context.chosen(source).items())
+        for source in (step.sources if step.stage is None else ())
+    ]
+    return [step.sources, step.target, step.mode, step.unpack, step.inline, chosen]
+
+
+def _destination(target: str, path: str, below: str, writer: LayerWriter) -> str:
+    if below:
+        return posixpath.join(target, below)
+    node = writer.view.find(writer.view.resolve(target))
+    if target.endswith("/") or (node is not None and node.is_dir):
+        return posixpath.join(target, posixpath.basename(path))
+    return target
+
+
+def _matching(pattern: str, files: Iterable[str]) -> list[str]:
+    depth = pattern.count("/") + 1
+    names = {"/".join(parts[:depth]) for path in files if len(parts := path.split("/")) >= depth}
+    try:
+        return sorted(name for name in names if matches(pattern, name))
+    except PatternError as error:
+        raise BuildFailed(f"COPY source {pattern}: {error}") from error
+
+
+def _globbed(pattern: str, stage: Layers) -> list[str]:
+    found = ["/"]
+    for part in pattern.strip("/").split("/"):
+        following = []
+        for folder in found:
+            node = stage.find(stage.resolve(folder))
+            names = stage.names(node) if node is not None and node.is_dir else []
+            following += [posixpath.join(folder, name) for name in names if matches(part, name)]
+        found = following
+    return found
+
+
+def _tree(node: Node, stage: Layers, path: str, *, step: CopyStep, target: str, writer: LayerWriter) -> None:
+    todo = [(node, path, target)]
+    while todo:
+        node, path, target = todo.pop()
+        writer.make_dir(target, stat.S_IMODE(node.mode) & 0o777)
+        for name in stage.names(node):
+            child = stage.find(posixpath.join(path, name))
+            if child is None:
+                continue
+            if child.is_dir:
+                todo.append((child, posixpath.join(path, name), posixpath.join(target, name)))
+            else:
+                _one(child, posixpath.join(target, name), step, writer)
+
+
+def _one(node: Node, target: str, step: CopyStep, writer: LayerWriter) -> None:
+    if node.is_link:
+        writer.link(target, str(node.places[0].readlink()))
+    elif node.is_file:
+        writer.put(target, node.places[0], mode=step.mode if step.mode is not None else node.mode)
+
+
+def _is_archive(content: bytes) -> bool:
+    return content.startswith(_ARCHIVES) or content[257:262] == b"ustar"
+
+
+def _unpack(name: str, content: bytes, target: str, writer: LayerWriter) -> None:
+    """An archive's files, folders and links; nothing of it is ever handed to the host's own path lookups."""
+    total = 0
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            for count, member in enumerate(archive):
+                parts = [part for part in member.name.split("/") if part not in ("", ".")]
+                total += member.size
+                if ".." in parts or "\0" in member.name or total > ARCHIVE_BYTES_MAX or count > ARCHIVE_ENTRIES_MAX:
+                    raise BuildFailed(f"ADD {name}: the archive is too large or holds a path that leads out of it")
+                _member(archive, member, posixpath.join(target, *parts), writer, target=target)
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        raise BuildFailed(f"ADD {name}: the archive cannot be unpacked: {error}") from error
+
+
+def _member(archive: tarfile.TarFile, member: tarfile.TarInfo, path: str, writer: LayerWriter, *, target: str) -> None:
+    if member.isdir():
+        writer.make_dir(path)
+    elif member.issym():
+        writer.link(path, member.linkname)
+    elif member.isreg():
+        file = archive.extractfile(member)
+        if file is not None:
+            writer.put(path, file, mode=member.mode & 0o777 | 0o400)
+    elif member.islnk():
+        node = writer.view.find(posixpath.join(target, posixpath.normpath("/" + member.linkname).lstrip("/")))
+        if node is not None and node.is_file and not node.of_host:
+            writer.put(path, node.places[0], mode=node.mode)

@@ -1,0 +1,293 @@
+"""One build from its Dockerfile to its image: walks the steps, reuses layers, makes the others."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import textwrap
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from actorium.builders import BuildFailed, BuildSpec, Image
+from actorium.builders.process import base_layer, plan
+from actorium.builders.process.bases import CACHE, PYTHON, UV, python_base, recognise
+from actorium.builders.process.copying import Context, fingerprint, place, place_from
+from actorium.builders.process.default_dockerfile import default_dockerfile
+from actorium.builders.process.dockerfile import Dockerfile, parse
+from actorium.builders.process.interpreters import Interpreters
+from actorium.builders.process.layers import Layers, LayerWriter, hand_over
+from actorium.builders.process.output import Output
+from actorium.builders.process.patterns import context_files
+from actorium.builders.process.state import Config
+from actorium.builders.process.steps import CopyStep, FolderStep, RunStep, Step
+from actorium.builders.process.store import Entry, Store
+from actorium.builders.process.threads import in_thread
+from actorium.executors.process.image import ProcessImage, save
+from actorium.executors.process.step import Bind, StepSpec
+from actorium.kernel.clock import Clock
+from actorium.kernel.limits import BUILD_LAYERS_MAX, PIDS_BUILD_MAX
+
+COMMAND_CHARS_MAX = 300  # of a failed command in the message; the log has the whole
+PACKAGES = ("pip", "setuptools", "wheel")  # what Python base images bring
+STEP_ENVIRONMENT = {
+    "UV_CACHE_DIR": f"{CACHE}/uv",
+    "UV_LINK_MODE": "copy",
+    "UV_PYTHON_DOWNLOADS": "never",
+    "UV_NO_PROGRESS": "1",
+    "UV_COMPILE_BYTECODE": "1",
+    "PIP_CACHE_DIR": f"{CACHE}/pip",
+    "PIP_NO_INPUT": "1",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What of this machine and its settings a build uses."""
+
+    environment: Mapping[str, str]
+    """Package indexes, proxies and certificates for build steps."""
+    files: Mapping[str, Path]
+    """Certificates that those name: path inside → file of the host."""
+    interpreters: Interpreters
+    uv: Path
+    uv_version: str
+    uid_base: int | None
+    cpu_cores: float
+    allow_host_network: bool
+    run: Callable[[StepSpec, Callable[[bytes], None]], Awaitable[int]]
+
+    def uid(self, owner_number: int) -> int | None:
+        """Who owns what an owner's builds write; None when this server may not give files away."""
+        return owner_uid(owner_number, self.uid_base) if os.geteuid() == 0 else None
+
+
+@dataclass(slots=True)
+class Built:
+    """A stage as far as it has come."""
+
+    key: str
+    config: Config
+    toolchain: tuple[str, ...]
+    entries: list[Entry] = field(default_factory=list)
+    layers: list[Path] = field(default_factory=list)
+
+
+class Making:
+    """One build. ``image`` is called once."""
+
+    def __init__(self, spec: BuildSpec, output: Output, *, store: Store, host: Host, clock: Clock, work: Path) -> None:
+        self.spec, self.output, self.store, self.host, self.clock, self.work = spec, output, store, host, clock, work
+        self.made = 0
+        self.built: dict[int, Built] = {}
+        self.number = self.total = 0
+
+    async def image(self) -> Image:
+        """Build the last stage and what it needs. Raises ``BuildFailed``."""
+        name, text = await self._dockerfile()
+        files = context_files(self.spec.files, name)
+        self.context = Context(files=files, left_out=frozenset(self.spec.files.keys() - files.keys()))
+        self.digests = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+        dockerfile = parse(text)
+        stages = plan.stages(dockerfile, self.spec.build_args)
+        self.total = sum(1 + len(stage.instructions) for stage in stages)
+        for stage in stages:
+            self.built[stage.index] = await self._stage(stage, dockerfile)
+        return self._finish(self.built[stages[-1].index])
+
+    async def _dockerfile(self) -> tuple[str, str]:
+        name = self.spec.dockerfile
+        if not name:
+            own, _ = await self.host.interpreters.choose(None)
+            text = default_dockerfile(self.spec.files, minor=own.minor)
+            self.output.line("The source has no Dockerfile; this one is used:")
+            for line in text.splitlines():
+                self.output.line(f"    {line}")
+            return "Dockerfile", text
+        if name not in self.spec.files:
+            raise BuildFailed(f"the Dockerfile {name} is not among the source files")
+        try:
+            return name, self.spec.files[name].decode()
+        except UnicodeDecodeError as error:
+            raise BuildFailed(f"the Dockerfile {name} is not UTF-8 text") from error
+
+    async def _stage(self, stage: plan.Stage, dockerfile: Dockerfile) -> Built:
+        self._say(stage.text, stage.notes)
+        if stage.parent is not None:
+            below = self.built[stage.parent]
+            built = Built(below.key, below.config, below.toolchain, list(below.entries), list(below.layers))
+        else:
+            built = await self._base(stage)
+        planned = plan.steps(stage, built.config, dockerfile, self.spec.build_args)
+        files: list[Step] = []
+        material: list[object] = []
+        for step in planned.steps:
+            self._say(step.text, step.notes)
+            if isinstance(step.action, RunStep):
+                await self._files(built, files, material)
+                files, material = [], []
+                await self._run(built, step.action)
+            elif step.action is not None:
+                files.append(step)
+                material.append(self._material(step.action))
+        await self._files(built, files, material)
+        built.config = planned.config
+        return built
+
+    def _say(self, text: str, notes: tuple[str, ...]) -> None:
+        self.number += 1
+        self.output.line(f"Step {self.number}/{self.total} : {text}")
+        for note in notes:
+            self.output.line(f" ---> {note}")
+
+    async def _base(self, stage: plan.Stage) -> Built:
+        request = recognise(stage.image, line=stage.line)
+        interpreter, note = await self.host.interpreters.choose(request.minor)
+        base = python_base(request, interpreter, note)
+        for line in base.notes:
+            self.output.line(f" ---> {line}")
+        built = Built("", Config(), interpreter.toolchain)
+        env = {**self.host.environment, **STEP_ENVIRONMENT, **base.env}
+
+        async def make(upper: Path) -> None:
+            await in_thread(base_layer.write, upper, interpreter)
+            await in_thread(hand_over, upper, self.host.uid(self.spec.owner_number))
+            install = [UV, "pip", "install", "--quiet", "--no-compile-bytecode", "--python", f"{PYTHON}/bin/python"]
+            if await self._step(built, upper, argv=(*install, *PACKAGES), env=env, workdir="/") != 0:
+                self.output.line(" ---> the newest pip could not be had; Python's own is used")
+                bundled = (f"{PYTHON}/bin/python", "-m", "ensurepip", "--default-pip")
+                await self._step(built, upper, argv=bundled, env=env, workdir="/")
+
+        await self._layer(built, base_layer.fingerprint(interpreter, self.host.uv_version), make, given=False)
+        built.config = Config(env=base.env, workdir=base.workdir, cmd=base.cmd)
+        return built
+
+    def _material(self, action: RunStep | CopyStep | FolderStep) -> object:
+        if isinstance(action, CopyStep):
+            source = self.built[action.stage].key if action.stage is not None else ""
+            return ["copy", source, fingerprint(action, self.context, self.digests)]
+        return ["folder", action.path] if isinstance(action, FolderStep) else ["run"]
+
+    async def _files(self, built: Built, steps: list[Step], material: list[object]) -> None:
+        """COPY, ADD and WORKDIR that follow each other make one layer."""
+        if not steps:
+            return
+
+        def write(upper: Path) -> None:
+            writer = LayerWriter(upper, built.layers)
+            for step in steps:
+                action = step.action
+                if isinstance(action, FolderStep):
+                    node = writer.view.find(writer.view.resolve(action.path))
+                    if node is None or not node.is_dir:
+                        writer.make_dir(action.path)
+                elif isinstance(action, CopyStep) and action.stage is not None:
+                    place_from(action, Layers(self.built[action.stage].layers), writer)
+                elif isinstance(action, CopyStep):
+                    place(action, self.context, writer)
+
+        async def make(upper: Path) -> None:
+            await in_thread(write, upper)
+
+        await self._layer(built, ["files", material], make, given=True)
+
+    async def _run(self, built: Built, action: RunStep) -> None:
+        env = {**self.host.environment, **STEP_ENVIRONMENT, **action.env}
+
+        async def make(upper: Path) -> None:
+            code = await self._step(built, upper, argv=action.argv, env=env, workdir=action.workdir)
+            if code != 0:
+                command = textwrap.shorten(action.command, COMMAND_CHARS_MAX, placeholder=" ...")
+                raise BuildFailed(f"The command '{command}' returned a non-zero code: {code}", exit_code=code)
+
+        await self._layer(built, ["run", action.argv, sorted(action.env.items()), action.workdir], make, given=False)
+
+    async def _step(
+        self, built: Built, upper: Path, *, argv: tuple[str, ...], env: Mapping[str, str], workdir: str
+    ) -> int:
+        owner = self.spec.owner_number
+        step = StepSpec(
+            name=f"build-{self.spec.name}-{self.made}",
+            argv=argv,
+            env=dict(env),
+            workdir=workdir,
+            layers=tuple(built.layers),
+            upper=upper,
+            toolchain=tuple(Path(folder) for folder in built.toolchain),
+            binds=(
+                Bind(source=self.host.uv, target=UV),
+                Bind(source=self.store.cache(owner), target=CACHE, writable=True),
+                *(Bind(source=path, target=inside) for inside, path in self.host.files.items()),
+            ),
+            owner_number=owner,
+            uid_base=self.host.uid_base,
+            memory_mbytes=self.spec.memory_mbytes,
+            cpu_cores=self.host.cpu_cores,
+            pids_max=PIDS_BUILD_MAX,
+            allow_host_network=self.host.allow_host_network,
+            deadline=self.spec.deadline,
+        )
+        code = await self.host.run(step, self.output.piece)
+        self.output.end()
+        return code
+
+    async def _layer(
+        self, built: Built, material: object, make: Callable[[Path], Awaitable[None]], *, given: bool
+    ) -> None:
+        """The next layer: from the cache, or made in the work folder and published. ``given``: its files are ours."""
+        owner = self.spec.owner_number
+        built.key = _digest([owner, built.key, material])
+        entry = self.store.lookup(owner, built.key) if self.spec.use_cache else None
+        if entry is None:
+            async with self.store.only_one(owner, built.key, self.clock):
+                entry = self.store.lookup(owner, built.key) if self.spec.use_cache else None
+                if entry is None:
+                    entry = await self._make(built.key, make, given=given)
+                else:
+                    self.output.line(" ---> Using cache: an equal build has just made it")
+        else:
+            self.output.line(" ---> Using cache")
+        built.entries.append(entry)
+        if entry.layer:
+            built.layers.append(self.store.layer(owner, entry.layer))
+        if len(built.layers) > BUILD_LAYERS_MAX:
+            raise BuildFailed(f"the image has more than {BUILD_LAYERS_MAX} layers; join RUN instructions with &&")
+
+    async def _make(self, key: str, make: Callable[[Path], Awaitable[None]], *, given: bool) -> Entry:
+        owner = self.spec.owner_number
+        self.made += 1
+        upper = self.work / f"{self.made}"
+        upper.mkdir()
+        upper.chmod(0o755)
+        await make(upper)
+        size = await in_thread(hand_over, upper, self.host.uid(owner) if given else None)
+        name = "" if not any(upper.iterdir()) else _digest([key, "" if self.spec.use_cache else self.spec.name])[:32]
+        entry = Entry(layer=name, size_bytes=size)
+        self.store.publish(owner, key, entry, upper if name else None)
+        return entry
+
+    def _finish(self, built: Built) -> Image:
+        config = built.config
+        size = sum(entry.size_bytes for entry in built.entries)
+        image = ProcessImage(
+            layers=tuple(str(layer) for layer in built.layers),
+            toolchain=built.toolchain,
+            env=dict(config.env),
+            workdir=config.workdir,
+            entrypoint=config.entrypoint,
+            cmd=config.cmd,
+            user=config.user,
+            size_bytes=size,
+        )
+        reference = _digest([self.spec.owner_number, msgspec.to_builtins(image)])[:32]
+        save(self.store.image(reference), image)
+        argv = shlex.join(image.argv)
+        self.output.line(f"Successfully built {reference[:12]} ({size / 1_000_000:.1f} MB); it runs: {argv}")
+        return Image(reference=reference, size_bytes=size, cached=self.made == 0)
+
+
+def _digest(material: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(material)).hexdigest()

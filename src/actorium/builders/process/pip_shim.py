@@ -1,0 +1,142 @@
+"""The ``pip`` command of emulated Python bases: the common forms through uv, everything else through pip itself.
+
+Copied into images as it is and run there by the Actor's Python, so it stands alone and reads 3.9.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from typing import Dict, List, Optional  # noqa: UP035 - runs on Python 3.9 too
+
+PYTHON = "/opt/actorium/python/bin/python"
+UV = "/opt/actorium/build/uv"
+UNKNOWN = 2  # uv's code for an option, also one in a requirements file, that it does not know
+
+# pip's flags without a value: what uv calls them, or nothing where the default is the same.
+FLAGS: Dict[str, List[str]] = {  # noqa: UP006
+    "--no-cache-dir": [],  # the cache lies outside of the image
+    "--disable-pip-version-check": [],
+    "--no-input": [],
+    "--no-warn-script-location": [],
+    "--no-warn-conflicts": [],
+    "--break-system-packages": [],
+    "--no-color": [],
+    "--compile": ["--compile-bytecode"],
+    "--no-compile": ["--no-compile-bytecode"],
+    "--no-deps": ["--no-deps"],
+    "--pre": ["--prerelease=allow"],
+    "--force-reinstall": ["--reinstall"],
+    "--no-index": ["--no-index"],
+    "--no-build-isolation": ["--no-build-isolation"],
+    "--require-hashes": ["--require-hashes"],
+    "--quiet": ["--quiet"],
+    "-q": ["--quiet"],
+    "-qq": ["--quiet", "--quiet"],
+    "--verbose": [],
+    "-v": [],
+}
+
+# pip's options with a value: what uv calls them, or None where the value changes nothing here.
+OPTIONS: Dict[str, Optional[str]] = {  # noqa: UP006, UP045
+    "--requirement": "--requirement",
+    "-r": "--requirement",
+    "--constraint": "--constraint",
+    "-c": "--constraint",
+    "--editable": "--editable",
+    "-e": "--editable",
+    "--index-url": "--default-index",
+    "-i": "--default-index",
+    "--extra-index-url": "--index",
+    "--find-links": "--find-links",
+    "-f": "--find-links",
+    "--trusted-host": "--allow-insecure-host",
+    "--no-binary": "--no-binary",
+    "--only-binary": "--only-binary",
+    "--progress-bar": None,
+    "--timeout": None,
+    "--default-timeout": None,
+    "--retries": None,
+    "--root-user-action": None,
+    "--cache-dir": None,
+}
+
+_NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*([<>=!~;].*)?$", re.DOTALL)
+
+
+def translate(arguments: List[str]) -> Optional[List[str]]:  # noqa: UP006, UP045
+    """uv's arguments that do the same as pip's; None when that is not known to be so."""
+    command, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
+    if command in ("freeze", "list", "check") and not rest:
+        return ["pip", command]
+    return _install(rest) if command == "install" else None
+
+
+def _install(words: List[str]) -> Optional[List[str]]:  # noqa: UP006, UP045
+    out, wanted, upgrade, files, at = ["pip", "install"], [], False, False, 0
+    while at < len(words):
+        word, at = words[at], at + 1
+        if word in ("-U", "--upgrade"):
+            upgrade = True
+        elif word in FLAGS:
+            out += FLAGS[word]
+        elif not word.startswith("-"):
+            wanted.append(word)
+        else:
+            name, joined, value = word.partition("=")
+            if name not in OPTIONS and name[:2] in OPTIONS and not name.startswith("--"):
+                name, joined, value = word[:2], "=", word[2:]
+            if name not in OPTIONS or (not joined and at >= len(words)):
+                return None
+            if not joined:
+                value, at = words[at], at + 1
+            target = OPTIONS[name]
+            files = files or target in ("--requirement", "--editable")
+            out += [f"{target}={value}"] if target else []
+    if not (wanted or files):
+        return None
+    return out + (_upgrades(wanted, files=files) if upgrade else []) + ["--", *wanted]
+
+
+def _upgrades(wanted: List[str], *, files: bool) -> List[str]:  # noqa: UP006
+    """pip upgrades what is named and leaves what that needs alone, unless it must change."""
+    names = [match.group(1) for match in map(_NAME.match, wanted) if match]
+    if files or len(names) != len(wanted):
+        return ["--upgrade"]
+    return [f"--upgrade-package={name}" for name in names]
+
+
+def _environment() -> Dict[str, str]:  # noqa: UP006
+    """pip's own variables under uv's names, and pip's way to choose between indexes."""
+    env = dict(os.environ)
+    for ours, theirs in (
+        ("UV_DEFAULT_INDEX", "PIP_INDEX_URL"),
+        ("UV_INDEX", "PIP_EXTRA_INDEX_URL"),
+        ("UV_FIND_LINKS", "PIP_FIND_LINKS"),
+        ("UV_CONSTRAINT", "PIP_CONSTRAINT"),
+        ("UV_INSECURE_HOST", "PIP_TRUSTED_HOST"),
+    ):
+        if env.get(theirs) and not env.get(ours):
+            env[ours] = env[theirs]
+    env.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
+    env.setdefault("UV_COMPILE_BYTECODE", "1")
+    return env
+
+
+def main() -> int:
+    """Run uv where it does the same, else pip."""
+    arguments = sys.argv[1:]
+    translated = translate(arguments) if os.access(UV, os.X_OK) else None
+    if translated is not None:
+        at = 2  # after `pip install`
+        command = [UV, *translated[:at], "--python", PYTHON, *translated[at:]]
+        code = subprocess.run(command, env=_environment(), check=False).returncode  # noqa: S603
+        if code != UNKNOWN:
+            return code if code >= 0 else 128 - code
+    return subprocess.run([PYTHON, "-m", "pip", *arguments], check=False).returncode  # noqa: S603
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""From a Dockerfile to the steps that build its last stage: pure, knows neither files nor the host."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from actorium.builders.process.actions import act
+from actorium.builders.process.dockerfile import Dockerfile, DockerfileError, Instruction
+from actorium.builders.process.state import Config, StageState
+from actorium.builders.process.steps import Step
+from actorium.builders.process.variables import ExpansionError, expand
+from actorium.kernel.limits import DOCKERFILE_STAGES_MAX
+
+_MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+PLATFORM_ARGS: Mapping[str, str] = {
+    f"{side}{name}": value
+    for side in ("TARGET", "BUILD")
+    for name, value in (("PLATFORM", f"linux/{_MACHINE}"), ("OS", "linux"), ("ARCH", _MACHINE))
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One FROM and what follows it."""
+
+    index: int
+    line: int
+    text: str
+    image: str
+    """The base image's name; empty when it stands on another stage."""
+    parent: int | None
+    instructions: tuple[Instruction, ...]
+    aliases: Mapping[str, int]
+    """Which earlier stage each name means here, numbers among them."""
+    global_args: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    needs: frozenset[int] = field(default_factory=frozenset)
+    """The earlier stages that it stands on or copies from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A stage's steps and the configuration it ends with."""
+
+    steps: tuple[Step, ...]
+    config: Config
+
+
+def stages(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> list[Stage]:
+    """The stages that the last one needs, in the order they are built. Raises ``DockerfileError``."""
+    found = _split(dockerfile, build_args)
+    needed, todo = set[int](), [len(found) - 1]
+    while todo:
+        index = todo.pop()
+        if index not in needed:
+            needed.add(index)
+            todo += found[index].needs
+    return [stage for stage in found if stage.index in needed]
+
+
+def steps(stage: Stage, start: Config, dockerfile: Dockerfile, build_args: Mapping[str, str]) -> Planned:
+    """What a stage does, on top of the configuration it starts from. Raises ``DockerfileError``."""
+    state = StageState(start, stage.global_args, build_args, escape=dockerfile.escape)
+    out = []
+    for instruction in stage.instructions:
+        try:
+            action, notes = act(instruction, state, stage.aliases)
+        except ExpansionError as error:
+            raise DockerfileError(instruction.line, str(error)) from error
+        out.append(Step(line=instruction.line, text=instruction.text, action=action, notes=notes))
+    return Planned(steps=tuple(out), config=state.config())
+
+
+def _split(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> list[Stage]:
+    global_args = dict(PLATFORM_ARGS)
+    found: list[Stage] = []
+    aliases: dict[str, int] = {}
+    at = 0
+    instructions = dockerfile.instructions
+    while at < len(instructions) and instructions[at].keyword == "ARG":
+        _global_arg(instructions[at], global_args, build_args, dockerfile.escape)
+        at += 1
+    while at < len(instructions):
+        end = at + 1
+        while end < len(instructions) and instructions[end].keyword != "FROM":
+            end += 1
+        stage, name = _stage(len(found), instructions[at:end], aliases, global_args, dockerfile.escape)
+        found.append(stage)
+        aliases = {**aliases, str(stage.index): stage.index} | ({name: stage.index} if name else {})
+        at = end
+        if len(found) > DOCKERFILE_STAGES_MAX:
+            raise DockerfileError(stage.line, f"there are more than {DOCKERFILE_STAGES_MAX} stages")
+    return found
+
+
+def _global_arg(instruction: Instruction, known: dict[str, str], build_args: Mapping[str, str], escape: str) -> None:
+    state = StageState(Config(env=known), {}, {}, escape=escape)
+    try:
+        for name, default in state.arg_words(instruction.rest):
+            if name in build_args:
+                known[name] = build_args[name]
+            elif default is not None:
+                known[name] = default
+    except ExpansionError as error:
+        raise DockerfileError(instruction.line, str(error)) from error
+
+
+def _stage(
+    index: int,
+    block: tuple[Instruction, ...],
+    aliases: Mapping[str, int],
+    global_args: Mapping[str, str],
+    escape: str,
+) -> tuple[Stage, str]:
+    head, body = block[0], block[1:]
+    words = head.rest.split()
+    if len(words) not in (1, 3) or (len(words) == 3 and words[1].upper() != "AS"):
+        raise DockerfileError(head.line, "FROM must read: FROM image[:tag] [AS name]")
+    try:
+        image = expand(words[0], global_args, escape=escape)
+    except ExpansionError as error:
+        raise DockerfileError(head.line, str(error)) from error
+    if not image:
+        raise DockerfileError(head.line, f"{words[0]} is empty: an ARG before FROM must give it a value")
+    parent = aliases.get(image.lower()) if not image.isdigit() else None
+    needs = {parent} if parent is not None else set()
+    for instruction in body:
+        if instruction.keyword == "COPY" and (source := instruction.flag("from")) is not None:
+            needs.add(_source(instruction, source, aliases))
+    notes = ("--platform has no effect: it is built for this machine",) if head.flag("platform") else ()
+    stage = Stage(
+        index=index, line=head.line, text=head.text, image="" if parent is not None else image, parent=parent,
+        instructions=body, aliases=aliases, global_args=global_args, notes=notes, needs=frozenset(needs),
+    )  # fmt: skip
+    return stage, words[2].lower() if len(words) == 3 else ""
+
+
+def _source(instruction: Instruction, name: str, aliases: Mapping[str, int]) -> int:
+    if name.lower() in aliases:
+        return aliases[name.lower()]
+    known = ", ".join(each for each in aliases if not each.isdigit()) or "none has a name"
+    raise DockerfileError(
+        instruction.line,
+        f"COPY --from={name} names no stage above it ({known}); copying from another image needs a container engine, "
+        "which comes in a later release",
+    )

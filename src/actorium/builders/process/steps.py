@@ -1,0 +1,52 @@
+"""What building an image consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStep:
+    """A command to run in the sandbox."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    workdir: str
+    command: str
+    """As people wrote it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyStep:
+    """Files to place in the image."""
+
+    sources: tuple[str, ...]
+    target: str
+    """Absolute; ends with a slash when it must be a folder."""
+    stage: int | None = None
+    """Which stage the files come from; None: the source."""
+    mode: int | None = None
+    unpack: bool = False
+    """Local archives are unpacked: ADD."""
+    inline: tuple[tuple[str, str], ...] = ()
+    """Files that stand in the Dockerfile itself: name and content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderStep:
+    """A folder to be there: WORKDIR."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One instruction of a stage, in the order of the file."""
+
+    line: int
+    text: str
+    action: RunStep | CopyStep | FolderStep | None
+    """None: it changes only how the image is run."""
+    notes: tuple[str, ...] = ()
+    """Lines for the log: what of the instruction has no effect here."""

@@ -1,0 +1,202 @@
+"""Where layers, images and the build cache lie on disk, and the locks that let many builds share them.
+
+images/{reference}/image.json
+layers/{owner}/{digest}/...           one layer: a file tree as seen from /
+index/{owner}/{key}                   which layer a step's key led to last
+caches/{owner}/                       package caches, seen by that owner's build steps only
+work/{owner}/{build}/                 what a running build writes; renamed into layers/, else removed
+locks/
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from actorium.executors.process.image import IMAGE_FILE, ProcessImage, load
+from actorium.kernel.clock import Clock
+from actorium.kernel.limits import BUILD_LAYER_KEPT_SECS, BUILD_LOCK_PERIOD_SECS
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What a step's key led to; an empty layer name says that it changed nothing."""
+
+    layer: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The builder's folder. Everything in it is of one file system, so that a rename publishes."""
+
+    root: Path
+
+    def image(self, reference: str) -> Path:
+        return self.root / "images" / reference
+
+    def layer(self, owner_number: int, name: str) -> Path:
+        return self.root / "layers" / str(owner_number) / name
+
+    def cache(self, owner_number: int) -> Path:
+        return self.root / "caches" / str(owner_number)
+
+    def work(self, owner_number: int, build: str) -> Path:
+        return self.root / "work" / str(owner_number) / build
+
+    def prepare(self, owner_number: int, uid: int | None) -> None:
+        """Make the owner's folders; nobody but the server looks into the root."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        for kind in ("layers", "index", "work", "caches"):
+            (self.root / kind / str(owner_number)).mkdir(parents=True, exist_ok=True)
+        for kind in ("images", "locks"):
+            (self.root / kind).mkdir(exist_ok=True)
+        self.root.chmod(0o700)
+        if uid is not None:
+            os.chown(self.cache(owner_number), uid, uid)
+
+    def lookup(self, owner_number: int, key: str) -> Entry | None:
+        """The layer of a key, if it is still there; its use is noted for ``prune``."""
+        path = self._index(owner_number, key)
+        try:
+            entry = msgspec.json.decode(path.read_bytes(), type=Entry)
+            if entry.layer:
+                os.utime(self.layer(owner_number, entry.layer))
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+        return entry
+
+    def publish(self, owner_number: int, key: str, entry: Entry, upper: Path | None) -> None:
+        """Move a finished layer to its place and let its key find it."""
+        if upper is not None:
+            try:
+                upper.rename(self.layer(owner_number, entry.layer))
+            except OSError as error:  # the same layer was finished before, and its key lost
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+        path = self._index(owner_number, key)
+        scratch = path.with_name(f".{path.name}")
+        scratch.write_bytes(msgspec.json.encode(entry))
+        scratch.replace(path)
+
+    def remove(self, reference: str) -> None:
+        """Forget an image and its layers, but those that other images or running builds need."""
+        folder = self.image(reference)
+        try:
+            layers = [Path(layer) for layer in load(folder).layers]
+        except FileNotFoundError:
+            return
+        (folder / IMAGE_FILE).unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        for owner in {layer.parent.name for layer in layers}:
+            with _exclusive(self._owner_lock(owner)) as free:
+                if free:
+                    self._delete(layer for layer in layers if layer.parent.name == owner)
+
+    def prune(self, now_secs: float) -> None:
+        """Delete what stopped builds left, and layers that no image needs and no build used for long."""
+        for folder in _entries(self.root / "layers"):
+            with _exclusive(self._owner_lock(folder.name)) as free:
+                if not free:
+                    continue
+                for left in _entries(self.root / "work" / folder.name):
+                    shutil.rmtree(left, ignore_errors=True)
+                old = [each for each in _entries(folder) if each.stat().st_mtime < now_secs - BUILD_LAYER_KEPT_SECS]
+                self._delete(old)
+
+    @asynccontextmanager
+    async def owner_in_use(self, owner_number: int, clock: Clock) -> AsyncIterator[None]:
+        """Held by a build: nobody deletes the owner's layers meanwhile."""
+        async with _held(self._owner_lock(str(owner_number)), fcntl.LOCK_SH, clock):
+            yield
+
+    @asynccontextmanager
+    async def only_one(self, owner_number: int, key: str, clock: Clock) -> AsyncIterator[None]:
+        """Held while a key's layer is made, also against other processes."""
+        async with _held(self.root / "locks" / f"{owner_number}-{key}", fcntl.LOCK_EX, clock, discard=True):
+            yield
+
+    def _delete(self, layers: Iterable[Path]) -> None:
+        needed = {layer for image in _entries(self.root / "images") for layer in _layers(image)}
+        for layer in layers:
+            if str(layer) not in needed:
+                aside = layer.with_name(f".{layer.name}")
+                try:
+                    layer.rename(aside)
+                except FileNotFoundError:
+                    continue
+                shutil.rmtree(aside, ignore_errors=True)
+
+    def _index(self, owner_number: int, key: str) -> Path:
+        return self.root / "index" / str(owner_number) / key
+
+    def _owner_lock(self, owner: str) -> Path:
+        return self.root / "locks" / f"owner-{owner}"
+
+
+def _layers(image: Path) -> tuple[str, ...]:
+    try:
+        found: ProcessImage = load(image)
+    except FileNotFoundError:
+        return ()
+    return found.layers
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+class _exclusive:  # noqa: N801 - reads as the statement it stands in
+    """Whether nobody else holds the lock; taken without waiting."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> bool:
+        self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return _try(self.descriptor, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
+
+
+def _try(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@asynccontextmanager
+async def _held(path: Path, kind: int, clock: Clock, *, discard: bool = False) -> AsyncIterator[None]:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            while not _try(descriptor, kind):
+                await clock.sleep(BUILD_LOCK_PERIOD_SECS)
+            if not _is(path, descriptor):  # its last holder discarded it while we waited
+                continue
+            yield
+            if discard:
+                path.unlink(missing_ok=True)
+            return
+        finally:
+            os.close(descriptor)
+
+
+def _is(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,276 @@
+"""Grouped commits: many callers' works in one transaction, each in a savepoint of its own, one sync for all.
+
+Knows no engine. An engine gives a ``Session``; this file decides what runs together, what runs again alone, and who is
+told what.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from threading import Thread
+from types import TracebackType
+from typing import Any, Generic, Literal, Protocol, TypeVar, cast
+
+from actorium.database import Tx, Work
+from actorium.database.wakes import Wake
+from actorium.kernel.errors import BackendUnavailable
+from actorium.kernel.limits import WRITES_PER_COMMIT_MAX, WRITES_WAITING_MAX
+
+T = TypeVar("T")
+
+
+class RunAgain(BackendUnavailable):
+    """The transaction was rolled back whole and by no fault of its works; they may be run again."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or BackendUnavailable().message)
+
+
+class GroupTx(Tx, Protocol):
+    """A transaction as the group sees it: what its work asked to wake, and what went wrong in it."""
+
+    wakes: list[Wake]
+    failure: Exception | None
+
+    def end(self) -> None:
+        """Refuse every later statement."""
+        ...
+
+
+class Session(Protocol):
+    """One connection that writes. ``BackendUnavailable`` from it concerns every work of the group."""
+
+    tries: int  # how often a work that must run alone is run
+
+    def begin(self) -> None: ...
+
+    def tx(self) -> GroupTx:
+        """A fresh view of the open transaction, for one work."""
+        ...
+
+    def savepoint(self) -> None:
+        """Keep what was done since the last savepoint, and set the next."""
+        ...
+
+    def undo(self) -> None:
+        """Go back to the last savepoint."""
+        ...
+
+    def commit(self, wakes: Sequence[Wake]) -> None:
+        """Make it durable. ``RunAgain`` only if it is certain that nothing was committed."""
+        ...
+
+    def rollback(self) -> None:
+        """Drop the transaction, if there is one; never raises."""
+        ...
+
+    def rest(self) -> bool:
+        """Do a bit of housekeeping while nobody waits; whether there is more to do."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Job(Generic[T]):
+    """A work, and what came of it."""
+
+    __slots__ = ("error", "future", "value", "wakes", "work")
+
+    def __init__(self, work: Work[T], future: asyncio.Future[T] | None = None) -> None:
+        self.work = work
+        self.future = future
+        self.value: T | None = None
+        self.error: BaseException | None = None
+        self.wakes: list[Wake] = []
+
+    def run(self, tx: GroupTx) -> None:
+        """Run the work once and note what it gives or raises. Only ``RunAgain`` passes."""
+        self.value, self.error, self.wakes = None, None, []
+        with self:
+            self.value = self.work(tx)
+        failure = tx.failure
+        tx.end()
+        if isinstance(failure, RunAgain):
+            raise failure
+        if self.error is None and failure is not None:
+            self.error = failure  # the work swallowed it, but its savepoint is gone
+        if self.error is None:
+            self.wakes = tx.wakes
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Literal[True]:
+        self.error = error
+        return True
+
+    def fail(self, error: BackendUnavailable) -> None:
+        """Note that the engine could not do it. Each caller gets an error of its own: tracebacks are not shared."""
+        self.value, self.wakes = None, []
+        self.error = BackendUnavailable(error.message)
+        self.error.__cause__ = error
+
+    def result(self) -> T:
+        """What the work returned; raises what it raised."""
+        if self.error is not None:
+            raise self.error
+        return cast("T", self.value)
+
+    def answer(self) -> None:
+        """Tell the caller, unless it has gone."""
+        future, error, self.error = self.future, self.error, None
+        if future is None or future.done():
+            return
+        if error is None:
+            future.set_result(cast("T", self.value))
+        elif isinstance(error, StopIteration):  # a future cannot carry it
+            future.set_exception(RuntimeError("a work raised StopIteration"))
+        else:
+            future.set_exception(error)
+
+
+def run_group(session: Session, jobs: Sequence[Job[Any]]) -> None:
+    """Run the works together; if that fails for a reason outside them, each again alone. Never raises."""
+    try:
+        _together(session, jobs)
+    except RunAgain:
+        _apart(session, jobs)
+    except BackendUnavailable as error:
+        for job in jobs:
+            job.fail(error)
+
+
+def _together(session: Session, jobs: Sequence[Job[Any]]) -> None:
+    grouped = len(jobs) > 1
+    try:
+        session.begin()
+        for job in jobs:
+            if grouped:
+                session.savepoint()
+            job.run(session.tx())
+            if grouped and job.error is not None:
+                session.undo()
+        if all(job.error is not None for job in jobs):
+            session.rollback()
+        else:
+            session.commit([wake for job in jobs for wake in job.wakes])
+    except BackendUnavailable:
+        session.rollback()
+        raise
+
+
+def _apart(session: Session, jobs: Sequence[Job[Any]]) -> None:
+    gone: BackendUnavailable | None = None
+    for job in jobs:
+        if gone is None:
+            gone = _alone(session, job)
+        else:
+            job.fail(gone)  # the engine does not answer: do not let each caller in line wait for that again
+
+
+def _alone(session: Session, job: Job[Any]) -> BackendUnavailable | None:
+    """Run one work by itself, a few times if need be; the error if the engine itself has gone."""
+    for _ in range(session.tries):
+        try:
+            _together(session, [job])
+        except RunAgain as error:
+            job.fail(error)
+        except BackendUnavailable as error:
+            job.fail(error)
+            return error
+        else:
+            return None
+    return None
+
+
+class Writers:
+    """Threads that each take everything queued, run it as one group, and answer all callers at once."""
+
+    def __init__(self, sessions: Sequence[Session], *, committed: Callable[[list[Wake]], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._committed = committed
+        self._queue: SimpleQueue[Job[Any] | None] = SimpleQueue()
+        self._open = True
+        self._left = self._loop.create_future()
+        self._threads = [
+            Thread(target=self._serve, args=(session,), name=f"database-writer-{number}", daemon=True)
+            for number, session in enumerate(sessions)
+        ]
+        self._living = len(self._threads)
+        for thread in self._threads:
+            thread.start()
+
+    async def write(self, work: Work[T]) -> T:
+        """Queue a work; returns or raises what it does, once the commit that holds it is synced."""
+        if not self._open:
+            raise BackendUnavailable("The database is closed.")
+        if self._queue.qsize() >= WRITES_WAITING_MAX:
+            raise BackendUnavailable("Too many writes are waiting for the database. Please try again later.")
+        job = Job(work, self._loop.create_future())
+        self._queue.put(job)
+        return await cast("asyncio.Future[T]", job.future)
+
+    async def close(self) -> None:
+        """Finish what is queued, then end the threads."""
+        if self._open:
+            self._open = False
+            for _ in self._threads:
+                self._queue.put(None)
+        await asyncio.shield(self._left)
+        for thread in self._threads:
+            thread.join()
+
+    def _serve(self, session: Session) -> None:
+        jobs: list[Job[Any]] = []
+        try:
+            while jobs := self._take():
+                run_group(session, jobs)
+                self._loop.call_soon_threadsafe(self._answer, jobs)
+                while self._queue.empty() and session.rest():
+                    pass
+        finally:
+            session.close()
+            self._loop.call_soon_threadsafe(self._leave, jobs)
+
+    def _take(self) -> list[Job[Any]]:
+        """Everything queued, at least one; nothing when it is time to end."""
+        job = self._queue.get()
+        jobs: list[Job[Any]] = []
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) == WRITES_PER_COMMIT_MAX:
+                return jobs
+            try:
+                job = self._queue.get_nowait()
+            except Empty:
+                return jobs
+        if jobs:
+            self._queue.put(None)  # finish these first
+        return jobs
+
+    def _answer(self, jobs: list[Job[Any]]) -> None:
+        wakes = [wake for job in jobs for wake in job.wakes]
+        for job in jobs:
+            job.answer()
+        if wakes:
+            self._committed(wakes)
+
+    def _leave(self, jobs: list[Job[Any]]) -> None:
+        """A thread has ended. If it died of a bug, nobody may wait for it for ever."""
+        self._living -= 1
+        for job in jobs:
+            job.fail(BackendUnavailable())
+            job.answer()
+        if self._living:
+            return
+        self._open = False
+        while not self._queue.empty():
+            left = self._queue.get()
+            if left is not None:
+                left.fail(BackendUnavailable())
+                left.answer()
+        if not self._left.done():
+            self._left.set_result(None)

@@ -1,0 +1,77 @@
+"""The database port in one thread: SQLite in memory, every work run where it is asked for.
+
+For the simulator and for unit tests: same calls, same order, no thread, so the same seed gives the same trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import nullcontext
+from typing import TypeVar
+
+from actorium.database import Work
+from actorium.database.grouping import Job, run_group
+from actorium.database.sqlite import MEMORY, SQLiteSession, SQLiteTx, connect
+from actorium.database.wakes import Listener, Wakes
+from actorium.kernel.errors import BackendUnavailable
+
+T = TypeVar("T")
+
+
+class Inline:
+    """A database in memory that ends with this object."""
+
+    preamble: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self._connection = connect(MEMORY)
+        self._session = SQLiteSession(self._connection, nullcontext())
+        self._wakes = Wakes()
+        self._closed = False
+
+    @classmethod
+    async def open(cls) -> Inline:
+        """A new, empty database."""
+        return cls()
+
+    async def read(self, work: Work[T], /) -> T:
+        """Run the work, read only."""
+        await _Turn()
+        self._must_be_open()
+        self._connection.execute("PRAGMA query_only = ON")
+        tx: SQLiteTx = self._session.tx()
+        try:
+            return work(tx)
+        finally:
+            tx.end()
+            self._connection.execute("PRAGMA query_only = OFF")
+
+    async def write(self, work: Work[T], /) -> T:
+        """Run the work in a transaction of its own. A caller cancelled at the second await has written."""
+        await _Turn()
+        self._must_be_open()
+        job = Job(work)
+        run_group(self._session, [job])
+        self._wakes.publish(job.wakes)
+        await _Turn()
+        return job.result()
+
+    def listen(self, channel: str) -> Listener:
+        return self._wakes.listen(channel)
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._wakes.close()
+            self._connection.close()
+
+    def _must_be_open(self) -> None:
+        if self._closed:
+            raise BackendUnavailable("The database is closed.")
+
+
+class _Turn:
+    """One turn of the event loop: the places where a simulated crash can strike."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield

@@ -1,0 +1,1 @@
+"""Datasets: append-only lists of JSON objects."""

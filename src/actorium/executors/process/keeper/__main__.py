@@ -1,0 +1,22 @@
+"""Starts a helper process without the packages of the server: ``python -I -S keeper/__main__.py spawner|step FOLDER``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[4]))
+    kind, state = sys.argv[1], Path(sys.argv[2])
+    if kind == "spawner":
+        from actorium.executors.process.keeper import spawner
+
+        return spawner.main(state)
+    from actorium.executors.process.keeper import steprun
+
+    return steprun.main(state)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,231 @@
+"""The first process of a container: it builds the view, starts the program, reaps what is orphaned, and tells the shim.
+
+It stays outside the container's control group, and root outside of user namespaces, so the program can't touch it. When
+it ends, for whatever reason, the kernel ends everything in its process namespace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+from dataclasses import dataclass
+from typing import NoReturn
+
+from actorium.executors.process.keeper import linux, network, seccomp, skeleton, view
+from actorium.executors.process.keeper.plan import Plan
+
+# The shim and init talk by datagrams of one letter and its argument.
+LINK, TERMINATE, SOCKETS = b"L", b"T", b"S"  # shim to init; SOCKETS also back, with descriptors
+LISTENERS, RUNNING, FAILED, ENDED = b"I", b"R", b"E", b"X"  # init to shim
+ENDED_FORMAT = "=iq"  # wait status, peak resident kilobytes of one process
+SPARE_SOCKETS = 4
+
+NOT_FOUND, NOT_EXECUTABLE = 127, 126
+FILES_MAX = 65_536  # open files of one process: browsers and crawlers need thousands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """Descriptors that init gets from the shim."""
+
+    channel: socket.socket
+    output: int
+    groups: tuple[int, ...]
+    """A "0" written into each takes the program into its control group."""
+    outer: tuple[int, int]
+    """User and group of the server, for the map of a user namespace."""
+
+
+def become_init(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
+    """The whole life of init. Called in the child right after the fork."""
+    try:
+        linux.die_with_parent()
+        linux.set_name("actorium-init")
+        _close_others(doors)
+        if not stage.privileged:
+            _map_user(plan.uid, doors.outer)
+        _prepare(plan, stage, doors.channel)
+    except OSError as error:
+        doors.channel.send(FAILED + str(error).encode()[:4000])
+        os._exit(1)
+    main = os.fork()
+    if main == 0:
+        _become_program(plan, stage, doors)
+    os.close(doors.output)
+    for fd in doors.groups:
+        os.close(fd)
+    linux.keep_capabilities(1 << linux.CAP_KILL)
+    linux.set_dumpable(False)
+    doors.channel.send(RUNNING)
+    _reap(main, doors.channel)
+
+
+def _close_others(doors: Doors) -> None:
+    kept = sorted((0, 1, 2, doors.channel.fileno(), doors.output, *doors.groups))
+    for low, high in zip(kept, [*kept[1:], 1 << 20], strict=True):
+        if low + 1 < high:
+            os.closerange(low + 1, high)
+
+
+def _prepare(plan: Plan, stage: view.Stage, channel: socket.socket) -> None:
+    os.umask(0o022)
+    socket.sethostname(skeleton.HOSTNAME)
+    network.loopback_up()
+    _open_doors(plan, channel)
+    view.build(plan, stage)
+    message = channel.recv(4096)
+    if not message.startswith(LINK):
+        raise OSError(errno.EPIPE, "the shim went away")
+    link = json.loads(message[1:])
+    if link is not None:
+        network.configure(network.Link(**link))
+    _make_workdir(plan)
+
+
+def _map_user(uid: int, outer: tuple[int, int]) -> None:
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {outer[0]} 1"), ("gid_map", f"{uid} {outer[1]} 1")):
+        with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123
+            file.write(text)
+
+
+def _open_doors(plan: Plan, channel: socket.socket) -> None:
+    """Sockets of this network namespace for the shim: listeners for what it forwards out, spares for what it lets in."""
+    listeners = []
+    for port in (plan.api_port, plan.web_port if plan.web_port != plan.container_port else None):
+        if port is None:
+            continue
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(1024)
+        listeners.append(listener)
+    socket.send_fds(channel, [LISTENERS], [listener.fileno() for listener in listeners])
+    if plan.web_port is not None:
+        _send_sockets(channel)
+
+
+def _send_sockets(channel: socket.socket) -> None:
+    made = [socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) for _ in range(SPARE_SOCKETS)]
+    socket.send_fds(channel, [SOCKETS], [one.fileno() for one in made])
+
+
+def _make_workdir(plan: Plan) -> None:
+    missing = []
+    place = plan.workdir
+    while not os.path.isdir(place):  # noqa: PTH112
+        missing.append(place)
+        place = os.path.dirname(place)  # noqa: PTH120
+    for folder in reversed(missing):
+        os.mkdir(folder)  # noqa: PTH102
+        os.chown(folder, plan.uid, plan.uid)
+
+
+def _reap(main: int, channel: socket.socket) -> NoReturn:
+    """Wait for the program to end; meanwhile pass on requests and bury orphans."""
+    woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    for ignored in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    poll = select.poll()
+    poll.register(woken, select.POLLIN)
+    poll.register(channel, select.POLLIN)
+    while True:
+        ended = _bury(main)
+        if ended is not None:
+            channel.send(ENDED + ended)
+            channel.recv(16)  # the shim reads the last counters, then ends this process
+            os._exit(0)
+        for fd, _ in poll.poll():
+            if fd == woken:
+                os.read(woken, 4096)
+            else:
+                _obey(channel, main)
+
+
+def _bury(main: int) -> bytes | None:
+    while True:
+        try:
+            pid, status, used = os.wait4(-1, os.WNOHANG)
+        except ChildProcessError:
+            return None
+        if pid == 0:
+            return None
+        if pid == main:
+            return struct.pack(ENDED_FORMAT, status, used.ru_maxrss)
+
+
+def _obey(channel: socket.socket, main: int) -> None:
+    request = channel.recv(16)
+    if not request:
+        os._exit(1)  # the shim is gone, and with it all that watched over this container
+    if request == TERMINATE:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(main, signal.SIGTERM)
+    elif request == SOCKETS:
+        _send_sockets(channel)
+
+
+def _become_program(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
+    output = doors.output
+    code = NOT_EXECUTABLE
+    try:
+        _enter(plan, stage, doors)
+        os.chdir(plan.workdir)
+        os.execvpe(plan.argv[0], plan.argv, plan.env)  # noqa: S606
+    except (FileNotFoundError, NotADirectoryError):
+        code = NOT_FOUND
+        text = f"The command {plan.argv[0]!r} was not found in the container (working directory {plan.workdir})."
+    except (OSError, ValueError) as error:
+        text = f"The command {plan.argv[0]!r} could not be started: {error}."
+    with contextlib.suppress(OSError):
+        os.write(output, f"actorium: {text}\n".encode())
+    os._exit(code)
+
+
+def _enter(plan: Plan, stage: view.Stage, doors: Doors) -> None:
+    """Take on the container's limits and give up every privilege."""
+    os.setsid()
+    for fd in doors.groups:
+        os.write(fd, b"0")
+    with contextlib.suppress(OSError):
+        linux.unshare(linux.CLONE_NEWCGROUP)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
+        file.write("500")  # a host short of memory ends Actors before the server
+    _limit(plan, has_groups=bool(doors.groups), image=stage.image is not None)
+    nothing = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(doors.output, 1)
+    os.dup2(doors.output, 2)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    linux.no_new_privileges()
+    if stage.privileged:
+        # Bounding set first, while it may still be changed; ids last, because they end what root may do.
+        linux.keep_capabilities(1 << 6 | 1 << 7)
+        os.setgroups([])
+        os.setresgid(plan.uid, plan.uid, plan.uid)
+        os.setresuid(plan.uid, plan.uid, plan.uid)
+    linux.keep_capabilities(0)
+    rules = seccomp.program()
+    if rules is not None:
+        linux.install_seccomp(rules)
+
+
+def _limit(plan: Plan, *, has_groups: bool, image: bool) -> None:
+    limits = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, FILES_MAX)]
+    if not has_groups:
+        limits.append((resource.RLIMIT_NPROC, plan.pids_max))
+    if not image and plan.disk_mbytes is not None:
+        limits.append((resource.RLIMIT_FSIZE, plan.disk_mbytes << 20))
+    for kind, value in limits:
+        hard = resource.getrlimit(kind)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (value, value))

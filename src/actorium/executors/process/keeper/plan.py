@@ -1,0 +1,80 @@
+"""What a shim is told about its container, and where its folder keeps what."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+PLAN = "plan.json"
+LOCK = "lock"  # held by the shim as long as it lives
+STATE = "state"  # made when the shim takes the container on; then what was measured last
+LOG = "log"
+EXIT = "exit.json"
+DISK = "disk"  # the loop file, or the folder where there are no loop devices
+
+CONTAINERS = "containers"
+TOMBSTONES = "tombstones"
+SKELETONS = "skeletons"
+SPAWNER_SOCKET = "spawner.sock"
+SPAWNER_LOCK = "spawner.lock"
+SPAWNER_LOG = "spawner.log"
+HINTS_SOCKET = "hints.sock"
+VIEW = "view"  # an empty folder: each container's own mount namespace mounts its root there
+TEMPLATES = "templates"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One container as the keeper sees it. Everything is plain JSON."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    workdir: str = "/"
+    layers: tuple[str, ...] = ()
+    """Lowest first."""
+    toolchain: tuple[str, ...] = ()
+    uid: int
+    memory_mbytes: int
+    disk_mbytes: int | None = None
+    """None: no limit of its own (steps of a build)."""
+    cpu_cores: float = 1.0
+    cpu_weight: float = 1.0
+    pids_max: int = 1024
+    deadline_ms: int | None = None
+    log_bytes_max: int = 0
+    web_port: int | None = None
+    container_port: int | None = None
+    api_port: int | None = None
+    network: bool = True
+    """Outward network, not only loopback."""
+    host_network: bool = False
+    """Use the host's where no own one can be made."""
+    network_range: str = ""
+    """An IPv4 network of the form 10.213.0.0/16: each container takes four addresses of it."""
+    upper: str | None = None
+    """Keep what is written in this folder instead of a disk of its own (steps of a build)."""
+    binds: tuple[tuple[str, str, bool], ...] = ()
+    """(source on the host, path inside, writable)"""
+
+
+def encode(plan: Plan) -> bytes:
+    """The plan as a file."""
+    return json.dumps(asdict(plan)).encode("utf-8", "surrogatepass")
+
+
+def decode(data: bytes) -> Plan:
+    """A plan from its file."""
+    values = json.loads(data)
+    for name in ("argv", "layers", "toolchain"):
+        values[name] = tuple(values[name])
+    values["binds"] = tuple((str(source), str(target), bool(rw)) for source, target, rw in values["binds"])
+    return Plan(**values)
+
+
+def installation(state: Path) -> str:
+    """A short name of this state folder, for what is shared by the whole machine (cgroups)."""
+    import hashlib
+
+    return hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:12]

@@ -1,0 +1,324 @@
+"""One container's keeper: starts it, reads its output, keeps its deadline, measures it, and writes down how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import struct
+from pathlib import Path
+
+from actorium.executors.process.keeper import clock, inside, linux, lock, plan
+from actorium.executors.process.keeper.forwarder import ByteMeter, Forwarder
+from actorium.executors.process.keeper.logfile import LogFile
+from actorium.executors.process.keeper.measure import Meter
+from actorium.executors.process.keeper.reactor import READ, Reactor
+from actorium.executors.process.keeper.sandbox import Sandbox, SandboxFailed
+from actorium.kernel.limits import STATS_PERIOD_SECS, TIMING_OUT_SECS
+
+STOP, KILL = signal.SIGTERM, signal.SIGUSR1  # what the server sends a shim; to the holder of the lock only
+STARTED, FOUND = b"started", b"found"  # what a shim answers to the one who asked for the start
+_FIRST_SAMPLES_SECS = (0.02, 0.1, 0.3)  # short runs are measured too
+_READ_BYTES = 262_144
+_HINT_GAP_SECS = 0.05
+_HINT_SECS_MAX = 1.0
+_DEADLINE_CHECK_SECS = 3600.0  # clocks may be set; a wait longer than this is cut
+_PIPE_BYTES = 262_144
+
+
+class Hints:
+    """Tells a server that is there what changed. Nobody waits for it and nothing depends on it."""
+
+    def __init__(self, state: Path, name: str, reactor: Reactor) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        folder = os.open(state, os.O_PATH | os.O_CLOEXEC)
+        self._address = f"/proc/self/fd/{folder}/{plan.HINTS_SOCKET}"  # short, whatever the folder's own path
+        self._name, self._reactor = name, reactor
+        self._quiet = False
+        self._again = False
+
+    def state(self) -> None:
+        """The phase changed; waits a moment when the server has much to read."""
+        self._socket.settimeout(_HINT_SECS_MAX)
+        self._send("state")
+
+    def log(self) -> None:
+        """There is more log: said at once, then at most every _HINT_GAP_SECS."""
+        if self._quiet:
+            self._again = True
+            return
+        self._quiet = True
+        self._socket.setblocking(False)
+        self._send("log")
+        self._reactor.after(_HINT_GAP_SECS, self._speak)
+
+    def _speak(self) -> None:
+        self._quiet = False
+        if self._again:
+            self._again = False
+            self.log()
+
+    def _send(self, kind: str) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.sendto(f"{kind} {self._name}".encode(), self._address)
+
+
+class Shim:
+    """From a plan to an exit file."""
+
+    def __init__(self, state: Path, told: plan.Plan) -> None:
+        self._plan = told
+        self._folder = state / plan.CONTAINERS / told.name
+        self._reactor = Reactor()
+        self._hints = Hints(state, told.name, self._reactor)
+        self._sandbox = Sandbox(told, state, self._folder)
+        self._meter = Meter(str(self._folder / plan.STATE), self._sandbox.group)
+        self._log = LogFile(str(self._folder / plan.LOG), told.log_bytes_max)
+        self._api_bytes = ByteMeter()
+        self._output, self._input = os.pipe2(os.O_CLOEXEC)
+        self._cause = "exited"
+        self._message: str | None = None
+        self._exit_code: int | None = None
+        self._signal: int | None = None
+        self._ending = False
+        self._disk_full = False
+
+    def run(self, reply: socket.socket | None) -> None:
+        """The container's whole life."""
+        self._take_signals()
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self._output, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        try:
+            self._sandbox.start(self._input)
+        except SandboxFailed as error:
+            self._cause, self._message = "not-started", str(error)
+            self._log.note(str(error))
+        os.close(self._input)
+        if self._message is None:
+            self._meter.started()
+            answer(reply, STARTED)
+            self._hints.state()
+            self._attend()
+            self._reactor.run()
+        self._end()
+        answer(reply, STARTED)
+
+    # While it runs
+
+    def _take_signals(self) -> None:
+        woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        for number in (STOP, KILL):
+            signal.signal(number, lambda *_: None)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._reactor.watch(woken, READ, lambda _: self._signalled(os.read(woken, 64)))
+
+    def _attend(self) -> None:
+        for note in self._sandbox.notes:
+            self._log.note(note)
+        os.set_blocking(self._output, False)
+        self._reactor.watch(self._output, READ, lambda _: self._read_output())
+        self._reactor.watch(self._sandbox.channel.fileno(), READ, lambda _: self._heard())
+        self._keep_deadline()
+        for secs in _FIRST_SAMPLES_SECS:
+            self._reactor.after(secs, self._meter_now)
+        self._reactor.after(STATS_PERIOD_SECS, self._measure)
+        self._meter.interface = self._sandbox.interface
+        self._forward()
+
+    def _forward(self) -> None:
+        told, listeners = self._plan, list(self._sandbox.listeners)
+        if told.api_port is not None and listeners:
+            self._meter.forwards = True
+            api = ("127.0.0.1", told.api_port)
+            Forwarder(self._reactor, listeners.pop(0), api, make=_tcp, meter=self._api_bytes)
+        if told.web_port is None or told.container_port is None:
+            return
+        web = ("127.0.0.1", told.container_port)
+        outside = _tcp()
+        outside.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            outside.bind(("127.0.0.1", told.web_port))
+            outside.listen(128)
+        except OSError as error:
+            self._log.note(f"The web server's port {told.web_port} can't be opened on this machine: {error}.")
+            outside.close()
+        else:
+            listeners.append(outside)
+        for listener in listeners:  # from inside and from outside, the container has one address for itself
+            Forwarder(self._reactor, listener, web, make=self._socket_inside, hold_secs=0)
+
+    def _socket_inside(self) -> socket.socket | None:
+        if not self._sandbox.spare:
+            self._sandbox.more_sockets()
+            while not self._sandbox.spare:
+                message = self._sandbox.receive()
+                if message != inside.SOCKETS:
+                    self._told(message)
+                    return None
+        return self._sandbox.spare.pop()
+
+    def _read_output(self) -> None:
+        try:
+            data = os.read(self._output, _READ_BYTES)
+        except BlockingIOError:
+            return
+        if not data:
+            self._reactor.forget(self._output)  # closed by everything inside; the program may go on
+            return
+        self._log.feed(data)
+        self._hints.log()
+
+    def _heard(self) -> None:
+        self._told(self._sandbox.receive())
+
+    def _told(self, message: bytes) -> None:
+        if message.startswith(inside.ENDED):
+            status, peak_kb = struct.unpack(inside.ENDED_FORMAT, message[1:])
+            self._exited(status, peak_kb)
+        elif not message:
+            self._reactor.stopped = True  # init was killed
+
+    def _exited(self, status: int, peak_kb: int) -> None:
+        code = os.waitstatus_to_exitcode(status)
+        if code >= 0:
+            self._exit_code = code
+        else:
+            self._signal = -code
+        self._count_bytes()
+        self._meter.last(peak_kb * 1024)
+        self._reactor.stopped = True
+
+    def _signalled(self, numbers: bytes) -> None:
+        if KILL in numbers:
+            self._kill("killed")
+        elif STOP in numbers:
+            self._cause = "killed" if self._cause == "exited" else self._cause
+            self._sandbox.terminate()
+
+    def _kill(self, cause: str) -> None:
+        if self._reactor.stopped:
+            return
+        self._cause = cause if self._cause == "exited" else self._cause
+        self._count_bytes()
+        self._meter.last(0)
+        self._reactor.stopped = True
+
+    def _keep_deadline(self) -> None:
+        if self._plan.deadline_ms is None:
+            return
+        left = (self._plan.deadline_ms - clock.now_ms()) / 1000
+        if left > 0:
+            self._reactor.after(min(left, _DEADLINE_CHECK_SECS), self._keep_deadline)
+        elif not self._ending:
+            self._ending = True
+            self._cause = "deadline"
+            self._sandbox.terminate()
+            self._reactor.after(TIMING_OUT_SECS, lambda: self._kill("deadline"))
+
+    def _meter_now(self) -> None:
+        self._count_bytes()
+        self._meter.sample()
+
+    def _measure(self) -> None:
+        self._meter_now()
+        self._watch_disk()
+        self._reactor.after(STATS_PERIOD_SECS, self._measure)
+
+    def _count_bytes(self) -> None:
+        self._meter.internal_rx = self._api_bytes.received_bytes
+        self._meter.internal_tx = self._api_bytes.sent_bytes
+
+    def _watch_disk(self) -> None:
+        if self._plan.disk_mbytes is None or self._disk_full:
+            return
+        if self._sandbox.limited_disk:
+            with contextlib.suppress(OSError):
+                self._disk_full = os.statvfs(f"/proc/{self._sandbox.pid}/root/").f_bavail == 0
+            if self._disk_full:
+                self._log.note(f"The container's disk of {self._plan.disk_mbytes} MB is full: writing fails.")
+            return
+        written = _bytes_below(self._folder / plan.DISK)
+        if written > self._plan.disk_mbytes << 20:
+            self._log.note(f"More than the {self._plan.disk_mbytes} MB of disk were written: the container is ended.")
+            self._kill("out-of-disk")
+
+    # When it ends
+
+    def _end(self) -> None:
+        self._sandbox.kill()
+        self._drain()
+        group = self._sandbox.group
+        out_of_memory = 0
+        with contextlib.suppress(OSError):
+            out_of_memory = group.out_of_memory() if group is not None else 0
+        if self._cause == "exited" and self._signal == signal.SIGKILL and out_of_memory:
+            self._cause = "out-of-memory"
+            self._message = f"The container used more than its {self._plan.memory_mbytes} MB of memory."
+            self._log.note(self._message)
+        if self._signal is not None and self._message is None:
+            self._message = f"Ended by signal {self._signal} ({signal.Signals(self._signal).name})."
+        self._log.close()
+        self._write_exit()
+        self._hints.state()
+        self._sandbox.remove()
+
+    def _drain(self) -> None:
+        """Every writer is dead: what is left in the pipe is the end of it."""
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self._output, _READ_BYTES):
+                self._log.feed(data)
+
+    def _write_exit(self) -> None:
+        found = {
+            "exit_code": self._exit_code,
+            "cause": self._cause,
+            "message": self._message,
+            "finished_ms": clock.now_ms(),
+        }
+        scratch = self._folder / f".{plan.EXIT}"
+        fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        os.write(fd, json.dumps(found).encode())
+        os.fsync(fd)
+        os.close(fd)
+        scratch.replace(self._folder / plan.EXIT)
+
+
+def keep(state: Path, name: str, reply: socket.socket | None) -> None:
+    """Take a container on, unless another shim has or had it."""
+    linux.set_name(f"shim {name}")
+    folder = state / plan.CONTAINERS / name
+    try:
+        held = lock.take(folder / plan.LOCK)
+        if held is None or (folder / plan.STATE).exists():
+            answer(reply, FOUND)
+            return
+        told = plan.decode((folder / plan.PLAN).read_bytes())
+    except FileNotFoundError:
+        answer(reply, FOUND)  # removed meanwhile
+        return
+    Shim(state, told).run(reply)
+
+
+def answer(reply: socket.socket | None, word: bytes) -> None:
+    """Tell who asked, if still there. Only the first answer is heard."""
+    if reply is not None and reply.fileno() >= 0:
+        with contextlib.suppress(OSError):
+            reply.send(word)
+        reply.close()
+
+
+def _tcp() -> socket.socket:
+    return socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+
+
+def _bytes_below(folder: Path) -> int:
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_blocks * 512  # noqa: PTH118
+    return total

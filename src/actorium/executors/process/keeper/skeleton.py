@@ -1,0 +1,108 @@
+"""The lowest layer of a container's view: empty system folders, places to mount on, and the few files of /etc."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from actorium.executors.process.keeper import network
+
+USER = "myuser"  # the name that the well-known base images give their user
+HOME = f"/home/{USER}"
+HOSTNAME = "actor"
+SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_ROOT_OWNED = ("usr", "proc", "dev", "sys")
+_OWNED = ("etc", "home", "home/myuser", "mnt", "opt", "root", "run", "srv", "var", "var/cache", "var/lib", "var/log")
+_SHARED = ("tmp", "var/tmp")
+_USR_OWNED = ("usr/local", "usr/local/bin", "usr/local/lib", "usr/local/share", "usr/src")
+_ETC = (
+    "alternatives", "ca-certificates", "ca-certificates.conf", "fonts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
+    "localtime", "magic", "mailcap", "mime.types", "networks", "os-release", "pki/ca-trust", "pki/tls", "protocols",
+    "rpc", "services", "ssl/certs", "ssl/openssl.cnf", "timezone",
+)  # fmt: skip
+
+
+def _fingerprint() -> str:
+    """What of the host the skeleton was copied from: another one is made when it changes."""
+    parts = [network.resolv_conf()]
+    for name in _ETC:
+        with contextlib.suppress(OSError):
+            seen = os.lstat(f"/etc/{name}")
+            parts.append(f"{name}:{seen.st_mtime_ns}:{seen.st_ino}")
+    return "\n".join(parts)
+
+
+def ensure(skeletons: Path, *, uid: int, mountpoints: dict[str, bool], resolv_conf: str | None = None) -> Path:
+    """The skeleton for an owner, made once. ``mountpoints``: path inside → whether it is a folder."""
+    key = repr((uid, sorted(mountpoints.items()), resolv_conf, _fingerprint()))
+    made = skeletons / hashlib.sha256(key.encode()).hexdigest()[:24]
+    if made.exists():
+        return made
+    scratch = skeletons / f".{made.name}.{os.getpid()}"
+    _make(scratch, uid, resolv_conf if resolv_conf is not None else network.resolv_conf())
+    for path, is_folder in mountpoints.items():
+        _mountpoint(scratch, path.strip("/"), is_folder=is_folder)
+    try:
+        scratch.rename(made)
+    except OSError:  # another container's shim was faster
+        shutil.rmtree(scratch)
+    return made
+
+
+def _make(root: Path, uid: int, resolv_conf: str) -> None:
+    root.mkdir(parents=True, mode=0o755)
+    for name in SYSTEM:
+        host = Path("/", name)
+        if host.is_symlink():
+            (root / name).symlink_to(host.readlink())
+        elif host.is_dir():
+            (root / name).mkdir()
+    for name in _ROOT_OWNED:
+        (root / name).mkdir()
+    for name in (*_OWNED, *_USR_OWNED):
+        (root / name).mkdir(mode=0o755, parents=True)
+        _give(root / name, uid)
+    for name in _SHARED:
+        (root / name).mkdir()
+        (root / name).chmod(0o1777)
+    (root / "var/run").symlink_to("/run")
+    _give(root, uid)
+    _make_etc(root / "etc", uid, resolv_conf)
+
+
+def _give(path: Path, uid: int) -> None:
+    if os.geteuid() == 0:
+        os.chown(path, uid, uid)
+
+
+def _make_etc(etc: Path, uid: int, resolv_conf: str) -> None:
+    for name in _ETC:
+        source, target = Path("/etc", name), etc / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError, shutil.Error):  # not on this host, or not for this user to read
+            if source.is_symlink():
+                target.symlink_to(source.readlink())
+            elif source.is_dir():
+                shutil.copytree(source, target, symlinks=True, ignore_dangling_symlinks=True)
+            else:
+                shutil.copy2(source, target)
+    (etc / "passwd").write_text(
+        f"root:x:0:0:root:/root:/bin/sh\n{USER}:x:{uid}:{uid}::{HOME}:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"
+    )
+    (etc / "group").write_text(f"root:x:0:\n{USER}:x:{uid}:\nnogroup:x:65534:\n")
+    (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n")
+    (etc / "hosts").write_text(f"127.0.0.1 localhost {HOSTNAME}\n")
+    (etc / "hostname").write_text(f"{HOSTNAME}\n")
+    (etc / "resolv.conf").write_text(resolv_conf)
+
+
+def _mountpoint(root: Path, path: str, *, is_folder: bool) -> None:
+    target = root / path
+    if is_folder:
+        target.mkdir(parents=True, exist_ok=True)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()

@@ -1,0 +1,150 @@
+"""What a container sees of the file system. Runs in its init, in a mount namespace of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from actorium.executors.process.keeper import disk, linux, skeleton
+from actorium.executors.process.keeper.plan import Plan
+
+_DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0))
+_DEVICE_LINKS = (
+    ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2"),
+    ("ptmx", "pts/ptmx"),
+)  # fmt: skip
+_MASKED = ("kcore", "keys", "timer_list", "sysrq-trigger", "sched_debug", "latency_stats")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Host folders that the view is built from and on."""
+
+    mount: Path
+    """An empty folder to mount the root on."""
+    disk_mount: Path
+    skeleton: Path
+    upper: Path
+    """Where writes go; below ``disk_mount`` if there is a disk image."""
+    work: Path
+    """Beside upper: overlayfs's own work folders, and what is written below /usr."""
+    image: Path | None
+    """The loop file to mount first."""
+    privileged: bool
+    """False: in a user namespace, with one user."""
+
+
+def build(plan: Plan, stage: Stage) -> None:
+    """Build the view and make it the root. Raises OSError."""
+    linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
+    if stage.image is not None:
+        disk.mount(stage.image, str(stage.disk_mount))
+    for folder in (stage.upper, stage.work):
+        folder.mkdir(exist_ok=True)
+    root = stage.mount
+    if stage.privileged:
+        os.chown(stage.upper, plan.uid, plan.uid)
+    _overlay(plan, stage, [*plan.layers[::-1], str(stage.skeleton)], at="")
+    _overlay(plan, stage, [*_usr_layers(plan), str(stage.skeleton / "usr"), "/usr"], at="usr")
+    for name in skeleton.SYSTEM:
+        host = Path("/", name)
+        if host.is_dir() and not host.is_symlink():
+            linux.bind(str(host), str(root / name))
+    _devices(root / "dev", plan, privileged=stage.privileged)
+    _processes(root / "proc")
+    for folder in plan.toolchain:
+        if visible_toolchain(folder):
+            linux.bind(folder, str(root) + folder)
+    for source, target, writable in plan.binds:
+        _ensure_place(root / target.lstrip("/"), is_folder=Path(source).is_dir())
+        linux.bind(source, str(root) + target, writable=writable)
+    os.chdir(root)
+    linux.pivot_root(".", ".")
+    linux.detach(".")
+    os.chdir("/")
+
+
+def _ensure_place(place: Path, *, is_folder: bool) -> None:
+    if place.exists():
+        return
+    if is_folder:
+        place.mkdir(parents=True)
+    else:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+
+
+def visible_toolchain(folder: str) -> bool:
+    """Whether a toolchain folder must be shown: what lies in the system folders is seen already."""
+    return not folder.startswith("/usr/") and folder != "/usr"
+
+
+def mountpoints(plan: Plan) -> dict[str, bool]:
+    """Places of a plan that the skeleton must have: path → whether it is a folder."""
+    found = {folder: True for folder in plan.toolchain if visible_toolchain(folder)}
+    found.update({target: Path(source).is_dir() for source, target, _ in plan.binds})
+    return {path: is_folder for path, is_folder in found.items() if not path.startswith("/usr/")}
+
+
+def _usr_layers(plan: Plan) -> list[str]:
+    return [f"{layer}/usr" for layer in plan.layers[::-1] if Path(layer, "usr").is_dir()]
+
+
+def _overlay(plan: Plan, stage: Stage, lower: Sequence[str], *, at: str) -> None:
+    """Mount an overlay. Folders are named by descriptor: no limit of a page for all their paths, none shown inside."""
+    upper = stage.upper if not at else stage.work / "usr"
+    work = stage.work / f"work-{at or 'root'}"
+    for folder in (upper, work):
+        folder.mkdir(exist_ok=True)
+    upper.chmod(0o755)
+    opened = [os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for path in (upper, work, *lower)]
+    names = [f"/proc/self/fd/{fd}" for fd in opened]
+    options = f"upperdir={names[0]},workdir={names[1]},lowerdir={':'.join(names[2:])}"
+    if not stage.privileged:
+        options += ",userxattr"
+    if plan.upper is None:
+        options += ",volatile"  # gone with the container: nothing to sync
+    try:
+        linux.mount(
+            "overlay", str(stage.mount / at), "overlay", flags=linux.MS_NOSUID | linux.MS_NODEV, options=options
+        )
+    finally:
+        for fd in opened:
+            os.close(fd)
+
+
+def _devices(dev: Path, plan: Plan, *, privileged: bool) -> None:
+    linux.mount(
+        "dev", str(dev), "tmpfs", flags=linux.MS_NOSUID | linux.MS_NOEXEC, options=f"mode=755,size={plan.memory_mbytes}m"
+    )
+    for name, major, minor in _DEVICES:
+        if privileged:
+            os.mknod(dev / name, stat.S_IFCHR | 0o666, os.makedev(major, minor))
+            (dev / name).chmod(0o666)
+        else:
+            (dev / name).touch()
+            linux.mount(f"/dev/{name}", str(dev / name), flags=linux.MS_BIND)
+    for name, target in _DEVICE_LINKS:
+        (dev / name).symlink_to(target)
+    for name in ("pts", "shm"):
+        (dev / name).mkdir()
+    (dev / "shm").chmod(0o1777)
+    group = ",gid=5" if privileged else ""
+    linux.mount(
+        "devpts",
+        str(dev / "pts"),
+        "devpts",
+        flags=linux.MS_NOSUID | linux.MS_NOEXEC,
+        options=f"newinstance,ptmxmode=0666,mode=620{group}",
+    )
+
+
+def _processes(proc: Path) -> None:
+    linux.mount("proc", str(proc), "proc", flags=linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
+    for name in _MASKED:
+        with contextlib.suppress(FileNotFoundError):
+            linux.mount("/dev/null", str(proc / name), flags=linux.MS_BIND)

@@ -1,0 +1,152 @@
+"""An operation made ready: its readers compiled, its parameters placed. One call runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+
+from actorium.http.auth import Authenticate, identify, token_of
+from actorium.http.body import body_reader, read_body
+from actorium.http.query import query_reader
+from actorium.http.ratelimit import RateLimiter
+from actorium.http.route import Call, Origin
+from actorium.http.router import ACTORS, ACTS, Operation
+from actorium.http.trie import param_places, split_template
+from actorium.kernel.errors import Unauthenticated
+from actorium.kernel.limits import BODY_BYTES_MAX, BODY_STALL_SECS, RATE_DEFAULT
+from actorium.kernel.principal import Principal
+
+Params = Mapping[str, str]
+
+
+class Gate:
+    """What every request passes on its way to a handler: who it is, and how often."""
+
+    def __init__(
+        self,
+        authenticate: Authenticate,
+        *,
+        limiter: RateLimiter,
+        body_bytes_max: int = BODY_BYTES_MAX,
+        body_stall_secs: float = BODY_STALL_SECS,
+    ) -> None:
+        self.authenticate = authenticate
+        self.limiter = limiter
+        self.body_bytes_max = body_bytes_max
+        self.body_stall_secs = body_stall_secs
+
+
+class Endpoint:
+    """One operation, compiled."""
+
+    def __init__(self, operation: Operation, gate: Gate) -> None:
+        route = operation.route
+        self.operation = operation
+        self.handler = route.handler
+        self.envelope = route.envelope
+        self.rate = RATE_DEFAULT if route.rate is None else route.rate
+        self.rate_header = (b"x-ratelimit-limit", b"%d" % gate.limiter.shown(self.rate))
+        self.auth = route.auth
+        self._gate = gate
+        self._places = param_places(operation.path)
+        self._tail = split_template(operation.path)[-1:] and split_template(operation.path)[-1].endswith("*}")
+        self._query = query_reader(route.query)
+        self._body = body_reader(route.body, optional=route.optional_body)
+        self._steps = tuple((alias.resolve, query_reader(alias.query)) for alias in operation.steps)
+        self._family, self._resource_at = _family(operation.path, rate=self.rate)
+
+    async def run(
+        self,
+        request: Request,
+        *,
+        segments: list[str],
+        headers: Mapping[bytes, bytes],
+        query: Params,
+        request_id: str,
+        now: float,
+    ) -> Any:
+        """What the handler returns for this request. Raises what the handler and everything before it raise."""
+        gate = self._gate
+        client = request.scope.get("client")
+        address = client[0] if client else None
+        principal = await self._identify(token_of(headers, query), address=address)
+        resource = (self._family, segments[self._resource_at] if self._resource_at >= 0 else "")
+        gate.limiter.check(principal.user_id or f"ip {address}", resource=resource, rate=self.rate, now=now)
+        origin = Origin(
+            client_ip=address,
+            user_agent=_text(headers.get(b"user-agent")),
+            request_origin=_text(headers.get(b"x-apify-request-origin")),
+            workflow_key=_text(headers.get(b"x-apify-workflow-key")),
+        )
+        params: Params = {name: segments[at] for name, at in self._places}
+        if self._tail:
+            name, at = self._places[-1]
+            params = {**params, name: "/".join(segments[at:])}
+        wanted = self._query(query)
+        if self._steps:
+            params = await self._resolve(
+                params, principal=principal, query=query, origin=origin, request=request, request_id=request_id
+            )
+        body = None
+        if self._body is not None:
+            content = await read_body(
+                request.receive, headers, cap=gate.body_bytes_max, stall_secs=gate.body_stall_secs
+            )
+            body = self._body(content, headers)
+        return await self.handler(
+            Call(
+                principal=principal,
+                params=params,
+                query=wanted,
+                body=body,
+                origin=origin,
+                request=request,
+                request_id=request_id,
+            )
+        )
+
+    async def _identify(self, token: str, *, address: str | None) -> Principal:
+        try:
+            return await identify(token, auth=self.auth, authenticate=self._gate.authenticate)
+        except Unauthenticated:
+            self._gate.limiter.check_stranger(address)
+            raise
+
+    async def _resolve(
+        self,
+        params: Params,
+        *,
+        principal: Principal,
+        query: Params,
+        origin: Origin,
+        request: Request,
+        request_id: str,
+    ) -> Params:
+        """Walk the aliases: each finds the next target's parameters, and the handler sees all of them."""
+        for resolve, read_query in self._steps:
+            call = Call(
+                principal=principal,
+                params=params,
+                query=read_query(query),
+                body=None,
+                origin=origin,
+                request=request,
+                request_id=request_id,
+            )
+            params = {**params, **await resolve(call)}
+        return params
+
+
+def _family(path: str, *, rate: int) -> tuple[tuple[str, int], int]:
+    """What shares a rate: one tier of the paths under a first parameter, and where that parameter stands (-1: none)."""
+    segments = split_template(path)
+    if path == ACTS or path.startswith(ACTS + "/"):
+        segments = split_template(ACTORS + path.removeprefix(ACTS))
+    at = next((at for at, segment in enumerate(segments) if segment.startswith("{")), len(segments))
+    return ("/".join(segments[:at]), rate), at if at < len(segments) else -1
+
+
+def _text(header: bytes | None) -> str | None:
+    return None if header is None else header.decode("latin-1")

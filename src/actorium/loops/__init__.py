@@ -1,0 +1,1 @@
+"""The frame of every background loop. Knows no feature."""

@@ -1,0 +1,1 @@
+"""Runs: start reading in ``lifecycle.py``."""

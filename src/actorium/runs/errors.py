@@ -1,0 +1,29 @@
+"""What can be wrong with a call about runs."""
+
+from __future__ import annotations
+
+from actorium.kernel.errors import Forbidden, InvalidValue, NotFound
+
+
+class RunNotFound(NotFound):
+    """Actor run was not found."""
+
+
+class JobFinished(Forbidden):
+    """The run has already finished or is about to, so this cannot be done; only a run in status RUNNING can."""
+
+    type = "job-finished"
+
+
+class RunNotFinished(InvalidValue):
+    """A run that has not finished cannot be deleted; abort it first."""
+
+    type = "cannot-remove-running-run"
+
+
+class InvalidMemory(InvalidValue):
+    """Memory must be a power of two between 128 and 32768 MB."""
+
+
+class InvalidTimeout(InvalidValue):
+    """Timeout must be a number of seconds from 0 (no limit) to 315360000."""

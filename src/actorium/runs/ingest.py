@@ -1,0 +1,69 @@
+"""Taking in what containers write: from the executor's log to the run's, once, with the times of arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from actorium.database import Database, Tx
+from actorium.executors import Executor, LogRead
+from actorium.logs.service import Line, Logs
+from actorium.loops.background import Background
+from actorium.runs.lifecycle import run_of
+
+log = structlog.get_logger()
+
+
+class Ingest:
+    """Reads container logs and appends them to run logs; several calls for one container are harmless."""
+
+    def __init__(
+        self, database: Database, executor: Executor, *, logs: Logs, background: Background,
+        mask: Callable[[str, Sequence[Line]], list[Line]],
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._executor = executor
+        self._logs = logs
+        self._background = background
+        self._mask = mask
+        self._running: dict[str, bool] = {}
+
+    def hint(self, container: str) -> None:
+        """Something new may be in a container's log: take it in soon, one reader a container."""
+        if container in self._running:
+            self._running[container] = True
+            return
+        self._running[container] = False
+        self._background.start(f"ingest {container}", self._drain(container))
+
+    async def take(self, container: str) -> None:
+        """Take in everything that is there now."""
+        while await self.take_some(container):
+            pass
+
+    async def take_some(self, container: str) -> bool:
+        """Take in one bounded piece; whether there is more."""
+        run_id, _ = run_of(container)
+        after = await self._database.read(lambda tx: self._logs.cursor_in(tx, run_id, container))
+        found = await self._executor.logs(container, after)
+        if found.lines:
+            await self._database.write(lambda tx: self.write_in(tx, container, after, found))
+        return found.more
+
+    def write_in(self, tx: Tx, container: str, after: str | None, found: LogRead) -> None:
+        """Append a piece that was read behind the cursor, unless another reader was first."""
+        run_id, _ = run_of(container)
+        if self._logs.cursor_in(tx, run_id, container) == after:
+            lines = self._mask(run_id, found.lines)
+            self._logs.take_in(tx, run_id, container=container, cursor=found.cursor, lines=lines)
+
+    async def _drain(self, container: str) -> None:
+        try:
+            while True:
+                self._running[container] = False
+                await self.take(container)
+                if not self._running[container]:
+                    return
+        finally:
+            del self._running[container]

@@ -1,0 +1,254 @@
+"""The life of a run: which status follows which event, and what to do next. Pure functions.
+
+    READY ──started──▶ RUNNING ──exited 0──▶ SUCCEEDED
+      │                  │  └────exited ≠ 0, start-failed, lost──▶ FAILED
+      │                  ├──deadline──▶ TIMING-OUT ──exited──▶ TIMED-OUT
+      └────abort─────────┴──abort─────▶ ABORTING ────exited──▶ ABORTED
+
+A run has attempts; the container of an attempt is named ``{run}-{attempt}``. A reboot is "attempt + 1" on the
+same storages: the run stays RUNNING, the old container is ended because no row names it any more, and the new
+one is started only when every older one is gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from actorium.executors import Cause, Container, Phase
+from actorium.kernel.instant import Instant
+from actorium.kernel.limits import GRACEFUL_ABORT_SECS, TIMING_OUT_SECS
+
+
+class RunStatus(StrEnum):
+    """The API's eight."""
+
+    READY = "READY"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    TIMING_OUT = "TIMING-OUT"
+    TIMED_OUT = "TIMED-OUT"
+    ABORTING = "ABORTING"
+    ABORTED = "ABORTED"
+
+
+TERMINAL = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.TIMED_OUT, RunStatus.ABORTED})
+STOPPING = frozenset({RunStatus.TIMING_OUT, RunStatus.ABORTING})
+
+
+class Event(StrEnum):
+    """What happened to a run."""
+
+    STARTED = "started"
+    START_FAILED = "start-failed"
+    EXITED = "exited"
+    LOST = "lost"
+    DEADLINE = "deadline"
+    ABORT = "abort"
+    ABORT_GRACEFULLY = "abort-gracefully"
+    REBOOT = "reboot"
+
+
+class InvalidTransition(Exception):
+    """The event cannot happen in this status."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """The part of a run that its life changes."""
+
+    status: RunStatus = RunStatus.READY
+    attempt: int = 1
+    attempt_started_at: Instant | None = None
+    """When this attempt's container started; None: it has not."""
+    timeout_secs: int = 0
+    """0: no limit."""
+    deadline_at: Instant | None = None
+    """Counts from the first start, over reboots; None: not started yet, or no limit."""
+    kill_at: Instant | None = None
+    """When a stopping run is ended by force."""
+    is_graceful: bool = False
+    """The Actor was asked to leave by events before it is ended."""
+    finished_at: Instant | None = None
+    exit_code: int | None = None
+    status_message: str | None = None
+    is_status_message_terminal: bool | None = None
+    active_millis: int = 0
+    """How long the containers of earlier attempts ran, together."""
+    reboot_count: int = 0
+
+    def __post_init__(self) -> None:
+        assert (self.status in TERMINAL) == (self.finished_at is not None), self
+        assert (self.status in STOPPING) <= (self.kill_at is not None), self
+        assert (self.status is RunStatus.READY) <= (self.attempt_started_at is None), self
+
+    def active_millis_at(self, now: Instant) -> int:
+        """How long containers of this run were running until now, without the time between attempts."""
+        if self.attempt_started_at is None:
+            return self.active_millis
+        until = now if self.finished_at is None else self.finished_at
+        return self.active_millis + max(until - self.attempt_started_at, 0)
+
+
+_LIVE = frozenset({RunStatus.READY, RunStatus.RUNNING, RunStatus.TIMING_OUT, RunStatus.ABORTING})
+ALLOWED: dict[Event, frozenset[RunStatus]] = {
+    Event.STARTED: _LIVE,
+    Event.START_FAILED: _LIVE,
+    Event.EXITED: _LIVE,
+    Event.LOST: _LIVE,
+    Event.DEADLINE: frozenset({RunStatus.RUNNING}),
+    Event.ABORT: frozenset({RunStatus.READY, RunStatus.RUNNING, RunStatus.TIMING_OUT}),
+    Event.ABORT_GRACEFULLY: frozenset({RunStatus.READY, RunStatus.RUNNING, RunStatus.TIMING_OUT}),
+    Event.REBOOT: frozenset({RunStatus.RUNNING}),
+}
+"""From which statuses an event is possible."""
+
+
+def step(life: Life, event: Event, now: Instant, seen: Container | None = None) -> Life:
+    """The run after an event. Raises InvalidTransition."""
+    if life.status not in ALLOWED[event]:
+        raise InvalidTransition(f"{event} in {life.status}")
+    match event:
+        case Event.STARTED:
+            return _started(life, (seen and seen.started_at) or now)
+        case Event.DEADLINE:
+            return replace(life, status=RunStatus.TIMING_OUT, kill_at=now.plus(secs=TIMING_OUT_SECS))
+        case Event.ABORT:
+            return replace(life, status=RunStatus.ABORTING, kill_at=now, is_graceful=False)
+        case Event.ABORT_GRACEFULLY:
+            kill_at = min(now.plus(secs=GRACEFUL_ABORT_SECS), life.kill_at or now.plus(secs=GRACEFUL_ABORT_SECS))
+            return replace(life, status=RunStatus.ABORTING, kill_at=kill_at, is_graceful=True)
+        case Event.REBOOT:
+            return replace(
+                life,
+                attempt=life.attempt + 1,
+                attempt_started_at=None,
+                active_millis=life.active_millis_at(now),
+                reboot_count=life.reboot_count + 1,
+            )
+        case Event.EXITED | Event.LOST | Event.START_FAILED:
+            return _ended(life, event, now, seen)
+
+
+def _started(life: Life, at: Instant) -> Life:
+    deadline = life.deadline_at
+    if deadline is None and life.timeout_secs:
+        deadline = at.plus(secs=life.timeout_secs)
+    status = RunStatus.RUNNING if life.status is RunStatus.READY else life.status
+    return replace(life, status=status, attempt_started_at=life.attempt_started_at or at, deadline_at=deadline)
+
+
+def _ended(life: Life, event: Event, now: Instant, seen: Container | None) -> Life:
+    exit_code = seen.exit_code if seen is not None else None
+    finished_at = (seen and seen.finished_at) or now
+    match life.status:
+        case RunStatus.ABORTING:
+            status, message = RunStatus.ABORTED, "Actor was aborted"
+        case RunStatus.TIMING_OUT:
+            status, message = RunStatus.TIMED_OUT, f"Actor timed out after {life.timeout_secs} seconds"
+        case _ if event is Event.EXITED and exit_code == 0:
+            status, message = RunStatus.SUCCEEDED, "Actor succeeded with exit code 0"
+        case _:
+            status, message = RunStatus.FAILED, _failure(event, seen)
+    terminal = True if status is RunStatus.ABORTED else life.is_status_message_terminal
+    has_own = life.status_message is not None
+    return replace(
+        life,
+        status=status,
+        finished_at=Instant(max(finished_at, life.attempt_started_at or 0)),
+        kill_at=None,
+        exit_code=exit_code,
+        status_message=life.status_message if has_own else message,
+        is_status_message_terminal=life.is_status_message_terminal if has_own else terminal,
+    )
+
+
+def _failure(event: Event, seen: Container | None) -> str:
+    if event is Event.LOST:
+        return "Actor run failed: its container was lost, most likely because the machine or its keeper was stopped"
+    cause, code = (seen.cause, seen.exit_code) if seen is not None else (None, None)
+    match cause:
+        case Cause.OUT_OF_MEMORY:
+            return "Actor run failed: it needed more memory than its limit; start it with more memory"
+        case Cause.OUT_OF_DISK:
+            return "Actor run failed: it wrote more than its disk limit, which is twice the memory"
+        case Cause.NOT_STARTED:
+            return f"Actor run failed to start: {(seen and seen.message) or 'its container could not be made'}"
+        case Cause.VANISHED:
+            return "Actor run failed: its container was lost, most likely because its keeper process was killed"
+        case _ if code is None:
+            return "Actor run failed: its process was killed by a signal"
+        case _:
+            return f"Actor failed with exit code {code}"
+
+
+class Act(StrEnum):
+    """What the supervisor does with a container now."""
+
+    WAIT = "wait"
+    START = "start"
+    STOP = "stop"
+    KILL = "kill"
+    RECORD = "record"  # save the events; nothing to do outside
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to save and then what to do."""
+
+    act: Act
+    events: tuple[Event, ...] = ()
+
+
+def decide(life: Life, seen: Container | None, now: Instant, *, older_alive: bool) -> Decision:
+    """What follows for a live run from what a survey saw of its attempt's container.
+
+    ``older_alive``: a container of an earlier attempt has not ended yet.
+    """
+    if seen is not None and seen.phase is Phase.EXITED:
+        return Decision(Act.RECORD, _events_of_end(life, seen))
+    if life.status is RunStatus.RUNNING and life.deadline_at is not None and now >= life.deadline_at:
+        return Decision(Act.STOP, (Event.DEADLINE,))
+    if seen is None and life.attempt_started_at is not None:
+        return Decision(Act.RECORD, (Event.LOST,))
+    if life.status in STOPPING:
+        return _decide_stopping(life, seen, now, older_alive=older_alive)
+    if seen is not None and seen.phase is Phase.RUNNING:
+        unrecorded = life.attempt_started_at is None
+        return Decision(Act.RECORD, (Event.STARTED,)) if unrecorded else Decision(Act.WAIT)
+    return Decision(Act.WAIT) if older_alive else Decision(Act.START)
+
+
+def _decide_stopping(life: Life, seen: Container | None, now: Instant, *, older_alive: bool) -> Decision:
+    if seen is None or seen.phase is Phase.CREATED:
+        return Decision(Act.WAIT) if older_alive else Decision(Act.RECORD, (Event.EXITED,))
+    if life.attempt_started_at is None:
+        return Decision(Act.RECORD, (Event.STARTED,))
+    assert life.kill_at is not None
+    return Decision(Act.KILL if now >= life.kill_at else Act.WAIT)
+
+
+def _events_of_end(life: Life, seen: Container) -> tuple[Event, ...]:
+    end = Event.START_FAILED if seen.cause is Cause.NOT_STARTED else Event.EXITED
+    before = () if life.attempt_started_at is not None or seen.started_at is None else (Event.STARTED,)
+    overdue = life.status in (RunStatus.READY, RunStatus.RUNNING) and seen.cause is Cause.DEADLINE
+    return (*before, *((Event.DEADLINE,) if overdue else ()), end)
+
+
+def next_look(life: Life) -> Instant | None:
+    """When something is due even if nothing happens: the deadline, or the end of a grace."""
+    if life.status in STOPPING:
+        return life.kill_at
+    return life.deadline_at if life.status is RunStatus.RUNNING else None
+
+
+def container_name(run_id: str, attempt: int) -> str:
+    return f"{run_id}-{attempt}"
+
+
+def run_of(container: str) -> tuple[str, int]:
+    """The run and attempt a container's name says."""
+    run_id, _, attempt = container.rpartition("-")
+    return run_id, int(attempt)

@@ -1,0 +1,74 @@
+"""A run as it is stored: columns for what SQL filters and sorts, one JSON document for the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from actorium.actors.pricing import PricingInfo
+from actorium.kernel.instant import Instant
+from actorium.kernel.structs import Wire
+from actorium.runs.lifecycle import Life, RunStatus
+from actorium.runs.model import GeneralAccess, RunMeta, RunOptions, StorageIds
+
+
+class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
+    """What no query filters by. Times are milliseconds."""
+
+    actor_name: str
+    username: str
+    owner_number: int
+    build_number: str
+    build_tags: tuple[str, ...] = ()
+    image_reference: str
+    options: RunOptions
+    storage_ids: StorageIds
+    client_ip: str | None = None
+    user_agent: str | None = None
+    workflow_key: str | None = None
+    general_access: GeneralAccess = GeneralAccess.FOLLOW_USER_SETTING
+    git_branch_name: str | None = None
+    pricing_info: PricingInfo | None = None
+    """What the Actor cost when the run started; only of pay-per-event Actors."""
+    input_body_len: int | None = None
+    input_key: str = "INPUT"
+    permission_level: str = "LIMITED_PERMISSIONS"
+    is_container_server_ready: bool = False
+    attempt_started_at: int | None = None
+    deadline_at: int | None = None
+    kill_at: int | None = None
+    is_graceful: bool = False
+    exit_code: int | None = None
+    status_message: str | None = None
+    is_status_message_terminal: bool | None = None
+    active_millis: int = 0
+    reboot_count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run. ``life`` is the part that only ``lifecycle.step`` changes."""
+
+    id: str
+    owner_id: str
+    actor_id: str
+    task_id: str | None = None
+    build_id: str
+    meta: RunMeta
+    started_at: Instant
+    web_port: int
+    created_by_run: str | None = None
+    revision: int = 1
+    life: Life
+    document: Document = field(repr=False)
+
+    @property
+    def status(self) -> RunStatus:
+        return self.life.status
+
+    @property
+    def options(self) -> RunOptions:
+        return self.document.options
+
+
+def instant(millis: int | None) -> Instant | None:
+    return None if millis is None else Instant(millis)

@@ -1,0 +1,200 @@
+"""What callers do with runs: start, look, wait, abort, reboot, update, delete. The supervisor does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from msgspec import structs
+
+from actorium.database import Database, Tx
+from actorium.events.waiters import Waiters
+from actorium.kernel.clock import Clock
+from actorium.kernel.errors import StaleWrite
+from actorium.kernel.ids import Ids
+from actorium.kernel.instant import Instant
+from actorium.kernel.limits import STATUS_MESSAGE_CHARS_MAX, WAIT_FOR_FINISH_SECS_MAX
+from actorium.kernel.principal import Principal
+from actorium.kernel.structs import UNSET
+from actorium.logs.service import Logs, Subject
+from actorium.runs import store
+from actorium.runs.changes import CHANNEL, save
+from actorium.runs.errors import JobFinished, RunNotFinished, RunNotFound
+from actorium.runs.facts import facts_of
+from actorium.runs.lifecycle import ALLOWED, TERMINAL, Event, RunStatus, step
+from actorium.runs.model import GeneralAccess, RunShort, RunView, UpdateRun
+from actorium.runs.row import Run
+from actorium.runs.view import Views
+
+TRIES = 5  # how often a change is decided again when another process changed the run in between
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPage:
+    """One page of runs and how many there are."""
+
+    total: int
+    items: list[RunShort]
+
+
+class Runs:
+    """The runs of this installation."""
+
+    def __init__(
+        self, database: Database, *, waiters: Waiters, logs: Logs, views: Views, clock: Clock, ids: Ids,
+        delete_storages_in: Callable[[Tx, Run], None],
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._waiters = waiters
+        self._logs = logs
+        self._views = views
+        self._clock = clock
+        self._ids = ids
+        self._delete_storages_in = delete_storages_in
+        logs.subjects(self.log_subject)
+
+    async def get(self, principal: Principal, run_id: str) -> RunView:
+        """The run object. Raises RunNotFound."""
+
+        def work(tx: Tx) -> RunView:
+            return self._view(tx, self.readable_in(tx, principal, run_id), principal)
+
+        return await self._database.read(work)
+
+    async def wait(self, principal: Principal, run_id: str, secs: float | None) -> RunView:
+        """The run object, held back until the run has finished or the time (60 s at most) is over."""
+        view = await self.get(principal, run_id)
+        if not secs or view.status in TERMINAL:
+            return view
+        until = self._clock.monotonic() + min(secs, WAIT_FOR_FINISH_SECS_MAX)
+        with self._waiters.watch((CHANNEL, run_id)) as bell:
+            while (view := await self.get(principal, run_id)).status not in TERMINAL:
+                left = until - self._clock.monotonic()
+                if left <= 0 or not await bell.ring(left):
+                    break
+        return view if view.status in TERMINAL else await self.get(principal, run_id)
+
+    async def page(
+        self, principal: Principal, *, actor_id: str | None = None, statuses: tuple[RunStatus, ...] = (),
+        started_after: Instant | None = None, started_before: Instant | None = None,
+        offset: int, limit: int, desc: bool,
+    ) -> RunPage:  # fmt: skip
+        """The caller's runs that fit, by start."""
+        now = self._clock.now()
+        wanted = store.Filter(
+            owner_id=principal.user_id,
+            actor_id=actor_id,
+            statuses=statuses,
+            started_after=started_after,
+            started_before=started_before,
+        )
+
+        def work(tx: Tx) -> RunPage:
+            total, runs = store.page(tx, wanted, offset=offset, limit=limit, desc=desc)
+            return RunPage(total=total, items=[self._views.short(run, facts_of(tx, run.id), now) for run in runs])
+
+        return await self._database.read(work)
+
+    async def abort(self, principal: Principal, run_id: str, *, gracefully: bool) -> RunView:
+        """Stop a run that is starting or running: now, or after events and 30 seconds. Others come back unchanged."""
+        event = Event.ABORT_GRACEFULLY if gracefully else Event.ABORT
+
+        def change(run: Run) -> Run:
+            if run.status not in ALLOWED[event]:
+                return run
+            return replace(run, life=step(run.life, event, self._clock.now()))
+
+        return await self._change(principal, run_id, change)
+
+    async def reboot(self, principal: Principal, run_id: str) -> RunView:
+        """End the run's container and start a new one on the same storages. Raises JobFinished unless RUNNING."""
+
+        def change(run: Run) -> Run:
+            if run.status not in ALLOWED[Event.REBOOT]:
+                raise JobFinished(
+                    f"Run {run.id} is {run.status}: it has already finished or is about to; only a RUNNING run reboots."
+                )
+            document = structs.replace(run.document, is_container_server_ready=False)
+            return replace(run, document=document, life=step(run.life, Event.REBOOT, self._clock.now()))
+
+        return await self._change(principal, run_id, change)
+
+    async def update(self, principal: Principal, run_id: str, wanted: UpdateRun) -> RunView:
+        """Change the status message or who may read the run. Also right after its end: SDKs say goodbye late."""
+
+        def change(run: Run) -> Run:
+            life, document = run.life, run.document
+            if wanted.status_message is not UNSET:
+                message = wanted.status_message
+                life = replace(life, status_message=message and message[:STATUS_MESSAGE_CHARS_MAX])
+            if wanted.is_status_message_terminal is not UNSET:
+                life = replace(life, is_status_message_terminal=wanted.is_status_message_terminal)
+            if isinstance(wanted.general_access, GeneralAccess):
+                document = structs.replace(document, general_access=wanted.general_access)
+            return replace(run, life=life, document=document)
+
+        return await self._change(principal, run_id, change)
+
+    async def delete(self, principal: Principal, run_id: str) -> None:
+        """Forget a finished run with its log and default storages. Raises RunNotFinished."""
+
+        def work(tx: Tx) -> None:
+            run = self.owned_in(tx, principal, run_id)
+            if run.status not in TERMINAL:
+                raise RunNotFinished
+            self._logs.delete_in(tx, run.id)
+            self._delete_storages_in(tx, run)
+            store.delete(tx, run.id)
+
+        await self._database.write(work)
+
+    async def log_subject(self, principal: Principal, run_id: str) -> Subject | None:
+        """The run as something that has a log; None: no such run for this caller."""
+
+        def work(tx: Tx) -> Subject | None:
+            run = store.find(tx, run_id)
+            if run is None or not _may_read(run, principal):
+                return None
+            return Subject(id=run.id, channel=CHANNEL, live=run.status not in TERMINAL)
+
+        return await self._database.read(work)
+
+    def readable_in(self, tx: Tx, principal: Principal, run_id: str) -> Run:
+        """A run that the caller may see. Raises RunNotFound."""
+        run = store.find(tx, run_id)
+        if run is None or not _may_read(run, principal):
+            raise RunNotFound
+        return run
+
+    def owned_in(self, tx: Tx, principal: Principal, run_id: str) -> Run:
+        """A run that the caller may change. Raises RunNotFound."""
+        run = store.find(tx, run_id)
+        if run is None or run.owner_id != principal.user_id:
+            raise RunNotFound
+        return run
+
+    async def _change(self, principal: Principal, run_id: str, change: Callable[[Run], Run]) -> RunView:
+        def work(tx: Tx) -> RunView:
+            before = self.owned_in(tx, principal, run_id)
+            after = change(before)
+            if after is not before:
+                after = save(tx, before, after, now=self._clock.now(), event_id=self._ids.new())
+            return self._view(tx, after, principal)
+
+        for _ in range(TRIES - 1):
+            try:
+                return await self._database.write(work)
+            except StaleWrite:
+                continue
+        return await self._database.write(work)
+
+    def _view(self, tx: Tx, run: Run, principal: Principal) -> RunView:
+        view = self._views.full(run, facts_of(tx, run.id), self._clock.now())
+        if principal.user_id == run.owner_id:
+            return view
+        return structs.replace(view, usage_total_usd=None, usage_usd=None)
+
+
+def _may_read(run: Run, principal: Principal) -> bool:
+    open_to_all = (GeneralAccess.ANYONE_WITH_ID_CAN_READ, GeneralAccess.ANYONE_WITH_NAME_CAN_READ)
+    return run.owner_id == principal.user_id or run.document.general_access in open_to_all

@@ -1,0 +1,212 @@
+"""Starting a run: everything it needs is made in one transaction, before its process starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from actorium.actors.pricing import PayPerEvent, in_force
+from actorium.actors.row import ActorRow
+from actorium.actors.service import Actors
+from actorium.builds.row import BuildRow
+from actorium.builds.service import Builds
+from actorium.database import Database, Tx, UniqueViolation
+from actorium.datasets.service import Datasets
+from actorium.http.route import Origin, RawBody
+from actorium.kernel.clock import Clock
+from actorium.kernel.errors import InvalidValue
+from actorium.kernel.ids import Ids
+from actorium.kernel.principal import Principal
+from actorium.key_value_stores.service import KeyValueStores, Payload
+from actorium.logs.service import Logs
+from actorium.request_queues.service import RequestQueues
+from actorium.runs import changes
+from actorium.runs.lifecycle import Life
+from actorium.runs.model import RunMeta, RunOrigin, StorageIds
+from actorium.runs.options import Defaults, StartOptions, resolve
+from actorium.runs.ports import Ports
+from actorium.runs.row import Document, Run
+
+TRIES = 8  # how often another port is taken when two runs chose the same at once
+PERMISSION_LEVELS = ("LIMITED_PERMISSIONS", "FULL_PERMISSIONS")
+ORIGINS_BY_HEADER = frozenset({RunOrigin.CLI, RunOrigin.CI, RunOrigin.MCP, RunOrigin.WEB})
+"""What a caller may say of itself; the other origins are facts that the server knows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storages:
+    """The services that make a run's default storages."""
+
+    datasets: Datasets
+    key_value_stores: KeyValueStores
+    request_queues: RequestQueues
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A start as it was asked for."""
+
+    actor: str
+    options: StartOptions
+    origin: Origin
+    content: bytes
+    content_type: str
+    payload: Payload | None
+
+
+class Starter:
+    """Starts runs of Actors."""
+
+    def __init__(
+        self, database: Database, *, actors: Actors, builds: Builds, storages: Storages, logs: Logs, ports: Ports,
+        clock: Clock, ids: Ids,
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._actors = actors
+        self._builds = builds
+        self._storages = storages
+        self._logs = logs
+        self._ports = ports
+        self._clock = clock
+        self._ids = ids
+
+    async def start(
+        self, principal: Principal, actor: str, options: StartOptions, *, body: RawBody, origin: Origin
+    ) -> str:
+        """Make a run; the supervisor starts its container. Returns its id. Raises what the contract names."""
+        content = b"" if body.content.strip() in (b"", b"null") else body.content
+        store = self._storages.key_value_stores
+        asked = _Asked(
+            actor=actor,
+            options=options,
+            origin=origin,
+            content=content,
+            content_type=body.content_type or "application/octet-stream",
+            payload=await store.prepare(content) if content else None,
+        )
+        for _ in range(TRIES - 1):
+            try:
+                return await self._write(principal, asked)
+            except UniqueViolation:
+                continue
+        return await self._write(principal, asked)
+
+    async def actor_id(self, principal: Principal, actor: str) -> str:
+        """The id of an Actor that the caller may see. Raises its not-found error."""
+        return await self._database.read(lambda tx: self._actors.resolve_in(tx, principal, actor).id)
+
+    async def _write(self, principal: Principal, asked: _Asked) -> str:
+        run_id, web_port = self._ids.new(), self._ports.pick()
+
+        def work(tx: Tx) -> None:
+            actor = self._actors.resolve_in(tx, principal, asked.actor)
+            build = self._builds.for_run_in(tx, actor, asked.options.build)
+            run = self._run(principal, asked, actor=actor, build=build, run_id=run_id, web_port=web_port)
+            self._make_storages_in(tx, run, asked)
+            self._logs.create_in(tx, subject_id=run.id, owner_id=run.owner_id)
+            self._logs.append_in(tx, run.id, [(run.started_at, _greeting(run))])
+            self._actors.count_run_in(tx, actor.id, run.started_at)
+            changes.add(tx, run, event_id=self._ids.new())
+
+        await self._database.write(work)
+        return run_id
+
+    def _run(
+        self, principal: Principal, asked: _Asked, *, actor: ActorRow, build: BuildRow, run_id: str, web_port: int
+    ) -> Run:
+        now = self._clock.now()
+        defaults = actor.default_run_options
+        options = resolve(asked.options, _defaults(defaults), build=asked.options.build or defaults.build or "latest")
+        pricing = in_force(actor.pricing_infos, now)
+        ids = self._ids
+        document = Document(
+            actor_name=actor.name,
+            username=actor.username,
+            owner_number=principal.number,
+            build_number=build.number,
+            build_tags=build.tags,
+            image_reference=build.image_reference,
+            options=options,
+            storage_ids=StorageIds(
+                datasets={"default": ids.new()},
+                key_value_stores={"default": ids.new()},
+                request_queues={"default": ids.new()},
+            ),
+            client_ip=asked.origin.client_ip,
+            user_agent=asked.origin.user_agent,
+            workflow_key=asked.origin.workflow_key,
+            git_branch_name=build.git_branch_name,
+            pricing_info=pricing if isinstance(pricing, PayPerEvent) else None,
+            input_body_len=len(asked.content) if asked.content else None,
+            permission_level=_permission_level(asked.options.force_permission_level, actor),
+        )
+        return Run(
+            id=run_id,
+            owner_id=principal.user_id,
+            actor_id=actor.id,
+            build_id=build.id,
+            meta=RunMeta(
+                origin=_origin(principal, asked.origin),
+                client_ip=asked.origin.client_ip,
+                user_agent=asked.origin.user_agent,
+            ),
+            started_at=now,
+            web_port=web_port,
+            created_by_run=principal.run_id,
+            life=Life(timeout_secs=options.timeout_secs),
+            document=document,
+        )
+
+    def _make_storages_in(self, tx: Tx, run: Run, asked: _Asked) -> None:
+        ids, made = run.document.storage_ids, self._storages
+        common: Mapping[str, Any] = {
+            "owner_id": run.owner_id,
+            "now": run.started_at,
+            "created_by_run": run.id,
+            "act_id": run.actor_id,
+        }
+        made.datasets.create_in(tx, id=ids.datasets["default"], **common)
+        made.request_queues.create_in(tx, id=ids.request_queues["default"], **common)
+        store_id = ids.key_value_stores["default"]
+        made.key_value_stores.create_in(tx, id=store_id, **common)
+        if asked.payload is not None:
+            made.key_value_stores.put_in(
+                tx,
+                store_id=store_id,
+                key=run.document.input_key,
+                payload=asked.payload,
+                content_type=asked.content_type,
+                now=run.started_at,
+            )
+
+
+def _greeting(run: Run) -> bytes:
+    document = run.document
+    return (
+        f"ACTOR: Run {run.id} of {document.username}/{document.actor_name}, build {document.build_number}, "
+        f"{document.options.memory_mbytes} MB of memory."
+    ).encode()
+
+
+def _defaults(options: Any) -> Defaults:
+    return Defaults(
+        timeout_secs=options.timeout_secs,
+        memory_mbytes=options.memory_mbytes,
+        max_items=options.max_items,
+        restart_on_error=options.restart_on_error,
+    )
+
+
+def _permission_level(forced: str | None, actor: ActorRow) -> str:
+    if forced is not None and forced not in PERMISSION_LEVELS:
+        raise InvalidValue(f"forcePermissionLevel is {forced!r}; it takes {' or '.join(PERMISSION_LEVELS)}.")
+    return forced or str(actor.permission_level)
+
+
+def _origin(principal: Principal, origin: Origin) -> RunOrigin:
+    """Who started the run: a run's token says Actor, a header of a known tool names the tool, else it is the API."""
+    if principal.run_id is not None:
+        return RunOrigin.ACTOR
+    said = (origin.request_origin or "").upper()
+    return next((known for known in ORIGINS_BY_HEADER if known == said), RunOrigin.API)

@@ -1,0 +1,217 @@
+"""The only SQL about runs. Every change of a run is a compare-and-set on its revision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from msgspec import structs
+
+from actorium.database import Row, Tx
+from actorium.kernel.errors import StaleWrite
+from actorium.kernel.instant import Instant
+from actorium.kernel.structs import decode, encode
+from actorium.runs.lifecycle import Life, RunStatus
+from actorium.runs.model import RunMeta, RunOrigin
+from actorium.runs.row import Document, Run, instant
+
+_COLUMNS = (
+    "id, owner_id, actor_id, task_id, build_id, status, origin, started_at, finished_at, attempt, revision,"
+    " web_port, created_by_run, document"
+)
+
+
+def add(tx: Tx, run: Run) -> None:
+    tx.run(
+        f"INSERT INTO runs ({_COLUMNS}) VALUES (:id, :owner_id, :actor_id, :task_id, :build_id, :status, :origin,"
+        " :started_at, :finished_at, :attempt, :revision, :web_port, :created_by_run, :document)",
+        **_values(run),
+    )
+
+
+def save(tx: Tx, run: Run) -> Run:
+    """Store a changed run; the run with its new revision. Raises StaleWrite."""
+    values = _values(run)
+    changed = tx.run(
+        "UPDATE runs SET status = :status, finished_at = :finished_at, attempt = :attempt, build_id = :build_id,"
+        " actor_id = :actor_id, document = :document, revision = :revision + 1"
+        " WHERE id = :id AND revision = :revision",
+        **{key: values[key] for key in _SAVED},
+    )
+    if changed != 1:
+        raise StaleWrite
+    return replace(run, revision=run.revision + 1)
+
+
+_SAVED = ("id", "status", "finished_at", "attempt", "build_id", "actor_id", "document", "revision")
+
+
+def find(tx: Tx, run_id: str) -> Run | None:
+    row = tx.one(f"SELECT {_COLUMNS} FROM runs WHERE id = :id", id=run_id)
+    return None if row is None else _run(row)
+
+
+def live(tx: Tx) -> list[Run]:
+    """Every run that has not ended, oldest first."""
+    return [
+        _run(row) for row in tx.all(f"SELECT {_COLUMNS} FROM runs WHERE finished_at IS NULL ORDER BY started_at, id")
+    ]
+
+
+def delete(tx: Tx, run_id: str) -> None:
+    tx.run("DELETE FROM run_usage WHERE run_id = :id", id=run_id)
+    tx.run("DELETE FROM run_stats WHERE run_id = :id", id=run_id)
+    tx.run("DELETE FROM runs WHERE id = :id", id=run_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which runs of an owner a list shows."""
+
+    owner_id: str
+    actor_id: str | None = None
+    task_id: str | None = None
+    statuses: tuple[RunStatus, ...] = ()
+    origin: RunOrigin | None = None
+    started_after: Instant | None = None
+    started_before: Instant | None = None
+
+    def where(self) -> tuple[str, dict[str, Any]]:
+        terms = ["owner_id = :owner_id"]
+        values: dict[str, Any] = {"owner_id": self.owner_id}
+        pairs: Mapping[str, Any] = {
+            "actor_id = :actor_id": self.actor_id,
+            "task_id = :task_id": self.task_id,
+            "origin = :origin": self.origin,
+            "started_at >= :started_after": self.started_after,
+            "started_at <= :started_before": self.started_before,
+        }
+        for term, value in pairs.items():
+            if value is not None:
+                terms.append(term)
+                values[term.rpartition(":")[2]] = str(value) if isinstance(value, str) else int(value)
+        if self.statuses:
+            names = [f"status_{index}" for index, _ in enumerate(self.statuses)]
+            terms.append(f"status IN ({', '.join(':' + name for name in names)})")
+            values |= {name: str(status) for name, status in zip(names, self.statuses, strict=True)}
+        return " AND ".join(terms), values
+
+
+def page(tx: Tx, wanted: Filter, *, offset: int, limit: int, desc: bool) -> tuple[int, list[Run]]:
+    """How many runs fit the filter, and one page of them by start."""
+    where, values = wanted.where()
+    direction = "DESC" if desc else "ASC"
+    total = tx.one(f"SELECT COUNT(*) AS total FROM runs WHERE {where}", **values)
+    assert total is not None
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM runs WHERE {where}"
+        f" ORDER BY started_at {direction}, id {direction} LIMIT :limit OFFSET :offset",
+        **values,
+        limit=limit,
+        offset=offset,
+    )
+    return total["total"], [_run(row) for row in rows]
+
+
+def add_usage(tx: Tx, increments: Iterable[tuple[str, str, int]]) -> None:
+    """Add (run, usage key, amount) to what the runs used; runs that are gone are skipped."""
+    tx.many(
+        "INSERT INTO run_usage (run_id, usage, amount) SELECT :run_id, :usage, :amount"
+        " WHERE EXISTS (SELECT 1 FROM runs WHERE id = :run_id)"
+        " ON CONFLICT (run_id, usage) DO UPDATE SET amount = run_usage.amount + excluded.amount",
+        [{"run_id": run_id, "usage": usage, "amount": amount} for run_id, usage, amount in increments],
+    )
+
+
+def usage(tx: Tx, run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """What runs used, by run and usage key."""
+    found: dict[str, dict[str, int]] = {run_id: {} for run_id in run_ids}
+    for run_id in run_ids:
+        for row in tx.all("SELECT usage, amount FROM run_usage WHERE run_id = :id", id=run_id):
+            found[run_id][row["usage"]] = row["amount"]
+    return found
+
+
+def measured(tx: Tx, run_id: str) -> tuple[int, str, str] | None:
+    """The attempt that was measured last, what earlier attempts amount to, and the latest measurement, as JSON."""
+    row = tx.one("SELECT attempt, earlier, latest FROM run_stats WHERE run_id = :id", id=run_id)
+    return None if row is None else (row["attempt"], row["earlier"], row["latest"])
+
+
+def save_measured(tx: Tx, run_id: str, *, attempt: int, earlier: str, latest: str) -> None:
+    tx.run(
+        "INSERT INTO run_stats (run_id, attempt, earlier, latest) VALUES (:id, :attempt, :earlier, :latest)"
+        " ON CONFLICT (run_id) DO UPDATE SET attempt = excluded.attempt, earlier = excluded.earlier,"
+        " latest = excluded.latest",
+        id=run_id,
+        attempt=attempt,
+        earlier=earlier,
+        latest=latest,
+    )
+
+
+_LIFE = (
+    "attempt_started_at",
+    "deadline_at",
+    "kill_at",
+    "is_graceful",
+    "exit_code",
+    "status_message",
+    "is_status_message_terminal",
+    "active_millis",
+    "reboot_count",
+)
+"""The part of a life that no query filters by: kept in the document."""
+
+
+def _values(run: Run) -> dict[str, Any]:
+    life = run.life
+    document = structs.replace(run.document, **{name: _plain(getattr(life, name)) for name in _LIFE})
+    return {
+        "id": run.id,
+        "owner_id": run.owner_id,
+        "actor_id": run.actor_id,
+        "task_id": run.task_id,
+        "build_id": run.build_id,
+        "status": str(life.status),
+        "origin": str(run.meta.origin),
+        "started_at": int(run.started_at),
+        "finished_at": _plain(life.finished_at),
+        "attempt": life.attempt,
+        "revision": run.revision,
+        "web_port": run.web_port,
+        "created_by_run": run.created_by_run,
+        "document": encode(document).decode(),
+    }
+
+
+def _run(row: Row) -> Run:
+    document = decode(row["document"], Document)
+    stored = {name: getattr(document, name) for name in _LIFE}
+    for name in ("attempt_started_at", "deadline_at", "kill_at"):
+        stored[name] = instant(stored[name])
+    return Run(
+        id=row["id"],
+        owner_id=row["owner_id"],
+        actor_id=row["actor_id"],
+        task_id=row["task_id"],
+        build_id=row["build_id"],
+        meta=RunMeta(origin=RunOrigin(row["origin"]), client_ip=document.client_ip, user_agent=document.user_agent),
+        started_at=Instant(row["started_at"]),
+        web_port=row["web_port"],
+        created_by_run=row["created_by_run"],
+        revision=row["revision"],
+        life=Life(
+            status=RunStatus(row["status"]),
+            attempt=row["attempt"],
+            timeout_secs=document.options.timeout_secs,
+            finished_at=instant(row["finished_at"]),
+            **stored,
+        ),
+        document=document,
+    )
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, Instant) else value

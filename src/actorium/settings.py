@@ -1,0 +1,170 @@
+"""Every setting of the server: one frozen struct, read once from ACTORIUM_*; nothing else reads the environment.
+
+No setting is required. A wrong value stops the start with a line that names the setting, the value and what would do.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+MEGABYTE = 1024 * 1024
+CONTAINERS_PER_CORE = 16
+_PORTS = (21_000, 30_999)  # below the range from which Linux takes ports for outgoing connections
+MEMORY_PART = 0.75  # of the machine's memory that runs may take together by default
+
+
+class WrongSetting(ValueError):
+    """A setting has a value that cannot be used."""
+
+
+def _setting(read: Callable[[str], Any], default: Any, wanted: str) -> Any:
+    """A field: how it is read from text, its default, and in words what it accepts."""
+    metadata = {"read": read, "wanted": wanted}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    return read
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    return read
+
+
+def _matching(pattern: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if re.fullmatch(pattern, text) is None:
+            raise ValueError
+        return text
+
+    return read
+
+
+def _choice(*choices: str) -> Callable[[str], str]:
+    return _matching("|".join(re.escape(choice) for choice in choices))
+
+
+def _truth(text: str) -> bool:
+    found = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(text.lower())
+    if found is None:
+        raise ValueError
+    return found
+
+
+def _ports(text: str) -> tuple[int, int]:
+    first, _, last = text.partition("-")
+    ports = int(first), int(last or first)
+    if not 1024 <= ports[0] <= ports[1] <= 65_535:
+        raise ValueError
+    return ports
+
+
+def _prices(text: str) -> Mapping[str, float]:
+    return msgspec.json.decode(text, type=dict[str, float])
+
+
+def _data() -> Path:
+    return Path.home() / ".actorium"
+
+
+def _memory_mbytes() -> int:
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MEGABYTE
+    return max(int(physical * MEMORY_PART), 256)
+
+
+def _containers() -> int:
+    return CONTAINERS_PER_CORE * (os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings in force. The environment name of ``data`` is ACTORIUM_DATA, and so on."""
+
+    data: Path = _setting(Path, _data, "a folder that this user may write")
+    """Where the embedded default keeps everything."""
+    host: str = _setting(_matching(r"[A-Za-z0-9.:_-]+"), "127.0.0.1", "an address of this machine; loopback is safest")
+    """Address to listen on."""
+    port: int = _setting(_whole(0, 65_535), 8010, "a port from 1 to 65535, or 0 for any free one")
+    """Port to listen on; 0 = any free one. It is remembered, so that runs find a restarted server again."""
+    public_url: str = _setting(
+        _matching(r"(https?://[^/\s]+(/[^\s]*)?)?"), "", "an http(s) address without /v2, or nothing"
+    )
+    """How browsers and clients reach the server, if not by host and port."""
+    username: str = _setting(_matching(r"[A-Za-z0-9_.-]{3,30}"), "local", "3 to 30 letters, digits, '_', '.' or '-'")
+    """Name of the first user."""
+    token: str = _setting(_matching(r"[\x21-\x7e]{16,256}"), "", "at least 16 printable characters without spaces")
+    """Token of the first user; without it one is made and printed once."""
+    database: str = _setting(
+        _matching(r"(sqlite|postgres|postgresql):.*"), "sqlite:", "sqlite:PATH or postgresql://USER:PASSWORD@HOST/NAME"
+    )
+    """Where rows live. ``sqlite:`` alone is a file in the data folder."""
+    blobs: str = _setting(_matching(r"file:.*"), "file:", "file:FOLDER")
+    """Where large payloads live. ``file:`` alone is a folder in the data folder."""
+    executor: str = _setting(_choice("auto", "process"), "auto", "auto or process")
+    """What runs Actors. ``auto`` takes local processes."""
+    memory_mbytes: int = _setting(_whole(128, 64 * MEGABYTE), _memory_mbytes, "megabytes, at least 128")
+    """Memory that runs may take together; further runs wait in READY. Default: three quarters of the machine's."""
+    concurrent_runs: int = _setting(_whole(1, 10_000), _containers, "a whole number from 1 to 10000")
+    """Containers alive at once. Default: 16 for each core."""
+    cpu_cores_min: float = _setting(_number(0, 1024), 1.0, "a number of cores from 0 to 1024")
+    """A run may use so many cores while nobody else needs them; 0 = only its share, one core for 4096 MB."""
+    container_host: str = _setting(_matching(r"[A-Za-z0-9.:_-]+"), "127.0.0.1", "an address of this machine")
+    """Address on which the web servers of runs answer."""
+    container_ports: tuple[int, int] = _setting(_ports, _PORTS, "a range such as 21000-30999")
+    """Ports for the web servers of runs."""
+    allow_host_network: bool = _setting(_truth, False, "true or false")
+    """Let runs use this machine's own network where no private one can be made. Less isolated."""
+    concurrent_builds: int = _setting(_whole(1, 1000), 2, "a whole number from 1 to 1000")
+    """Builds at once."""
+    prices: Mapping[str, float] = _setting(_prices, dict, 'JSON such as {"DATASET_READS": 0.0000004}, USD a unit')
+    """Prices that replace those of the built-in table."""
+    rate_limit_scale: float = _setting(_number(0, 1_000_000), 1.0, "a number from 0 (off)")
+    """Multiplies every rate limit; 0 turns them off."""
+    log_level: str = _setting(_choice("debug", "info", "warning", "error"), "info", "debug, info, warning or error")
+    """How much the server tells."""
+    log_format: str = _setting(_choice("auto", "json", "text"), "auto", "auto, json or text")
+    """``auto``: text on a terminal, JSON elsewhere."""
+
+
+def environment_name(name: str) -> str:
+    return f"ACTORIUM_{name.upper()}"
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """The settings that an environment gives. Raises WrongSetting."""
+    known = {environment_name(one.name): one for one in fields(Settings)}
+    for name in environment:
+        if name.startswith("ACTORIUM_") and name not in known:
+            raise WrongSetting(f"{name} is no setting. Known are: {', '.join(sorted(known))}.")
+    values: dict[str, Any] = {}
+    for name, one in known.items():
+        text = environment.get(name, "").strip()
+        if not text:
+            continue
+        try:
+            values[one.name] = one.metadata["read"](text)
+        except (ValueError, msgspec.MsgspecError) as error:
+            shown = "(hidden)" if one.name == "token" else repr(text)
+            raise WrongSetting(f"{name} is {shown}; it takes {one.metadata['wanted']}.") from error
+    return Settings(**values)

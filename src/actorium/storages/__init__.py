@@ -1,0 +1,1 @@
+"""What datasets, key-value stores and request queues share: names, addresses, access, lists, times, signed links."""

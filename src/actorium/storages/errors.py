@@ -1,0 +1,34 @@
+"""What can be wrong with a storage of any kind."""
+
+from __future__ import annotations
+
+from actorium.kernel.errors import Forbidden, Invalid, NotFound
+from actorium.storages.kinds import Kind
+
+
+class NameNotUnique(Invalid):
+    """You already have a storage of this kind with this name."""
+
+    type = "name-not-unique"
+
+
+def missing(kind: Kind) -> NotFound:
+    """The same for what is not there and for what the caller may not see. Official clients look for the second half."""
+    return NotFound(f"The {kind.noun} does not exist or is not yours. {_insufficient(kind)}")
+
+
+def refused(kind: Kind) -> Forbidden:
+    """For callers without a token or with a signature that does not fit; whether the storage exists or not."""
+    return Forbidden(_insufficient(kind))
+
+
+def read_only(kind: Kind) -> Forbidden:
+    """For those who may see it and no more."""
+    return Forbidden(f"{_insufficient(kind)} It is shared with you for reading only.")
+
+
+def _insufficient(kind: Kind) -> str:
+    return (
+        f"Insufficient permissions for the {kind.noun}. Make sure you're passing a correct API token and that it has "
+        "the required permissions."
+    )

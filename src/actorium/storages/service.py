@@ -1,0 +1,286 @@
+"""One kind of storage as its owner and others meet it: addressing, access, names, lists, times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from actorium.database import Database, Tx, UniqueViolation
+from actorium.kernel.clock import Clock
+from actorium.kernel.errors import InvalidInput
+from actorium.kernel.ids import Ids
+from actorium.kernel.instant import Instant
+from actorium.kernel.limits import NAME_CHARS_MAX, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, SIGNED_LINK_SECS
+from actorium.kernel.principal import Principal
+from actorium.kernel.structs import UNSET
+from actorium.storages import errors
+from actorium.storages.accesses import Accesses
+from actorium.storages.kinds import Kind
+from actorium.storages.model import GeneralAccess, ListQuery, Ownership, Page, Profile, Stored, UpdateStorage
+from actorium.storages.signing import contents_signed, sign_contents
+from actorium.storages.store import StorageTable
+
+NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?")
+OFFSET_MAX = 2**63 - 1
+
+FindUser = Callable[[Tx, str], str | None]
+"""The id of the user with a username, looked up in a transaction."""
+Signed = Callable[[Stored], bool]
+"""Whether the signature that came with a call opens a storage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every storage service stands on."""
+
+    database: Database
+    clock: Clock
+    ids: Ids
+    accesses: Accesses
+    find_user: FindUser
+    public_base_url: Callable[[], str]
+    """Where clients outside reach the server, without a slash at the end."""
+
+
+class Storages:
+    """One kind of storage. Methods that take a ``tx`` compose into a caller's work."""
+
+    def __init__(self, kind: Kind, surroundings: Surroundings) -> None:
+        self.kind = kind
+        self._table = StorageTable(kind)
+        self._around = surroundings
+
+    # Finding
+
+    def readable(self, tx: Tx, principal: Principal, address: str, *, signed: Signed | None = None) -> Stored:
+        """The storage at an id, ``~name`` or ``username~name``, if the caller may read it.
+
+        ``signed`` is given when the call carries a signature. What is refused looks like what is not there.
+        """
+        found = self._find(tx, principal, address)
+        if found is not None and _may_read(found, principal, by_name="~" in address, signed=signed):
+            return found
+        if signed is not None or not principal.user_id:
+            raise errors.refused(self.kind)
+        raise errors.missing(self.kind)
+
+    def writable(self, tx: Tx, principal: Principal, address: str) -> Stored:
+        """The storage at an address, if it is the caller's own."""
+        found = self._find(tx, principal, address)
+        if found is None or not _may_read(found, principal, by_name="~" in address, signed=None):
+            raise errors.missing(self.kind)
+        if found.owner_id != principal.user_id:
+            raise errors.read_only(self.kind)
+        return found
+
+    def by_id(self, tx: Tx, id: str) -> Stored | None:
+        """Without asking who reads: for the server's own use."""
+        return self._table.by_id(tx, id)
+
+    def _find(self, tx: Tx, principal: Principal, address: str) -> Stored | None:
+        username, tilde, name = address.partition("~")
+        if not tilde:
+            return self._table.by_id(tx, address)
+        if not username or username.lower() == principal.username.lower():
+            owner_id: str | None = principal.user_id
+        else:
+            owner_id = self._around.find_user(tx, username)
+        return self._table.by_name(tx, owner_id, name) if owner_id else None
+
+    # Making, changing, deleting
+
+    def create_in(
+        self,
+        tx: Tx,
+        *,
+        id: str,
+        owner_id: str,
+        now: Instant,
+        name: str | None = None,
+        created_by_run: str | None = None,
+        act_id: str | None = None,
+        expires_at: Instant | None = None,
+        schema: dict[str, Any] | None = None,
+    ) -> bool:
+        """Add a storage; False if the owner has one of this name already."""
+        profile = Profile(signing_secret=self._around.ids.secret(), act_id=act_id, schema=schema)
+        return self._table.add(
+            tx,
+            id=id,
+            owner_id=owner_id,
+            name=name,
+            created_by_run=created_by_run,
+            expires_at=expires_at,
+            profile=profile,
+            now=now,
+        )
+
+    async def get_or_create(
+        self, principal: Principal, name: str | None, *, schema: dict[str, Any] | None = None
+    ) -> tuple[Stored, bool]:
+        """The caller's storage of this name, and whether it is new; without a name always a new one."""
+        name = name or None
+        if name is not None:
+            _check_name(name)
+            found = await self._around.database.read(lambda tx: self._table.by_name(tx, principal.user_id, name))
+            if found is not None:
+                return found, False
+        new_id = self._around.ids.new()
+        now = self._around.clock.now()
+
+        def work(tx: Tx) -> tuple[Stored | None, bool]:
+            created = self.create_in(
+                tx,
+                id=new_id,
+                owner_id=principal.user_id,
+                now=now,
+                name=name,
+                created_by_run=principal.run_id,
+                schema=schema,
+            )
+            if created or name is None:
+                return self._table.by_id(tx, new_id), created
+            return self._table.by_name(tx, principal.user_id, name), False
+
+        stored, created = await self._around.database.write(work)
+        if stored is None:
+            raise errors.missing(self.kind)  # deleted by somebody between two statements
+        return stored, created
+
+    async def update(self, principal: Principal, address: str, change: UpdateStorage) -> Stored:
+        """Change name, title or access. Raises NameNotUnique."""
+        if isinstance(change.name, str):
+            _check_name(change.name)
+        now = self._around.clock.now()
+
+        def work(tx: Tx) -> Stored:
+            old = self.writable(tx, principal, address)
+            name = old.name if change.name is UNSET else change.name
+            if not self._table.update(tx, old, name=name, profile=_changed(old.profile, change), now=now):
+                raise errors.NameNotUnique
+            new = self._table.by_id(tx, old.id)
+            if new is None:
+                raise errors.missing(self.kind)
+            return new
+
+        try:
+            return await self._around.database.write(work)
+        except UniqueViolation as error:  # two renames to one name in the same moment
+            raise errors.NameNotUnique from error
+
+    async def delete(self, principal: Principal, address: str) -> None:
+        """Delete a storage; its contents leave the disk in steps afterwards."""
+
+        def work(tx: Tx) -> None:
+            self._table.delete(tx, self.writable(tx, principal, address).id)
+
+        await self._around.database.write(work)
+
+    def delete_in(self, tx: Tx, id: str) -> bool:
+        """Delete by id without asking who wants it; False if it is not there."""
+        return self._table.delete(tx, id)
+
+    # Listing and showing
+
+    async def list(self, principal: Principal, query: ListQuery) -> Page:
+        """A page of the caller's storages. Nobody shares storages by name of a user yet, so that part is empty."""
+        limit = min(query.limit, PAGE_ITEMS_MAX) if query.limit > 0 else PAGE_ITEMS_DEFAULT
+        offset = min(query.offset, OFFSET_MAX)
+        if query.limit < 0 or query.offset < 0:
+            raise InvalidInput("offset and limit must not be negative.")
+        if query.ownership == Ownership.SHARED_WITH_ME:
+            return Page([], 0, offset, limit)
+
+        def work(tx: Tx) -> Page:
+            total = self._table.count(tx, principal.user_id, unnamed=query.unnamed)
+            rows = self._table.page(
+                tx, principal.user_id, unnamed=query.unnamed, desc=query.desc, offset=offset, limit=limit
+            )
+            return Page(rows, total, offset, limit)
+
+        return await self._around.database.read(work)
+
+    def saw(self, id: str, *, reads: int = 0, lists: int = 0) -> None:
+        """Note that a storage was used now."""
+        self._around.accesses.saw(self.kind, id, self._around.clock.now(), reads=reads, lists=lists)
+
+    def accessed_at(self, stored: Stored) -> Instant:
+        """The later of what the row and what memory knows."""
+        return max(stored.accessed_at, stored.modified_at, self._around.accesses.pending(self.kind, stored.id).at)
+
+    def read_count(self, stored: Stored) -> int:
+        return stored.read_count + self._around.accesses.pending(self.kind, stored.id).reads
+
+    def list_count(self, stored: Stored) -> int:
+        return stored.list_count + self._around.accesses.pending(self.kind, stored.id).lists
+
+    # Links
+
+    def console_url(self, id: str) -> str:
+        return f"{self._around.public_base_url()}/console/storage/{self.kind.path}/{id}"
+
+    def url(self, id: str, rest: str = "") -> str:
+        """Where clients outside reach a storage, or what is below it."""
+        return f"{self._around.public_base_url()}/v2/{self.kind.path}/{id}{rest}"
+
+    def contents_url(self, stored: Stored, rest: str, *, principal: Principal) -> str:
+        """A link to items or keys that works in a browser: signed for some days where that is needed and allowed."""
+        if is_open(stored) or stored.owner_id != principal.user_id:
+            return self.url(stored.id, rest)
+        expires_at = self._around.clock.now().plus(secs=SIGNED_LINK_SECS)
+        signature = sign_contents(stored.profile.signing_secret, stored.id, expires_at)
+        return f"{self.url(stored.id, rest)}?signature={signature}"
+
+    def contents_signature(self, signature: str | None) -> Signed | None:
+        """What ``readable`` wants to know about a call's signature for items or keys."""
+        if not signature:
+            return None
+        now = self._around.clock.now()
+        return lambda stored: contents_signed(
+            signature, secret=stored.profile.signing_secret, storage_id=stored.id, now=now
+        )
+
+
+def is_open(stored: Stored) -> bool:
+    """Whether anyone who knows the id may read."""
+    return stored.profile.general_access in (
+        GeneralAccess.ANYONE_WITH_ID_CAN_READ,
+        GeneralAccess.ANYONE_WITH_NAME_CAN_READ,
+    )
+
+
+def secret_for(stored: Stored, principal: Principal) -> str | None:
+    """The signing secret, for those who may write."""
+    return stored.profile.signing_secret if stored.owner_id == principal.user_id else None
+
+
+def _may_read(stored: Stored, principal: Principal, *, by_name: bool, signed: Signed | None) -> bool:
+    if stored.owner_id == principal.user_id:
+        return True
+    access = stored.profile.general_access
+    if access == GeneralAccess.ANYONE_WITH_NAME_CAN_READ:
+        return True
+    if access == GeneralAccess.ANYONE_WITH_ID_CAN_READ and not by_name:
+        return True
+    return signed is not None and signed(stored)
+
+
+def _changed(old: Profile, change: UpdateStorage) -> Profile:
+    changes: dict[str, Any] = {}
+    if change.title is not UNSET:
+        changes["title"] = change.title
+    if change.general_access is not UNSET:
+        changes["general_access"] = change.general_access or GeneralAccess.FOLLOW_USER_SETTING
+    return msgspec.structs.replace(old, **changes)
+
+
+def _check_name(name: str) -> None:
+    if len(name) > NAME_CHARS_MAX or NAME.fullmatch(name) is None:
+        raise InvalidInput(
+            f"The name {name[:80]!r} is not valid: use up to {NAME_CHARS_MAX} letters, digits and hyphens, "
+            "with no hyphen at the start or the end."
+        )

@@ -1,0 +1,1 @@
+"""What third parties need to test their own implementations: conformance suites and the simulator."""

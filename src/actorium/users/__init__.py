@@ -1,0 +1,1 @@
+"""Users and their API tokens: who is asking, and what the API tells about them."""

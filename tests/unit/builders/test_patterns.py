@@ -1,0 +1,113 @@
+"""Ignore rules and COPY globs."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actorium.builders import BuildFailed
+from actorium.builders.process.patterns import Ignore, PatternError, checked_names, context_files, matches
+
+
+@pytest.mark.parametrize(
+    ("rules", "path", "ignored"),
+    [
+        ("node_modules", "node_modules/a/b.js", True),
+        ("node_modules", "src/node_modules/a", False),
+        ("**/node_modules", "src/x/node_modules/a", True),
+        ("**/node_modules", "node_modules", True),
+        ("*.md", "README.md", True),
+        ("*.md", "docs/README.md", False),
+        ("**/*.md", "docs/a/README.md", True),
+        ("/storage", "storage/x", True),
+        ("storage/", "storage/x", True),
+        ("storage/", "storages/x", False),
+        ("a/**/z", "a/z", True),
+        ("a/**/z", "a/b/c/z/file", True),
+        ("a/**/z", "b/a/z", False),
+        ("a/**", "a/x", True),
+        ("a/**", "ab", False),
+        ("**", "anything/at/all", True),
+        ("*\n!src", "src/main.py", False),
+        ("*\n!src", "other/main.py", True),
+        ("*\n!src\nsrc/secret", "src/secret", True),
+        ("!a\na", "a", True),
+        ("# a\na ", "a", True),
+        ("te?t", "test", True),
+        ("te?t", "te/t", False),
+        ("[a-c]x", "bx", True),
+        ("[^a-c]x", "bx", False),
+        ("a\\*b", "a*b", True),
+        ("a\\*b", "axb", False),
+        ("./a/../b", "b", True),
+        ("a*b*c", "aXbYbZc", True),
+        ("a*b*c", "aXbYbZd", False),
+        ("**.pyc", "a/b/x.pyc", True),
+        (".", "a", False),
+    ],
+)
+def test_ignore(rules: str, path: str, ignored: bool) -> None:
+    assert Ignore(rules)(path) is ignored
+
+
+@pytest.mark.parametrize("rules", ["[a", "[z-a]", "\n".join(["a"] * 2000)])
+def test_rules_that_cannot_be_read(rules: str) -> None:
+    with pytest.raises(PatternError):
+        Ignore(rules)
+    with pytest.raises(BuildFailed, match="dockerignore"):
+        context_files({".dockerignore": rules.encode()}, "Dockerfile")
+
+
+def test_hostile_patterns_take_linear_time() -> None:
+    started = time.perf_counter()
+    assert not Ignore("*a" * 60 + "b")("a" * 255)
+    assert not Ignore("**/a/" * 40 + "b")("/".join(["a"] * 500))
+    assert not Ignore("**/*a*a*a*a*a*a*a*b")("/".join(["a" * 200] * 15))
+    assert time.perf_counter() - started < 2
+
+
+@given(
+    st.text(alphabet="*?[]^-!/\\ab. #", max_size=30),
+    st.lists(st.sampled_from(["a", "b", "ab", ".b", "-"]), min_size=1, max_size=4),
+)
+def test_nothing_but_its_own_error(rule: str, parts: list[str]) -> None:
+    for work in (lambda: Ignore(rule)("/".join(parts)), lambda: matches(rule, "/".join(parts))):
+        try:
+            work()
+        except PatternError:
+            continue
+
+
+def test_a_dockerfile_may_have_its_own_ignore_file() -> None:
+    files = {"a": b"", "b": b"", ".dockerignore": b"a", "x/Dockerfile.dockerignore": b"b"}
+    assert "a" in context_files(files, "x/Dockerfile")
+    assert "b" not in context_files(files, "x/Dockerfile")
+    assert "a" not in context_files(files, "Dockerfile")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../x",
+        "/etc/passwd",
+        "a/../../x",
+        "a//b",
+        "./a",
+        "a/.",
+        "",
+        "a\0b",
+        "a\\b",
+        "x" * 256,
+        "/".join(["x" * 200] * 30),
+    ],
+)
+def test_path_tricks(name: str) -> None:
+    with pytest.raises(BuildFailed):
+        checked_names(["fine", name])
+
+
+def test_plain_names() -> None:
+    checked_names(["a", "a/b.c", ".actor/actor.json", "..a/b..", "sp ace", "ü"])

@@ -1,0 +1,155 @@
+"""From Dockerfiles to steps: variables, stages, commands, and what cannot be done without an engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from actorium.builders import BuildFailed
+from actorium.builders.process import plan
+from actorium.builders.process.dockerfile import parse
+from actorium.builders.process.plan import Planned
+from actorium.builders.process.state import Config
+from actorium.builders.process.steps import CopyStep, RunStep
+
+BASE = Config(env={"PATH": "/bin"}, workdir="/app", cmd=("base",))
+
+
+def planned(text: str, **build_args: str) -> Planned:
+    """The last stage of a Dockerfile whose FROM line is given."""
+    dockerfile = parse(text)
+    return plan.steps(plan.stages(dockerfile, build_args)[-1], BASE, dockerfile, build_args)
+
+
+def copy(text: str) -> CopyStep:
+    action = planned(f"FROM x AS one\nFROM x\n{text}").steps[-1].action
+    assert isinstance(action, CopyStep)
+    return action
+
+
+def run(text: str, **build_args: str) -> RunStep:
+    action = planned(f"FROM x\n{text}", **build_args).steps[-1].action
+    assert isinstance(action, RunStep)
+    return action
+
+
+def test_the_environment_grows_line_by_line() -> None:
+    found = planned('FROM x\nENV A=1 B="$A 2"\nENV A=3 C=$A\nENV OLD form is $A\n').config
+    assert found.env == {"PATH": "/bin", "A": "3", "B": " 2", "C": "1", "OLD": "form is 3"}
+
+
+def test_arguments() -> None:
+    assert run("ARG A=1\nARG B\nARG C=$A\nRUN x", B="given").env == {"A": "1", "B": "given", "C": "1", "PATH": "/bin"}
+    assert "A" not in run("RUN x", A="not declared").env
+    assert run("RUN x", HTTP_PROXY="http://proxy").env["HTTP_PROXY"] == "http://proxy"
+    assert run("ARG A=1\nENV A=2\nRUN x", A="3").env["A"] == "2"
+    assert "A" not in planned("FROM x\nARG A=1").config.env
+
+
+def test_arguments_before_from() -> None:
+    text = "ARG V=3.11\nARG NAME=python\nFROM $NAME:${V}-slim\nARG V\nARG NAME=other\nRUN x"
+    stage = plan.stages(parse(text), {})[0]
+    assert stage.image == "python:3.11-slim"
+    action = planned(text).steps[-1].action
+    assert isinstance(action, RunStep)
+    assert (action.env["V"], action.env["NAME"]) == ("3.11", "other")
+    assert plan.stages(parse(text), {"V": "3.12"})[0].image == "python:3.12-slim"
+
+
+def test_run_forms() -> None:
+    assert run("RUN a && b").argv == ("/bin/sh", "-c", "a && b")
+    assert run('RUN ["a", "$HOME"]').argv == ("a", "$HOME")
+    assert run('SHELL ["/bin/bash", "-ec"]\nRUN a').argv == ("/bin/bash", "-ec", "a")
+    assert run("RUN <<EOF\na\nb\nEOF").argv[2] == "a\nb\n"
+    assert run("RUN cat <<EOF > x\na\nEOF").argv[2] == "cat <<EOF > x\na\nEOF\n"
+    assert run("WORKDIR sub\nWORKDIR ../b\nRUN a").workdir == "/app/b"
+
+
+@pytest.mark.parametrize(
+    ("text", "cmd", "entrypoint"),
+    [
+        ("", ("base",), ()),
+        ("CMD a b", ("/bin/sh", "-c", "a b"), ()),
+        ('CMD ["a"]', ("a",), ()),
+        ("CMD []", (), ()),
+        ('ENTRYPOINT ["e"]', (), ("e",)),
+        ('CMD ["a"]\nENTRYPOINT ["e"]', ("a",), ("e",)),
+        ('ENTRYPOINT [""]\nCMD ["a"]', ("a",), ()),
+        ('SHELL ["/bin/bash", "-c"]\nCMD a', ("/bin/bash", "-c", "a"), ()),
+    ],
+)
+def test_command(text: str, cmd: tuple[str, ...], entrypoint: tuple[str, ...]) -> None:
+    found = planned(f"FROM x\n{text}").config
+    assert (found.cmd, found.entrypoint) == (cmd, entrypoint)
+
+
+def test_copy_forms() -> None:
+    assert copy("COPY a b ./") == CopyStep(sources=("a", "b"), target="/app/")
+    assert copy("COPY a b/").target == "/app/b/"
+    assert copy("COPY a /abs").target == "/abs"
+    assert copy("COPY a .").target == "/app/"
+    assert copy("COPY a ../..").target == "/"
+    assert copy('COPY ["a b", "c d"]') == CopyStep(sources=("a b",), target="/app/c d")
+    assert copy("COPY --from=one --chmod=0755 a b") == CopyStep(sources=("a",), target="/app/b", stage=0, mode=0o755)
+    assert copy("COPY --from=0 a b").stage == 0
+    assert copy("ENV D=dir\nCOPY $D/x ${D}/").sources == ("dir/x",)
+    assert copy("ADD a.tar.gz /x/").unpack
+    inline = copy("ENV A=1\nCOPY <<one <<'two' /x/\n$A \"q\" \\$A\none\n$A\ntwo")
+    assert inline.inline == (("one", '1 "q" $A\n'), ("two", "$A\n"))
+    assert inline.sources == ()
+
+
+def test_only_what_the_last_stage_needs_is_built() -> None:
+    text = "FROM a AS one\nFROM unknown AS two\nFROM one AS three\nRUN x\nFROM b\nCOPY --from=three /x /x\n"
+    assert [(each.index, each.image, each.parent) for each in plan.stages(parse(text), {})] == [
+        (0, "a", None), (2, "", 0), (3, "b", None),
+    ]  # fmt: skip
+
+
+def test_what_has_no_effect_is_said() -> None:
+    notes = [
+        note
+        for step in planned("FROM x\nUSER me\nVOLUME /x\nCOPY --chown=a b c\nEXPOSE 80").steps
+        for note in step.notes
+    ]
+    assert len(notes) == 3
+    assert planned("FROM x\nUSER me").config.user == "me"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("FROM x y", "Dockerfile line 1: FROM must read"),
+        ("ARG X\nFROM $X", "Dockerfile line 2: $X is empty"),
+        ("FROM x\nCOPY a", "Dockerfile line 2: COPY needs a source and a destination"),
+        ("FROM x\nCOPY a b c", "Dockerfile line 2: COPY with more than one source"),
+        ("FROM x\nCOPY --from=nope a b", "Dockerfile line 2: COPY --from=nope names no stage above it"),
+        ("FROM x\nCOPY --chmod=u+x a b", "Dockerfile line 2: --chmod=u+x must be an octal number"),
+        ("FROM x\nENV A", "Dockerfile line 2: A has no value"),
+        ("FROM x\nENV A=1 B", "Dockerfile line 2: B is not of the form name=value"),
+        ("FROM x\nENV A='1", "Dockerfile line 2: a quote ' is opened and never closed"),
+        ("FROM x\nRUN []", "Dockerfile line 2: RUN needs a command"),
+        ("FROM x\nRUN --mount=type=bind,target=/x true", "Dockerfile line 2: RUN --mount=type=bind needs"),
+        ("FROM x\nADD git://x.invalid/a b", "Dockerfile line 2: ADD of an address"),
+        (
+            "FROM x\nRUN apt-get update && apt-get install -y lib-not-there",
+            "this Dockerfile needs a container engine: RUN apt-get",
+        ),
+        (
+            "FROM x\nRUN apk add --no-cache lib-not-there",
+            "this Dockerfile needs a container engine: RUN apk add lib-not-there",
+        ),
+        ("FROM x\nRUN yum install -y sh", "this Dockerfile needs a container engine: RUN yum install"),
+        ("FROM x\n" * 25, "Dockerfile line 21: there are more than 20 stages"),
+    ],
+)
+def test_mistakes(text: str, message: str) -> None:
+    with pytest.raises(BuildFailed) as caught:
+        planned(text)
+    assert caught.value.message.startswith(message)
+
+
+def test_system_packages_that_the_host_has_are_no_reason_to_fail() -> None:
+    assert run(
+        "RUN apt-get update && apt-get install -y --no-install-recommends sh bash && rm -rf /var/lib/apt/lists/*"
+    )
+    assert run("RUN echo apt-get install lib-not-there")

@@ -1,0 +1,92 @@
+"""Variable expansion against what Docker's own documentation and shells do."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actorium.builders.process.variables import ExpansionError, expand, split_words
+
+KNOWN = {"A": "one", "EMPTY": "", "B": "t w o"}
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("plain", "plain"),
+        ("$A", "one"),
+        ("${A}x$A-x", "onexone-x"),
+        ("$A_x", ""),
+        ("$UNSET.", "."),
+        ("${UNSET:-d}", "d"),
+        ("${EMPTY:-d}", "d"),
+        ("${EMPTY-d}", ""),
+        ("${UNSET-d}", "d"),
+        ("${A:-d}", "one"),
+        ("${A:+d}", "d"),
+        ("${EMPTY:+d}", ""),
+        ("${EMPTY+d}", "d"),
+        ("${UNSET:+d}", ""),
+        ("${UNSET:-${A}/$A}", "one/one"),
+        ("${UNSET:-${NOPE:-x y}}", "x y"),
+        ("'$A'", "$A"),
+        ('"$A"', "one"),
+        ('"a\\"b\\$A"', 'a"b$A'),
+        ("\\$A", "$A"),
+        ("a\\ b", "a b"),
+        ("'it'\"'s\"", "it's"),
+        ("$", "$"),
+        ("100$ $1", "100$ $1"),
+        ("$B", "t w o"),
+        ("a\\", "a\\"),
+    ],
+)
+def test_expand(text: str, result: str) -> None:
+    assert expand(text, KNOWN) == result
+
+
+@pytest.mark.parametrize("text", ["${A", "${}", "${A:-x", "'a", '"a', "${A%x}", "${UNSET:?is needed}", "${1}"])
+def test_mistakes(text: str) -> None:
+    with pytest.raises(ExpansionError):
+        expand(text, KNOWN)
+
+
+def test_the_escape_can_be_another() -> None:
+    assert expand("`$A \\$A", KNOWN, escape="`") == "$A \\one"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a b\tc", ["a", "b", "c"]),
+        ("A=1 B='2 3' C=\"4 5\"", ["A=1", "B='2 3'", 'C="4 5"']),
+        ("A=a\\ b c", ["A=a\\ b", "c"]),
+        ("", []),
+    ],
+)
+def test_split_words(text: str, words: list[str]) -> None:
+    assert split_words(text) == words
+
+
+@given(st.text(alphabet="$ {}:-+?'\"\\aA_ ", max_size=80))
+def test_nothing_but_its_own_error(text: str) -> None:
+    for work in (lambda: expand(text, KNOWN), lambda: split_words(text)):
+        try:
+            work()
+        except ExpansionError:
+            continue
+
+
+def test_deep_nesting_ends() -> None:
+    with pytest.raises(ExpansionError, match="too deeply"):
+        expand("${X:-" * 5000, {})
+
+
+def test_long_texts_take_linear_time() -> None:
+    started = time.perf_counter()
+    expand("$A" * 50_000 + "\\" * 50_000, KNOWN)
+    split_words("a' b'" * 20_000)
+    assert time.perf_counter() - started < 5

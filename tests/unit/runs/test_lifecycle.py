@@ -1,0 +1,211 @@
+"""Every cell of the lifecycle: what each event does in each status, and what is decided from each sight."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from actorium.executors import Cause, Container, Phase
+from actorium.kernel.instant import Instant
+from actorium.runs.lifecycle import (
+    ALLOWED,
+    STOPPING,
+    TERMINAL,
+    Act,
+    Event,
+    InvalidTransition,
+    Life,
+    RunStatus,
+    container_name,
+    decide,
+    next_look,
+    run_of,
+    step,
+)
+
+T0 = Instant(1_000_000)
+NOW = T0.plus(secs=10)
+
+
+def life(status: RunStatus, **changes: object) -> Life:
+    made: dict[str, object] = {"status": status, "timeout_secs": 60}
+    if status is not RunStatus.READY:
+        made |= {"attempt_started_at": T0, "deadline_at": T0.plus(secs=60)}
+    if status in STOPPING:
+        made |= {"kill_at": NOW.plus(secs=5)}
+    if status in TERMINAL:
+        made |= {"finished_at": NOW}
+    return Life(**(made | changes))  # type: ignore[arg-type]
+
+
+def exited(code: int | None, cause: Cause = Cause.EXITED, **more: object) -> Container:
+    return Container(
+        name="r-1",
+        phase=Phase.EXITED,
+        started_at=T0,
+        finished_at=NOW,
+        exit_code=code,
+        cause=cause,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize(("status", "event"), list(product(RunStatus, Event)))
+def test_every_cell(status: RunStatus, event: Event) -> None:
+    before = life(status)
+    if status not in ALLOWED[event]:
+        with pytest.raises(InvalidTransition):
+            step(before, event, NOW, exited(0))
+        return
+    after = step(before, event, NOW, exited(0))
+    expected = {
+        Event.STARTED: RunStatus.RUNNING if status is RunStatus.READY else status,
+        Event.DEADLINE: RunStatus.TIMING_OUT,
+        Event.ABORT: RunStatus.ABORTING,
+        Event.ABORT_GRACEFULLY: RunStatus.ABORTING,
+        Event.REBOOT: RunStatus.RUNNING,
+    }
+    ends = {RunStatus.ABORTING: RunStatus.ABORTED, RunStatus.TIMING_OUT: RunStatus.TIMED_OUT}
+    end = ends.get(status, RunStatus.SUCCEEDED if event is Event.EXITED else RunStatus.FAILED)
+    assert after.status is expected.get(event, end)
+
+
+def test_no_terminal_status_is_ever_left() -> None:
+    assert not any(status in TERMINAL for allowed in ALLOWED.values() for status in allowed)
+
+
+@pytest.mark.parametrize("code", [0, 1, 91, None])
+def test_an_exit_code_is_the_true_one(code: int | None) -> None:
+    after = step(life(RunStatus.RUNNING), Event.EXITED, NOW, exited(code))
+    assert after.exit_code == code
+    assert after.status is (RunStatus.SUCCEEDED if code == 0 else RunStatus.FAILED)
+
+
+def test_an_aborted_run_is_aborted_even_if_it_left_with_code_0() -> None:
+    aborting = step(life(RunStatus.RUNNING), Event.ABORT_GRACEFULLY, NOW)
+    assert aborting.kill_at == NOW.plus(secs=30)
+    after = step(aborting, Event.EXITED, NOW, exited(0))
+    assert (after.status, after.exit_code) == (RunStatus.ABORTED, 0)
+    assert (after.status_message, after.is_status_message_terminal) == ("Actor was aborted", True)
+
+
+@pytest.mark.parametrize("event", [Event.EXITED, Event.LOST, Event.START_FAILED])
+def test_a_message_of_its_own_stays(event: Event) -> None:
+    told = life(RunStatus.RUNNING, status_message="Half way", is_status_message_terminal=False)
+    after = step(told, event, NOW, exited(1))
+    assert (after.status_message, after.is_status_message_terminal) == ("Half way", False)
+
+
+def test_the_default_message_names_the_code_and_is_not_marked_terminal() -> None:
+    after = step(life(RunStatus.RUNNING), Event.EXITED, NOW, exited(7))
+    assert after.status_message is not None
+    assert "exit code 7" in after.status_message
+    assert after.is_status_message_terminal is None
+
+
+@pytest.mark.parametrize(
+    ("cause", "word"),
+    [
+        (Cause.OUT_OF_MEMORY, "memory"),
+        (Cause.OUT_OF_DISK, "disk"),
+        (Cause.NOT_STARTED, "start"),
+        (Cause.VANISHED, "lost"),
+    ],
+)
+def test_the_message_says_what_went_wrong(cause: Cause, word: str) -> None:
+    after = step(life(RunStatus.RUNNING), Event.EXITED, NOW, exited(None, cause))
+    assert after.status is RunStatus.FAILED
+    assert after.status_message is not None
+    assert word in after.status_message
+
+
+def test_a_reboot_is_the_next_attempt_and_keeps_the_deadline() -> None:
+    before = life(RunStatus.RUNNING)
+    after = step(before, Event.REBOOT, NOW)
+    assert (after.attempt, after.attempt_started_at, after.reboot_count) == (2, None, 1)
+    assert after.deadline_at == before.deadline_at
+    assert after.active_millis == 10_000
+    started = step(after, Event.STARTED, NOW.plus(secs=2))
+    assert started.deadline_at == before.deadline_at
+    assert started.active_millis_at(NOW.plus(secs=5)) == 13_000
+
+
+def test_the_deadline_counts_from_the_first_start() -> None:
+    seen = Container(name="r-1", phase=Phase.RUNNING, started_at=T0.plus(secs=3))
+    after = step(life(RunStatus.READY), Event.STARTED, NOW, seen)
+    assert after.attempt_started_at == T0.plus(secs=3)
+    assert after.deadline_at == T0.plus(secs=63)
+    assert step(life(RunStatus.READY, timeout_secs=0), Event.STARTED, NOW, seen).deadline_at is None
+
+
+def test_an_abort_of_a_run_that_is_timing_out_does_not_prolong_it() -> None:
+    timing_out = life(RunStatus.TIMING_OUT)
+    assert step(timing_out, Event.ABORT_GRACEFULLY, NOW).kill_at == timing_out.kill_at
+
+
+RUNNING = Container(name="r-1", phase=Phase.RUNNING, started_at=T0)
+CREATED = Container(name="r-1", phase=Phase.CREATED)
+FRESH = {"attempt_started_at": None, "deadline_at": None}
+
+
+@pytest.mark.parametrize(
+    ("before", "seen", "older_alive", "act", "events"),
+    [
+        (life(RunStatus.READY), None, False, Act.START, ()),
+        (life(RunStatus.READY), CREATED, False, Act.START, ()),
+        (life(RunStatus.READY), RUNNING, False, Act.RECORD, (Event.STARTED,)),
+        (life(RunStatus.READY), exited(0), False, Act.RECORD, (Event.STARTED, Event.EXITED)),
+        (
+            life(RunStatus.READY),
+            Container(name="r-1", phase=Phase.EXITED, cause=Cause.NOT_STARTED),
+            False,
+            Act.RECORD,
+            (Event.START_FAILED,),
+        ),
+        (life(RunStatus.RUNNING), RUNNING, False, Act.WAIT, ()),
+        (life(RunStatus.RUNNING), None, False, Act.RECORD, (Event.LOST,)),
+        (life(RunStatus.RUNNING), exited(3), False, Act.RECORD, (Event.EXITED,)),
+        (life(RunStatus.RUNNING), exited(None, Cause.DEADLINE), False, Act.RECORD, (Event.DEADLINE, Event.EXITED)),
+        (life(RunStatus.READY), exited(None, Cause.DEADLINE), False, Act.RECORD, (Event.STARTED, Event.DEADLINE, Event.EXITED)),
+        (life(RunStatus.RUNNING, attempt=2, **FRESH), None, True, Act.WAIT, ()),
+        (life(RunStatus.RUNNING, attempt=2, **FRESH), None, False, Act.START, ()),
+        (life(RunStatus.RUNNING, attempt=2, **FRESH), RUNNING, False, Act.RECORD, (Event.STARTED,)),
+        (life(RunStatus.RUNNING, deadline_at=NOW), RUNNING, False, Act.STOP, (Event.DEADLINE,)),
+        (life(RunStatus.TIMING_OUT), RUNNING, False, Act.WAIT, ()),
+        (life(RunStatus.TIMING_OUT, kill_at=NOW), RUNNING, False, Act.KILL, ()),
+        (life(RunStatus.TIMING_OUT), exited(None), False, Act.RECORD, (Event.EXITED,)),
+        (life(RunStatus.ABORTING, is_graceful=True), RUNNING, False, Act.WAIT, ()),
+        (life(RunStatus.ABORTING, kill_at=NOW), RUNNING, False, Act.KILL, ()),
+        (life(RunStatus.ABORTING, attempt_started_at=None), None, False, Act.RECORD, (Event.EXITED,)),
+        (life(RunStatus.ABORTING, attempt_started_at=None), CREATED, False, Act.RECORD, (Event.EXITED,)),
+        (life(RunStatus.ABORTING, attempt_started_at=None), RUNNING, False, Act.RECORD, (Event.STARTED,)),
+        (life(RunStatus.ABORTING, attempt=2, attempt_started_at=None), None, True, Act.WAIT, ()),
+        (life(RunStatus.ABORTING), None, False, Act.RECORD, (Event.LOST,)),
+    ],
+)  # fmt: skip
+def test_decide(before: Life, seen: Container | None, older_alive: bool, act: Act, events: tuple[Event, ...]) -> None:
+    decision = decide(before, seen, NOW, older_alive=older_alive)
+    assert (decision.act, decision.events) == (act, events)
+
+
+def test_whatever_is_decided_can_be_done() -> None:
+    sights = [None, CREATED, RUNNING, exited(0), exited(None, Cause.DEADLINE), exited(None, Cause.NOT_STARTED)]
+    lives = [life(status) for status in RunStatus if status not in TERMINAL]
+    lives += [replace(one, deadline_at=T0, kill_at=T0 if one.kill_at else None) for one in lives]
+    lives += [replace(one, attempt=2, attempt_started_at=None) for one in lives]
+    for one, seen, older in product(lives, sights, (True, False)):
+        after = one
+        for event in decide(one, seen, NOW, older_alive=older).events:
+            after = step(after, event, NOW, seen)
+
+
+def test_next_look_is_the_deadline_or_the_end_of_a_grace() -> None:
+    assert next_look(life(RunStatus.READY)) is None
+    assert next_look(life(RunStatus.RUNNING)) == T0.plus(secs=60)
+    assert next_look(life(RunStatus.ABORTING)) == NOW.plus(secs=5)
+
+
+def test_container_names_lead_back_to_their_run() -> None:
+    assert run_of(container_name("abc-def", 12)) == ("abc-def", 12)
