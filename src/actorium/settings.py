@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from actorium.kernel.meter import Usage
+
 MEGABYTE = 1024 * 1024
 CONTAINERS_PER_CORE = 16
 _PORTS = (21_000, 30_999)  # below the range from which Linux takes ports for outgoing connections
@@ -81,7 +83,10 @@ def _ports(text: str) -> tuple[int, int]:
 
 
 def _prices(text: str) -> Mapping[str, float]:
-    return msgspec.json.decode(text, type=dict[str, float])
+    prices = msgspec.json.decode(text, type=dict[str, float])
+    if unknown := set(prices) - set(Usage):
+        raise ValueError(unknown)
+    return prices
 
 
 def _data() -> Path:

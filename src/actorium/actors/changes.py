@@ -1,4 +1,4 @@
-"""What creating or updating makes of an Actor and of its versions: pure functions of what is stored and what is asked."""
+"""What creating or updating makes of an Actor and of its versions: pure functions of the stored and the asked."""
 
 from __future__ import annotations
 

@@ -165,10 +165,16 @@ class Actors:
         """Count one more build."""
         store.count_build(tx, actor_id)
 
-    def count_run_in(self, tx: Tx, actor_id: str, now: Instant, *, user_id: str) -> None:
+    def count_run_in(self, tx: Tx, actor_id: str, now: Instant, *, user_id: str | None = None) -> None:
         """Count one more run, and remember who used the Actor."""
         store.count_run(tx, actor_id, now)
-        store.note_use(tx, actor_id, user_id, now)
+        if user_id is not None:
+            store.note_use(tx, actor_id, user_id, now)
+
+    def is_meant_in(self, tx: Tx, principal: Principal, reference: str, actor: ActorRow) -> bool:
+        """Whether a reference in a path is this Actor's."""
+        found = self._find_in(tx, principal, reference)
+        return found is not None and found.id == actor.id
 
     def tag_in(self, tx: Tx, actor_id: str, tag: str, build: TaggedBuild) -> None:
         """Let a tag point at a build. Raises StaleWrite."""

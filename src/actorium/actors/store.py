@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from actorium.actors.model import SourceFile
+from actorium.actors.numbers import number_int
 from actorium.actors.row import ActorDocument, ActorRow, VersionDocument, VersionRow
 from actorium.database import Row, Tx
 from actorium.kernel.errors import StaleWrite
@@ -82,7 +83,7 @@ def page(
         used = "SELECT 1 FROM actor_uses WHERE actor_uses.user_id = :user_id AND actor_uses.actor_id = actors.id"
         where = f"({where} OR (actors.is_public = 1 AND EXISTS ({used})))"
     direction = "DESC" if desc else "ASC"
-    total = tx.one(f"SELECT COUNT(*) AS total FROM actors WHERE {where}", user_id=user_id)  # noqa: S608
+    total = tx.one(f"SELECT COUNT(*) AS total FROM actors WHERE {where}", user_id=user_id)
     assert total is not None
     rows = tx.all(
         f"{_ACTOR} WHERE {where} ORDER BY {_ORDERS[sort_by]} {direction}, actors.id {direction}"
@@ -181,7 +182,7 @@ def save_version(tx: Tx, version: VersionRow) -> VersionRow:
 
 def find_version(tx: Tx, actor_id: str, number: str, *, with_sources: bool = False) -> VersionRow | None:
     row = tx.one(
-        f"SELECT {_VERSION}{', source_files' if with_sources else ''} FROM actor_versions"  # noqa: S608
+        f"SELECT {_VERSION}{', source_files' if with_sources else ''} FROM actor_versions"
         " WHERE actor_id = :actor_id AND number = :number",
         actor_id=actor_id,
         number=number,
@@ -192,7 +193,7 @@ def find_version(tx: Tx, actor_id: str, number: str, *, with_sources: bool = Fal
 def versions(tx: Tx, actor_id: str, *, with_sources: bool = False) -> list[VersionRow]:
     """An Actor's versions by number."""
     rows = tx.all(
-        f"SELECT {_VERSION}{', source_files' if with_sources else ''} FROM actor_versions"  # noqa: S608
+        f"SELECT {_VERSION}{', source_files' if with_sources else ''} FROM actor_versions"
         " WHERE actor_id = :actor_id ORDER BY number_int",
         actor_id=actor_id,
     )
@@ -203,12 +204,6 @@ def delete_version(tx: Tx, actor_id: str, number: str) -> int:
     return tx.run(
         "DELETE FROM actor_versions WHERE actor_id = :actor_id AND number = :number", actor_id=actor_id, number=number
     )
-
-
-def number_int(number: str) -> int:
-    """A version's number as builds count it: major times 10^7 plus minor times 10^5."""
-    major, minor = number.split(".")
-    return int(major) * 10_000_000 + int(minor) * 100_000
 
 
 def _changing(row: ActorRow) -> dict[str, Any]:

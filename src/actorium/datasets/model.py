@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+from actorium.http.paging import Count
 from actorium.kernel.instant import Instant
 from actorium.kernel.structs import UNSET, UnsetType, Wire
 from actorium.storages.model import GeneralAccess
@@ -77,8 +78,8 @@ class ItemsQuery(Wire, kw_only=True, frozen=True):
     """Query of the items of a dataset."""
 
     format: Format = Format.JSON
-    offset: int = 0
-    limit: int = 0
+    offset: Count = 0
+    limit: Count = 0
     desc: bool = False
     clean: bool = False
     fields: list[str] | None = None

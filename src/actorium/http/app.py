@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -10,33 +11,26 @@ from typing import Any
 from urllib.parse import quote
 
 import structlog
-from starlette.requests import Request
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from actorium.http.auth import Authenticate
 from actorium.http.endpoint import Endpoint, Gate
-from actorium.http.errors import BodyStalled, PageNotFound, error_reply
+from actorium.http.errors import BodyStalled, PageNotFound, WrongMethod, error_reply
+from actorium.http.exchange import CLOSE, Exchange
 from actorium.http.query import NO_PARAMS, parse_query
 from actorium.http.ratelimit import RateLimiter
-from actorium.http.reply import HeaderList, Wired, send_wired, wire_json, wire_result
+from actorium.http.reply import Wired, send_wired, wire_json, wire_result
 from actorium.http.route import Alias, Route
 from actorium.http.router import Operation, compile_leaves, expand
 from actorium.http.trie import split_path
 from actorium.http.websocket import SocketHandler, SocketRoutes
 from actorium.kernel.clock import Clock
-from actorium.kernel.errors import MethodNotAllowed, Unauthenticated
+from actorium.kernel.errors import Unauthenticated
 from actorium.kernel.ids import Ids
 from actorium.kernel.limits import BODY_BYTES_MAX, BODY_STALL_SECS, RATE_DEFAULT
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _SECRET = re.compile(r"(?i)(^|&)((?:token|signature)=)[^&]*")
-_ANY_ORIGIN = (b"access-control-allow-origin", b"*")
-_EXPOSED = (
-    b"access-control-expose-headers",
-    b"Location, Content-Disposition, X-Request-Id, X-RateLimit-Limit, X-Apify-Pagination-Offset, "
-    b"X-Apify-Pagination-Limit, X-Apify-Pagination-Count, X-Apify-Pagination-Total, X-Apify-Pagination-Desc",
-)
-_CLOSE = (b"connection", b"close")
 _PREFLIGHT_SECS = b"86400"
 
 Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
@@ -91,6 +85,7 @@ class HttpApp:
         self._rate_default = (b"x-ratelimit-limit", b"%d" % limiter.shown(RATE_DEFAULT))
         self._lifespan = lifespan
         self._log = structlog.get_logger("actorium.http").bind()
+        self._logs_requests: bool = self._log.is_enabled_for(logging.DEBUG)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -102,56 +97,53 @@ class HttpApp:
             await _live(self._lifespan, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = self._monotonic()
-        exchange = _Exchange(scope, receive)
+        exchange = Exchange(scope, receive, rate=self._rate_default, started=self._monotonic())
         exchange.request_id = self._request_id(exchange.headers)
-        exchange.rate = self._rate_default
         try:
-            wired = await self._answer(exchange, started)
+            wired = await self._answer(exchange)
         except Exception as error:  # the one place where any error becomes a reply
             wired = _fail(exchange, error)
         whole = False
         try:
-            whole = await send_wired(wired, send=send, receive=receive, head=exchange.method == "HEAD")
+            whole = await send_wired(wired, send=send, receive=receive, head=scope["method"] == "HEAD")
         except Exception as error:  # the status is sent; the server sees an incomplete reply and cuts the connection
             self._log.error("http.stream_failed", request_id=exchange.request_id, exc_info=error)
-        query = scope["query_string"]
-        self._log.debug(
-            "http.request",
-            method=exchange.method,
-            path=scope["path"],
-            query=_SECRET.sub(r"\1\2***", query.decode("latin-1")) if query else "",
-            status=wired.status,
-            millis=round((self._monotonic() - started) * 1000, 2),
-            complete=whole,
-            request_id=exchange.request_id,
-        )
+        if self._logs_requests:
+            self._log_request(exchange, status=wired.status, whole=whole)
 
-    async def _answer(self, exchange: _Exchange, now: float) -> Wired:
-        scope, headers = exchange.scope, exchange.headers
+    async def _answer(self, exchange: Exchange) -> Wired:
+        scope, method = exchange.scope, exchange.method
         segments = split_path(scope.get("raw_path") or quote(scope["path"]).encode())
         leaf = self._trie.find(segments)
         if leaf is None:
             raise PageNotFound
         exchange.allow = leaf.allow
-        if exchange.method == "OPTIONS":
+        if method == "OPTIONS":
             return _preflight(exchange)
         raw_query = scope["query_string"]
         query = parse_query(raw_query) if raw_query else NO_PARAMS
-        if "method" in query and exchange.method in ("GET", "POST"):
-            exchange.method = query["method"].upper()
-        endpoint = leaf.pick(exchange.method)
+        if "method" in query and method in ("GET", "POST"):
+            exchange.method = method = query["method"].upper()
+        endpoint = leaf.methods.get(method)
+        if endpoint is None:
+            raise WrongMethod(methods=leaf.declared)
         exchange.rate = endpoint.rate_header
-        result = await endpoint.run(
-            Request(scope, exchange.receive),
-            segments=segments,
-            headers=headers,
-            query=query,
-            request_id=exchange.request_id,
-            now=now,
-        )
-        accept = headers.get(b"accept-encoding")
+        result = await endpoint.run(exchange, segments, query=query)
+        accept = exchange.headers.get(b"accept-encoding")
         return wire_result(result, envelope=endpoint.envelope, headers=exchange.reply_headers(), accept=accept)
+
+    def _log_request(self, exchange: Exchange, *, status: int, whole: bool) -> None:
+        scope = exchange.scope
+        self._log.debug(
+            "http.request",
+            method=exchange.method,
+            path=scope["path"],
+            query=_SECRET.sub(r"\1\2***", scope["query_string"].decode("latin-1")),
+            status=status,
+            millis=round((self._monotonic() - exchange.started) * 1000, 2),
+            complete=whole,
+            request_id=exchange.request_id,
+        )
 
     def _request_id(self, headers: Mapping[bytes, bytes]) -> str:
         given = headers.get(b"x-request-id")
@@ -161,51 +153,20 @@ class HttpApp:
         return f"{self._request_prefix}{self._requests:x}"
 
 
-class _Exchange:
-    """What is known about a request while it is answered, whether that goes well or not."""
-
-    __slots__ = ("_given_receive", "allow", "expects", "headers", "method", "rate", "receive", "request_id", "scope")
-
-    request_id: str
-    rate: tuple[bytes, bytes]
-
-    def __init__(self, scope: Scope, receive: Receive) -> None:
-        self.scope = scope
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.method: str = scope["method"]
-        self.allow: str | None = None
-        self.expects = b"expect" in self.headers
-        self._given_receive = receive
-        self.receive: Receive = self._receive_expected if self.expects else receive
-
-    async def _receive_expected(self) -> Message:
-        self.expects = False
-        return await self._given_receive()
-
-    def reply_headers(self) -> HeaderList:
-        """The headers of every reply."""
-        headers = [(b"x-request-id", self.request_id.encode()), self.rate, _ANY_ORIGIN]
-        if b"origin" in self.headers:
-            headers.append(_EXPOSED)
-        if self.expects:  # a body that was never asked for may come or not: the connection is of no more use
-            headers.append(_CLOSE)
-        return headers
-
-
-def _fail(exchange: _Exchange, error: Exception) -> Wired:
+def _fail(exchange: Exchange, error: Exception) -> Wired:
     status, content = error_reply(error, request_id=exchange.request_id)
     headers = exchange.reply_headers()
     if isinstance(error, BodyStalled):
-        headers.append(_CLOSE)
-    elif isinstance(error, MethodNotAllowed) and exchange.allow is not None:
+        headers.append(CLOSE)
+    elif isinstance(error, WrongMethod):
         headers.append((b"allow", exchange.allow.encode()))
     elif isinstance(error, Unauthenticated):
         headers.append((b"www-authenticate", b"Bearer"))
     return wire_json(status, content, headers=headers, accept=None)
 
 
-def _preflight(exchange: _Exchange) -> Wired:
-    allow = (exchange.allow or "OPTIONS").encode()
+def _preflight(exchange: Exchange) -> Wired:
+    allow = exchange.allow.encode()
     wanted = exchange.headers.get(b"access-control-request-headers", b"Authorization, Content-Type, Content-Encoding")
     return Wired(
         204,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import brotli  # type: ignore[import-untyped]
 from isal import isal_zlib
@@ -39,10 +39,15 @@ class Decoder:
 
     def feed(self, data: bytes) -> bytes:
         """What these bytes decode to."""
+        return b"".join(self.each(data))
+
+    def each(self, data: bytes) -> Iterator[bytes]:
+        """The same in pieces of bounded size, each decoded when it is asked for."""
         if self.plain:
-            return self._count(data)
+            yield self._count(data)
+            return
         try:
-            return self._feed_brotli(data) if self._brotli else self._feed_zlib(data)
+            yield from self._each_brotli(data) if self._brotli else self._each_zlib(data)
         except (brotli.error, isal_zlib.IsalError) as error:  # type: ignore[misc]  # stubs call the class an instance
             raise self._broken() from error
 
@@ -55,29 +60,28 @@ class Decoder:
         if not whole and (self._size or self._head or self._inflate or self._brotli):
             raise self._broken()
 
-    def _feed_brotli(self, data: bytes) -> bytes:
+    def _each_brotli(self, data: bytes) -> Iterator[bytes]:
         assert self._brotli is not None
-        pieces = [self._count(self._brotli.process(data, output_buffer_limit=_PIECE_BYTES))]
-        while not self._brotli.can_accept_more_data():
-            pieces.append(self._count(self._brotli.process(b"", output_buffer_limit=_PIECE_BYTES)))
-        return b"".join(pieces)
+        piece = self._brotli.process(data, output_buffer_limit=_PIECE_BYTES)
+        # it may have output waiting although it says that it can accept more input
+        while piece or not self._brotli.can_accept_more_data():
+            yield self._count(piece)
+            piece = b"" if self._brotli.is_finished() else self._brotli.process(b"", output_buffer_limit=_PIECE_BYTES)
 
-    def _feed_zlib(self, data: bytes) -> bytes:
+    def _each_zlib(self, data: bytes) -> Iterator[bytes]:
         if self._inflate is None:
             self._head += data
             if len(self._head) < 2:
-                return b""
+                return
             self._inflate = isal_zlib.decompressobj(self._window_bits())
             data, self._head = self._head, b""
-        pieces = []
         while data:
             if self._inflate.eof:
                 if self._name != "gzip":
                     raise self._broken()
                 self._inflate = isal_zlib.decompressobj(31)  # gzip members may follow each other
-            pieces.append(self._count(self._inflate.decompress(data, _PIECE_BYTES)))
+            yield self._count(self._inflate.decompress(data, _PIECE_BYTES))
             data = self._inflate.unused_data if self._inflate.eof else self._inflate.unconsumed_tail
-        return b"".join(pieces)
 
     def _window_bits(self) -> int:
         if self._name == "gzip":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
 
 from actorium.http.auth import Authenticate, identify, token_of
 from actorium.http.body import body_reader, read_body
+from actorium.http.exchange import Exchange
 from actorium.http.query import query_reader
 from actorium.http.ratelimit import RateLimiter
 from actorium.http.route import Call, Origin
@@ -16,7 +18,6 @@ from actorium.http.router import ACTORS, ACTS, Operation
 from actorium.http.trie import param_places, split_template
 from actorium.kernel.errors import Unauthenticated
 from actorium.kernel.limits import BODY_BYTES_MAX, BODY_STALL_SECS, RATE_DEFAULT
-from actorium.kernel.principal import Principal
 
 Params = Mapping[str, str]
 
@@ -51,91 +52,61 @@ class Endpoint:
         self.auth = route.auth
         self._gate = gate
         self._places = param_places(operation.path)
-        self._tail = split_template(operation.path)[-1:] and split_template(operation.path)[-1].endswith("*}")
+        self._tail = operation.path.endswith("*}")
         self._query = query_reader(route.query)
         self._body = body_reader(route.body, optional=route.optional_body)
         self._steps = tuple((alias.resolve, query_reader(alias.query)) for alias in operation.steps)
         self._family, self._resource_at = _family(operation.path, rate=self.rate)
 
-    async def run(
-        self,
-        request: Request,
-        *,
-        segments: list[str],
-        headers: Mapping[bytes, bytes],
-        query: Params,
-        request_id: str,
-        now: float,
-    ) -> Any:
+    async def run(self, exchange: Exchange, segments: list[str], *, query: Params) -> Any:
         """What the handler returns for this request. Raises what the handler and everything before it raise."""
-        gate = self._gate
-        client = request.scope.get("client")
-        address = client[0] if client else None
-        principal = await self._identify(token_of(headers, query), address=address)
-        resource = (self._family, segments[self._resource_at] if self._resource_at >= 0 else "")
-        gate.limiter.check(principal.user_id or f"ip {address}", resource=resource, rate=self.rate, now=now)
+        gate, headers, address = self._gate, exchange.headers, exchange.address
+        try:
+            token = token_of(headers, query)
+            principal = await identify(token, auth=self.auth, authenticate=gate.authenticate)
+        except Unauthenticated:
+            gate.limiter.check_stranger(address)
+            raise
+        at = self._resource_at
+        resource = (self._family, segments[at] if at >= 0 else "")
+        gate.limiter.check(principal.user_id or f"ip {address}", resource, rate=self.rate, now=exchange.started)
+        request = Request(exchange.scope, exchange.receive)
         origin = Origin(
             client_ip=address,
             user_agent=_text(headers.get(b"user-agent")),
             request_origin=_text(headers.get(b"x-apify-request-origin")),
             workflow_key=_text(headers.get(b"x-apify-workflow-key")),
         )
-        params: Params = {name: segments[at] for name, at in self._places}
+        call: Call[Any, Any] = Call(
+            principal=principal,
+            params=self._params(segments),
+            query=self._query(query),
+            body=None,
+            origin=origin,
+            request=request,
+            request_id=exchange.request_id,
+        )
+        if self._steps:
+            call = replace(call, params=await self._resolve(call, query))
+        if self._body is not None:
+            cap, stall_secs = gate.body_bytes_max, gate.body_stall_secs
+            content = await read_body(exchange.receive, headers, cap=cap, stall_secs=stall_secs)
+            call = replace(call, body=self._body(content, headers))
+        return await self.handler(call)
+
+    def _params(self, segments: list[str]) -> Params:
+        params = {name: segments[at] for name, at in self._places}
         if self._tail:
             name, at = self._places[-1]
-            params = {**params, name: "/".join(segments[at:])}
-        wanted = self._query(query)
-        if self._steps:
-            params = await self._resolve(
-                params, principal=principal, query=query, origin=origin, request=request, request_id=request_id
-            )
-        body = None
-        if self._body is not None:
-            content = await read_body(
-                request.receive, headers, cap=gate.body_bytes_max, stall_secs=gate.body_stall_secs
-            )
-            body = self._body(content, headers)
-        return await self.handler(
-            Call(
-                principal=principal,
-                params=params,
-                query=wanted,
-                body=body,
-                origin=origin,
-                request=request,
-                request_id=request_id,
-            )
-        )
+            params[name] = "/".join(segments[at:])
+        return params
 
-    async def _identify(self, token: str, *, address: str | None) -> Principal:
-        try:
-            return await identify(token, auth=self.auth, authenticate=self._gate.authenticate)
-        except Unauthenticated:
-            self._gate.limiter.check_stranger(address)
-            raise
-
-    async def _resolve(
-        self,
-        params: Params,
-        *,
-        principal: Principal,
-        query: Params,
-        origin: Origin,
-        request: Request,
-        request_id: str,
-    ) -> Params:
+    async def _resolve(self, call: Call[Any, Any], query: Params) -> Params:
         """Walk the aliases: each finds the next target's parameters, and the handler sees all of them."""
+        params = call.params
         for resolve, read_query in self._steps:
-            call = Call(
-                principal=principal,
-                params=params,
-                query=read_query(query),
-                body=None,
-                origin=origin,
-                request=request,
-                request_id=request_id,
-            )
-            params = {**params, **await resolve(call)}
+            found = await resolve(replace(call, params=params, query=read_query(query)))
+            params = {**params, **found}
         return params
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -50,7 +52,7 @@ class ErrorBody(Wire, kw_only=True, frozen=True):
 
 
 def document(routes: Sequence[Route], aliases: Sequence[Alias], *, title: str, version: str) -> Json:
-    """The document. ``servers`` is the place it was fetched from; paths are those of the route table and its aliases."""
+    """The document. Its paths are those of the route table, of its aliases and of the ``acts`` twins of both."""
     operations = _with_heads(expand(routes, aliases))
     schemas = _Schemas(operations)
     paths: dict[str, Json] = {}
@@ -85,13 +87,9 @@ class _Schemas:
             queries.update(dict.fromkeys([route.query, *(alias.query for alias in operation.steps)]))
             kinds.update(dict.fromkeys(kind for kind in (route.body, route.returns) if kind not in (None, RawBody)))
         wanted = [*kinds, *(query for query in queries if query not in kinds)]
-        made, self._components = msgspec.json.schema_components(
-            wanted, schema_hook=_schema_hook, ref_template=_REF
-        )
-        self._made = dict(zip(wanted, made, strict=True))
+        made, self._components = msgspec.json.schema_components(wanted, schema_hook=_schema_hook, ref_template=_REF)
+        self._made: dict[Any, Json] = dict(zip(wanted, made, strict=True))
         self._hidden = {self._name(query) for query in queries if query not in kinds}
-        for component in self._components.values():
-            _drop_inherited(component)
 
     def of(self, kind: Any) -> Json:
         return self._made[kind]
@@ -116,12 +114,6 @@ def _schema_hook(kind: type) -> Json:
     raise NotImplementedError(f"no JSON Schema for {kind.__name__}")
 
 
-def _drop_inherited(component: Json) -> None:
-    """msgspec describes a struct without a docstring by that of its base, which says nothing about it."""
-    if component.get("description", "") == msgspec.inspect._utils if False else False:
-        del component["description"]
-
-
 def _with_heads(operations: Sequence[Operation]) -> list[Operation]:
     """The operations and the HEAD that every GET brings."""
     known = {operation.key for operation in operations}
@@ -131,3 +123,94 @@ def _with_heads(operations: Sequence[Operation]) -> list[Operation]:
         if operation.method == "GET" and ("HEAD", shape(operation.path)) not in known:
             shown.append(_head(operation))
     return shown
+
+
+def _head(operation: Operation) -> Operation:
+    name, twin, suffix = operation.operation_id.partition("__")
+    head_id = f"{name.removesuffix('_get')}_head{twin}{suffix}"
+    return replace(operation, method="HEAD", operation_id=head_id)
+
+
+def _operation(operation: Operation, schemas: _Schemas) -> Json:
+    route = operation.route
+    shown: Json = {
+        "operationId": operation.operation_id,
+        "summary": route.summary,
+        "tags": [operation.tag],
+        "parameters": _parameters(operation, schemas),
+        "responses": {**_successes(operation, schemas), **_errors(route, has_params="{" in operation.path)},
+    }
+    if operation.deprecated:
+        shown["deprecated"] = True
+    if route.body is not None:
+        media_type = "*/*" if route.body is RawBody else "application/json"
+        schema = {} if route.body is RawBody else schemas.of(route.body)
+        required = route.body is not RawBody and not route.optional_body
+        shown["requestBody"] = {"required": required, "content": {media_type: {"schema": schema}}}
+    if route.auth is Auth.NONE:
+        shown["security"] = []
+    elif route.auth is Auth.OPTIONAL:
+        shown["security"] = [{}, {"bearer": []}, {"token": []}]
+    return shown
+
+
+def _parameters(operation: Operation, schemas: _Schemas) -> list[Json]:
+    found = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name, _ in param_places(operation.path)
+    ]
+    known: set[str] = set()
+    for query in (*(alias.query for alias in operation.steps), operation.route.query):
+        new = [parameter for parameter in schemas.parameters(query) if parameter["name"] not in known]
+        known.update(parameter["name"] for parameter in new)
+        found += new
+    return found
+
+
+def _parameter(name: str, schema: Json, *, required: bool) -> Json:
+    """A property of a query struct as a parameter; null means absent, and absent is not sent."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if kinds:
+        rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+        schema = {**kinds[0], **rest} if len(kinds) == 1 else {"anyOf": kinds, **rest}
+    shown: Json = {"name": name, "in": "query", "required": required, "schema": schema}
+    if "description" in schema:
+        schema = dict(schema)
+        shown |= {"description": schema.pop("description"), "schema": schema}
+    if schema.get("type") == "array":
+        shown |= {"style": "form", "explode": False}
+    return shown
+
+
+def _successes(operation: Operation, schemas: _Schemas) -> Json:
+    route = operation.route
+    return {str(status): _success(status, operation, schemas) for status in route.statuses}
+
+
+def _success(status: int, operation: Operation, schemas: _Schemas) -> Json:
+    route = operation.route
+    shown: Json = {"description": HTTPStatus(status).phrase}
+    if operation.method == "HEAD" or status in (204, 304) or 300 <= status < 400:
+        return shown
+    schema = {} if route.returns is None else schemas.of(route.returns)
+    if route.envelope and route.returns is not None:
+        schema = {"type": "object", "properties": {"data": schema}, "required": ["data"]}
+    shown["content"] = {route.media_type: {"schema": schema}}
+    return shown
+
+
+def _errors(route: Route, *, has_params: bool) -> Json:
+    kinds = list(_EVERYWHERE)
+    if route.auth is not Auth.NONE:
+        kinds.append(Kind.UNAUTHENTICATED)
+    if has_params:
+        kinds.append(Kind.NOT_FOUND)
+    if route.method in ("POST", "PUT"):
+        kinds.append(Kind.CONFLICT)
+    if route.body is not None:
+        kinds += [Kind.TIMED_OUT, Kind.TOO_LARGE, Kind.UNSUPPORTED]
+    return {code: {"$ref": f"#/components/responses/{code}"} for code in sorted(str(STATUS[kind]) for kind in kinds)}
+
+
+def _error_response(kind: Kind, schemas: _Schemas) -> Json:
+    return {"description": _ERROR_SAYS[kind], "content": {"application/json": {"schema": schemas.of(ErrorBody)}}}

@@ -8,7 +8,7 @@ lists are joined by commas; dates are ISO 8601.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import partial
 from types import UnionType
@@ -59,22 +59,31 @@ def parse_query(raw: bytes) -> Mapping[str, str]:
 
 def query_reader(kind: type[Wire]) -> QueryReader:
     """The reader for a query struct, compiled once. Raises TypeError for a field no query can hold."""
-    fields = tuple(_Field(field, kind=kind) for field in msgspec.structs.fields(kind))
-    if not fields:
-        nothing = kind()
-        return lambda _: nothing
-    return partial(_read, kind, fields)
+    fields = {field.encode_name: _Field(field, kind=kind) for field in msgspec.structs.fields(kind)}
+    required = tuple(name for name, field in fields.items() if field.required)
+    if required:
+        return partial(_read, kind, fields, required=required)
+    nothing = kind()
+    return partial(_read, kind, fields, nothing=nothing) if fields else lambda _: nothing
 
 
-def _read(kind: type[Wire], fields: tuple[_Field, ...], query: Mapping[str, str]) -> Any:
+def _read(
+    kind: type[Wire],
+    fields: Mapping[str, _Field],
+    query: Mapping[str, str],
+    *,
+    required: Sequence[str] = (),
+    nothing: Wire | None = None,
+) -> Any:
+    for name in required:
+        if name not in query:
+            raise ParameterRequired(f'The query parameter "{name}" is required.')
     found = {}
-    for field in fields:
-        text = query.get(field.wire_name)
-        if text is not None:
+    for name, text in query.items():
+        field = fields.get(name)
+        if field is not None:
             found[field.name] = field.read(text)
-        elif field.required:
-            raise ParameterRequired(f'The query parameter "{field.wire_name}" is required.')
-    return kind(**found)
+    return kind(**found) if found or nothing is None else nothing
 
 
 class _Field:
@@ -140,10 +149,12 @@ def _bool(text: str) -> bool:
 
 
 def _int(text: str) -> int:
+    if text.isdecimal() and text.isascii() and len(text) < 16:
+        return int(text)
     number = _float(text)
     if abs(number) > _INT_MAX:
         raise _Unfit("expected an integer, and this one is out of range")
-    return int(text) if text.isdecimal() and text.isascii() else math.floor(number + 0.5)
+    return math.floor(number + 0.5)
 
 
 def _float(text: str) -> float:

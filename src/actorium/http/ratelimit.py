@@ -37,20 +37,20 @@ class RateLimiter:
         """The rate as callers see it, in requests a second."""
         return max(1, round(rate * self._scale)) if self._scale else rate
 
-    def check(self, caller: str, *, resource: Hashable, rate: int, now: float) -> None:
+    def check(self, caller: str, resource: Hashable, *, rate: int, now: float) -> None:
         """Count one request. Raises RateLimitExceeded, and then counts nothing for the resource."""
         if self._scale:
-            self._take(caller, rate=TOKENS_PER_SECOND_USER, burst_secs=USER_BURST_SECS, now=now)
-            self._take((caller, resource), rate=rate, burst_secs=RESOURCE_BURST_SECS, now=now)
+            self._take(caller, 1 / (TOKENS_PER_SECOND_USER * self._scale), USER_BURST_SECS, now)
+            self._take((caller, resource), 1 / (rate * self._scale), RESOURCE_BURST_SECS, now)
 
     def check_stranger(self, address: str | None) -> None:
         """Count one refused token against the address it came from: guessing is limited too."""
         if self._scale:
-            now = self._monotonic()
-            self._take(("stranger", address), rate=TOKENS_PER_SECOND_USER, burst_secs=RESOURCE_BURST_SECS, now=now)
+            secs = 1 / (TOKENS_PER_SECOND_USER * self._scale)
+            self._take(("stranger", address), secs, RESOURCE_BURST_SECS, self._monotonic())
 
-    def _take(self, key: Hashable, *, rate: int, burst_secs: int, now: float) -> None:
-        secs = 1 / (rate * self._scale)
+    def _take(self, key: Hashable, secs: float, burst_secs: float, now: float) -> None:
+        """Take one token of ``secs`` out of a bucket that holds ``burst_secs``."""
         full_at = self._full_at.get(key)
         if full_at is None:
             if len(self._full_at) >= self._buckets_max:
@@ -59,7 +59,7 @@ class RateLimiter:
         elif full_at < now:
             full_at = now
         full_at += secs
-        if full_at - now > max(burst_secs, secs) + 1e-9:
+        if full_at - now > burst_secs + 1e-9 and full_at - now > secs + 1e-9:  # a slow bucket still holds one
             raise RateLimitExceeded
         self._full_at[key] = full_at
 

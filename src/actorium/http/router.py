@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from actorium.http.errors import WrongMethod
 from actorium.http.route import Alias, Route
 from actorium.http.trie import Trie, param_places, split_template
 
@@ -37,20 +36,13 @@ class Operation:
 
 @dataclass(slots=True)
 class Leaf(Generic[T]):
-    """What a path answers, by method."""
+    """What a path answers, by method; a GET answers HEAD."""
 
     methods: dict[str, T] = field(default_factory=dict)
     declared: str = "OPTIONS"
     """The methods in messages: ``OPTIONS,GET``."""
     allow: str = "OPTIONS"
     """The same for the Allow header, with the HEAD that every GET brings."""
-
-    def pick(self, method: str) -> T:
-        """What answers the method; a GET answers HEAD. Raises WrongMethod."""
-        found = self.methods.get(method)
-        if found is None:
-            raise WrongMethod(methods=self.declared)
-        return found
 
     def settle(self) -> None:
         own = [method for method in METHODS if method in self.methods]

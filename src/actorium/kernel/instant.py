@@ -13,6 +13,9 @@ _ISO = re.compile(
 )
 
 
+_FIRST, _LAST = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999: beyond them there is no text
+
+
 class Instant(int):
     """Milliseconds since 1970-01-01T00:00:00Z. An integer in the database, ISO 8601 with three decimals and Z on the wire."""
 
@@ -41,7 +44,10 @@ class Instant(int):
         time = time or "00:00"
         full = f"{day}T{time}{':00' if len(time) == 5 else ''}{'+00:00' if offset in (None, 'Z', 'z') else offset}"
         whole = datetime.fromisoformat(full)
-        return cls(round(whole.timestamp()) * 1000 + int((fraction or "0").ljust(3, "0")[:3]))
+        instant = cls(round(whole.timestamp()) * 1000 + int((fraction or "0").ljust(3, "0")[:3]))
+        if not _FIRST <= instant <= _LAST:
+            raise ValueError(f"beyond the calendar: {text!r}")
+        return instant
 
 
 @lru_cache(maxsize=1024)

@@ -26,7 +26,11 @@ def _enc(value: object) -> Any:
 def dec_hook(kind: type, value: Any) -> Any:
     """Read what msgspec does not know itself; used by the edge too."""
     if kind is Instant:
-        return value if isinstance(value, Instant) else Instant.parse(value)
+        if isinstance(value, str):
+            return Instant.parse(value)
+        if isinstance(value, Instant):
+            return value
+        raise ValueError("expected a date in ISO 8601")
     raise NotImplementedError(f"no wire form for {kind.__name__}")
 
 

@@ -14,8 +14,6 @@ RunStorages = Callable[[Principal, str], Awaitable[Mapping[str, str]]]
 """From a run's id to the ids of its default storages, by path parameter."""
 RunOfActor = Callable[[Principal, str, str], Awaitable[str]]
 """From an Actor and a run of it to the run's id."""
-LastRun = Callable[[Principal, str, "LastRunQuery"], Awaitable[str]]
-"""From an Actor and a filter to the id of its newest run."""
 
 
 class LastRunQuery(Wire, kw_only=True, frozen=True):
@@ -25,6 +23,9 @@ class LastRunQuery(Wire, kw_only=True, frozen=True):
     """One status, or several with commas."""
     origin: RunOrigin | None = None
 
+
+LastRun = Callable[[Principal, str, LastRunQuery], Awaitable[str]]
+"""From an Actor and a filter to the id of its newest run."""
 
 _STORAGES = (
     ("dataset", "/v2/datasets/{datasetId}", "datasetId", "Default dataset"),

@@ -20,13 +20,13 @@ class Ingest:
 
     def __init__(
         self, database: Database, executor: Executor, *, logs: Logs, background: Background,
-        mask: Callable[[str, Sequence[Line]], list[Line]],
+        mask_in: Callable[[Tx, str, Sequence[Line]], list[Line]],
     ) -> None:  # fmt: skip
         self._database = database
         self._executor = executor
         self._logs = logs
         self._background = background
-        self._mask = mask
+        self._mask_in = mask_in
         self._running: dict[str, bool] = {}
 
     def hint(self, container: str) -> None:
@@ -55,7 +55,7 @@ class Ingest:
         """Append a piece that was read behind the cursor, unless another reader was first."""
         run_id, _ = run_of(container)
         if self._logs.cursor_in(tx, run_id, container) == after:
-            lines = self._mask(run_id, found.lines)
+            lines = self._mask_in(tx, run_id, found.lines)
             self._logs.take_in(tx, run_id, container=container, cursor=found.cursor, lines=lines)
 
     async def _drain(self, container: str) -> None:

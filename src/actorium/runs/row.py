@@ -16,6 +16,9 @@ class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
 
     actor_name: str
     username: str
+    """The Actor's owner."""
+    starter_name: str
+    """The run's owner."""
     owner_number: int
     build_number: str
     build_tags: tuple[str, ...] = ()

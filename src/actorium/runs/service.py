@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from msgspec import structs
 
+from actorium.actors.errors import ActorNotFound
+from actorium.actors.service import Actors
+from actorium.builds.service import Builds
 from actorium.database import Database, Tx
 from actorium.events.waiters import Waiters
 from actorium.kernel.clock import Clock
-from actorium.kernel.errors import StaleWrite
+from actorium.kernel.errors import NotFound, StaleWrite
 from actorium.kernel.ids import Ids
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import STATUS_MESSAGE_CHARS_MAX, WAIT_FOR_FINISH_SECS_MAX
@@ -22,7 +25,7 @@ from actorium.runs.changes import CHANNEL, save
 from actorium.runs.errors import JobFinished, RunNotFinished, RunNotFound
 from actorium.runs.facts import facts_of
 from actorium.runs.lifecycle import ALLOWED, TERMINAL, Event, RunStatus, step
-from actorium.runs.model import GeneralAccess, RunShort, RunView, UpdateRun
+from actorium.runs.model import GeneralAccess, RunOrigin, RunShort, RunView, StorageIds, UpdateRun
 from actorium.runs.row import Run
 from actorium.runs.view import Views
 
@@ -41,8 +44,8 @@ class Runs:
     """The runs of this installation."""
 
     def __init__(
-        self, database: Database, *, waiters: Waiters, logs: Logs, views: Views, clock: Clock, ids: Ids,
-        delete_storages_in: Callable[[Tx, Run], None],
+        self, database: Database, *, waiters: Waiters, logs: Logs, views: Views, actors: Actors, builds: Builds,
+        delete_storages_in: Callable[[Tx, StorageIds], None], clock: Clock, ids: Ids,
     ) -> None:  # fmt: skip
         self._database = database
         self._waiters = waiters
@@ -50,6 +53,8 @@ class Runs:
         self._views = views
         self._clock = clock
         self._ids = ids
+        self._actors = actors
+        self._builds = builds
         self._delete_storages_in = delete_storages_in
         logs.subjects(self.log_subject)
 
@@ -143,7 +148,7 @@ class Runs:
             if run.status not in TERMINAL:
                 raise RunNotFinished
             self._logs.delete_in(tx, run.id)
-            self._delete_storages_in(tx, run)
+            self._delete_storages_in(tx, run.document.storage_ids)
             store.delete(tx, run.id)
 
         await self._database.write(work)
@@ -156,6 +161,52 @@ class Runs:
             if run is None or not _may_read(run, principal):
                 return None
             return Subject(id=run.id, channel=CHANNEL, live=run.status not in TERMINAL)
+
+        return await self._database.read(work)
+
+    async def storages(self, principal: Principal, run_id: str) -> Mapping[str, str]:
+        """The ids of a run's default storages by path parameter. Raises RunNotFound."""
+        run = await self._database.read(lambda tx: self.readable_in(tx, principal, run_id))
+        ids = run.document.storage_ids
+        return {
+            "datasetId": ids.datasets["default"],
+            "storeId": ids.key_value_stores["default"],
+            "queueId": ids.request_queues["default"],
+        }
+
+    def build_secrets_in(self, tx: Tx, run_id: str) -> tuple[str, ...]:
+        """The values of the run's build that its log must not show."""
+        run = store.find(tx, run_id)
+        build = None if run is None else self._builds.find_in(tx, run.build_id)
+        return () if build is None else self._builds.secrets_of(build)
+
+    async def of_actor(self, principal: Principal, actor: str, run_id: str) -> str:
+        """The id of a run, if it is one of this Actor. Raises ActorNotFound and RunNotFound."""
+
+        def work(tx: Tx) -> str:
+            try:
+                actor_id = self._actors.resolve_in(tx, principal, actor).id
+            except NotFound as error:
+                raise ActorNotFound from error
+            run = self.readable_in(tx, principal, run_id)
+            if run.actor_id != actor_id:
+                raise RunNotFound
+            return run.id
+
+        return await self._database.read(work)
+
+    async def last(
+        self, principal: Principal, actor: str, *, statuses: tuple[RunStatus, ...], origin: RunOrigin | None
+    ) -> str:
+        """The id of the caller's newest run of an Actor. Raises RunNotFound."""
+
+        def work(tx: Tx) -> str:
+            actor_id = self._actors.resolve_in(tx, principal, actor).id
+            wanted = store.Filter(owner_id=principal.user_id, actor_id=actor_id, statuses=statuses, origin=origin)
+            run_id = store.newest(tx, wanted)
+            if run_id is None:
+                raise RunNotFound
+            return run_id
 
         return await self._database.read(work)
 

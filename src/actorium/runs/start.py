@@ -106,7 +106,7 @@ class Starter:
             self._make_storages_in(tx, run, asked)
             self._logs.create_in(tx, subject_id=run.id, owner_id=run.owner_id)
             self._logs.append_in(tx, run.id, [(run.started_at, _greeting(run))])
-            self._actors.count_run_in(tx, actor.id, run.started_at)
+            self._actors.count_run_in(tx, actor.id, run.started_at, user_id=principal.user_id)
             changes.add(tx, run, event_id=self._ids.new())
 
         await self._database.write(work)
@@ -117,19 +117,22 @@ class Starter:
     ) -> Run:
         now = self._clock.now()
         defaults = actor.default_run_options
-        options = resolve(asked.options, _defaults(defaults), build=asked.options.build or defaults.build or "latest")
+        options = resolve(
+            asked.options, _defaults(actor, build), build=asked.options.build or defaults.build or "latest"
+        )
         pricing = in_force(actor.pricing_infos, now)
         ids = self._ids
         document = Document(
             actor_name=actor.name,
             username=actor.username,
+            starter_name=principal.username,
             owner_number=principal.number,
             build_number=build.number,
             build_tags=build.tags,
-            image_reference=build.image_reference,
+            image_reference=build.image_reference or "",
             options=options,
             storage_ids=StorageIds(
-                datasets={"default": ids.new()},
+                datasets={alias: ids.new() for alias in dict.fromkeys(("default", *build.facts.dataset_aliases))},
                 key_value_stores={"default": ids.new()},
                 request_queues={"default": ids.new()},
             ),
@@ -166,7 +169,8 @@ class Starter:
             "created_by_run": run.id,
             "act_id": run.actor_id,
         }
-        made.datasets.create_in(tx, id=ids.datasets["default"], **common)
+        for dataset_id in ids.datasets.values():
+            made.datasets.create_in(tx, id=dataset_id, **common)
         made.request_queues.create_in(tx, id=ids.request_queues["default"], **common)
         store_id = ids.key_value_stores["default"]
         made.key_value_stores.create_in(tx, id=store_id, **common)
@@ -189,10 +193,13 @@ def _greeting(run: Run) -> bytes:
     ).encode()
 
 
-def _defaults(options: Any) -> Defaults:
+def _defaults(actor: ActorRow, build: BuildRow) -> Defaults:
+    """The Actor's own defaults; for memory, before them, what its definition says."""
+    options = actor.default_run_options
+    memory = build.facts.default_memory_mbytes
     return Defaults(
         timeout_secs=options.timeout_secs,
-        memory_mbytes=options.memory_mbytes,
+        memory_mbytes=memory if isinstance(memory, int) else options.memory_mbytes,
         max_items=options.max_items,
         restart_on_error=options.restart_on_error,
     )

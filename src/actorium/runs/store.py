@@ -114,6 +114,13 @@ def page(tx: Tx, wanted: Filter, *, offset: int, limit: int, desc: bool) -> tupl
     return total["total"], [_run(row) for row in rows]
 
 
+def newest(tx: Tx, wanted: Filter) -> str | None:
+    """The id of the run that started last."""
+    where, values = wanted.where()
+    row = tx.one(f"SELECT id FROM runs WHERE {where} ORDER BY started_at DESC, id DESC LIMIT 1", **values)
+    return None if row is None else str(row["id"])
+
+
 def add_usage(tx: Tx, increments: Iterable[tuple[str, str, int]]) -> None:
     """Add (run, usage key, amount) to what the runs used; runs that are gone are skipped."""
     tx.many(

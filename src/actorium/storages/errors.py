@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from actorium.kernel.errors import Forbidden, Invalid, NotFound
+from actorium.kernel.errors import Kind as ErrorKind
 from actorium.storages.kinds import Kind
+
+ROLLED_BACK = (ErrorKind.NOT_FOUND, ErrorKind.FORBIDDEN, ErrorKind.INVALID)
+"""Kinds that a work raises itself: nothing of it was committed. After others a commit may have happened."""
 
 
 class NameNotUnique(Invalid):

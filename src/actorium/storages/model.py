@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import msgspec
 
 from actorium.database import Row
+from actorium.http.paging import PageQuery
 from actorium.kernel.instant import Instant
 from actorium.kernel.structs import UNSET, UnsetType, Wire
-
-V = TypeVar("V")
 
 
 class GeneralAccess(StrEnum):
@@ -51,26 +50,11 @@ class UpdateStorage(Wire, kw_only=True, frozen=True):
     general_access: GeneralAccess | None | UnsetType = UNSET
 
 
-class ListQuery(Wire, kw_only=True, frozen=True):
+class ListQuery(PageQuery, kw_only=True, frozen=True):
     """Query of a list of storages."""
 
-    offset: int = 0
-    limit: int = 0
-    desc: bool = False
     unnamed: bool = False
     ownership: Ownership | None = None
-
-
-class ListOf(Wire, Generic[V], kw_only=True, frozen=True):
-    """A page of storages, oldest first unless ``desc``."""
-
-    total: int
-    offset: int
-    limit: int
-    count: int
-    desc: bool
-    unnamed: bool
-    items: list[V]
 
 
 class Profile(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, rename="camel"):
@@ -103,13 +87,3 @@ class Stored:
     profile: Profile
     own: Row
     """The columns of its kind."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What a list of storages is made of."""
-
-    rows: list[Stored]
-    total: int
-    offset: int
-    limit: int

@@ -5,27 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from actorium.database import Database, Tx, UniqueViolation
+from actorium.http.paging import StoragePage
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import InvalidInput
 from actorium.kernel.ids import Ids
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import NAME_CHARS_MAX, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, SIGNED_LINK_SECS
+from actorium.kernel.limits import NAME_CHARS_MAX, SIGNED_LINK_SECS
 from actorium.kernel.principal import Principal
 from actorium.kernel.structs import UNSET
 from actorium.storages import errors
 from actorium.storages.accesses import Accesses
 from actorium.storages.kinds import Kind
-from actorium.storages.model import GeneralAccess, ListQuery, Ownership, Page, Profile, Stored, UpdateStorage
+from actorium.storages.model import GeneralAccess, ListQuery, Ownership, Profile, Stored, UpdateStorage
 from actorium.storages.signing import contents_signed, sign_contents
 from actorium.storages.store import StorageTable
 
 NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?")
-OFFSET_MAX = 2**63 - 1
+V = TypeVar("V")
 
 FindUser = Callable[[Tx, str], str | None]
 """The id of the user with a username, looked up in a transaction."""
@@ -84,7 +85,9 @@ class Storages:
     def _find(self, tx: Tx, principal: Principal, address: str) -> Stored | None:
         username, tilde, name = address.partition("~")
         if not tilde:
-            return self._table.by_id(tx, address)
+            return self._table.by_id(tx, address) if address.isascii() and address.isalnum() else None
+        if NAME.fullmatch(name) is None:
+            return None
         if not username or username.lower() == principal.username.lower():
             owner_id: str | None = principal.user_id
         else:
@@ -186,23 +189,28 @@ class Storages:
 
     # Listing and showing
 
-    async def list(self, principal: Principal, query: ListQuery) -> Page:
-        """A page of the caller's storages. Nobody shares storages by name of a user yet, so that part is empty."""
-        limit = min(query.limit, PAGE_ITEMS_MAX) if query.limit > 0 else PAGE_ITEMS_DEFAULT
-        offset = min(query.offset, OFFSET_MAX)
-        if query.limit < 0 or query.offset < 0:
-            raise InvalidInput("offset and limit must not be negative.")
-        if query.ownership == Ownership.SHARED_WITH_ME:
-            return Page([], 0, offset, limit)
+    async def page(self, principal: Principal, query: ListQuery, *, view: Callable[[Stored], V]) -> StoragePage[V]:
+        """A page of the caller's storages. Others share theirs by link, not by list, so ``sharedWithMe`` is empty."""
+        limit = query.most()
 
-        def work(tx: Tx) -> Page:
+        def work(tx: Tx) -> tuple[int, list[Stored]]:
+            if query.ownership == Ownership.SHARED_WITH_ME:
+                return 0, []
             total = self._table.count(tx, principal.user_id, unnamed=query.unnamed)
-            rows = self._table.page(
-                tx, principal.user_id, unnamed=query.unnamed, desc=query.desc, offset=offset, limit=limit
+            return total, self._table.page(
+                tx, principal.user_id, unnamed=query.unnamed, desc=query.desc, offset=query.offset, limit=limit
             )
-            return Page(rows, total, offset, limit)
 
-        return await self._around.database.read(work)
+        total, rows = await self._around.database.read(work)
+        return StoragePage(
+            total=total,
+            offset=query.offset,
+            limit=limit,
+            count=len(rows),
+            desc=query.desc,
+            unnamed=query.unnamed,
+            items=[view(row) for row in rows],
+        )
 
     def saw(self, id: str, *, reads: int = 0, lists: int = 0) -> None:
         """Note that a storage was used now."""

@@ -36,18 +36,18 @@ def next_number(tx: Tx) -> int:
 
 
 def find(tx: Tx, user_id: str) -> User | None:
-    row = tx.one(f"SELECT {_COLUMNS} FROM users WHERE id = :id", id=user_id)  # noqa: S608
+    row = tx.one(f"SELECT {_COLUMNS} FROM users WHERE id = :id", id=user_id)
     return None if row is None else _user(row)
 
 
 def find_named(tx: Tx, username: str) -> User | None:
     """A user by name, in any case."""
-    row = tx.one(f"SELECT {_COLUMNS} FROM users WHERE username_key = :key", key=username.lower())  # noqa: S608
+    row = tx.one(f"SELECT {_COLUMNS} FROM users WHERE username_key = :key", key=username.lower())
     return None if row is None else _user(row)
 
 
 def first(tx: Tx) -> User | None:
-    row = tx.one(f"SELECT {_COLUMNS} FROM users ORDER BY number LIMIT 1")  # noqa: S608
+    row = tx.one(f"SELECT {_COLUMNS} FROM users ORDER BY number LIMIT 1")
     return None if row is None else _user(row)
 
 
@@ -55,7 +55,7 @@ def page(tx: Tx, *, offset: int, limit: int) -> list[User]:
     return [
         _user(row)
         for row in tx.all(
-            f"SELECT {_COLUMNS} FROM users ORDER BY number LIMIT :limit OFFSET :offset",  # noqa: S608
+            f"SELECT {_COLUMNS} FROM users ORDER BY number LIMIT :limit OFFSET :offset",
             limit=limit,
             offset=offset,
         )

@@ -20,6 +20,7 @@ from actorium.builders.process.output import Output, credentials
 from actorium.builders.process.patterns import checked_names
 from actorium.builders.process.store import Store
 from actorium.builders.process.threads import in_thread
+from actorium.executors.process.executor import ProcessOptions
 from actorium.executors.process.step import run_step
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import TimedOut
@@ -34,13 +35,12 @@ class ProcessBuilder:
         *,
         clock: Clock,
         environment: Mapping[str, str],
-        uid_base: int | None = None,
+        options: ProcessOptions | None = None,
         cpu_cores: float | None = None,
-        allow_host_network: bool = False,
     ) -> None:
         """``environment`` is the server's: PATH and HOME find interpreters, package settings reach build steps.
 
-        ``uid_base`` is the executor's; ``cpu_cores`` is what one build may use, all of the machine's by default.
+        ``options`` are the executor's; ``cpu_cores`` is what one build may use, all of the machine's by default.
         """
         self._clock = clock
         self._store = Store(state_folder)
@@ -51,9 +51,8 @@ class ProcessBuilder:
             interpreters=Interpreters(environment),
             uv=Path(uv.find_uv_bin()),
             uv_version=version("uv"),
-            uid_base=uid_base,
+            options=options or ProcessOptions(),
             cpu_cores=cpu_cores if cpu_cores is not None else float(os.cpu_count() or 1),
-            allow_host_network=allow_host_network,
             run=run_step,
         )
 

@@ -36,20 +36,16 @@ class Context:
         if {".."} & set(source.split("/")) and posixpath.normpath(source.lstrip("/")).startswith(".."):
             raise BuildFailed(f"COPY source {source} lies outside of the source folder")
         path = posixpath.normpath("/" + source.lstrip("/")).lstrip("/")
-        found: dict[str, str] = {}
-        for name in [path] if not has_wildcard(path) else _matching(path, self.files):
-            found |= self._below(name)
-        if not found and not has_wildcard(path):
+        if has_wildcard(path):
+            return _matching(path, self.files)
+        if path in self.files:
+            return {path: ""}
+        prefix = f"{path}/" if path else ""
+        found = {name: name[len(prefix) :] for name in self.files if name.startswith(prefix)}
+        if path and not found:
             hint = ", because .dockerignore leaves it out" if self._is_left_out(path) else ""
-            if path:
-                raise BuildFailed(f"COPY source {source} was not found in the source files{hint}")
+            raise BuildFailed(f"COPY source {source} was not found in the source files{hint}")
         return found
-
-    def _below(self, name: str) -> dict[str, str]:
-        if name in self.files:
-            return {name: ""}
-        prefix = f"{name}/" if name else ""
-        return {path: path[len(prefix) :] for path in self.files if path.startswith(prefix)}
 
     def _is_left_out(self, path: str) -> bool:
         return any(name == path or name.startswith(f"{path}/") for name in self.left_out)
@@ -106,11 +102,13 @@ def _destination(target: str, path: str, below: str, writer: LayerWriter) -> str
     return target
 
 
-def _matching(pattern: str, files: Iterable[str]) -> list[str]:
+def _matching(pattern: str, files: Iterable[str]) -> dict[str, str]:
+    """The files whose name, or a folder's name above them, fits the pattern: path → path below that."""
     depth = pattern.count("/") + 1
-    names = {"/".join(parts[:depth]) for path in files if len(parts := path.split("/")) >= depth}
+    named = {path: "/".join(path.split("/")[:depth]) for path in files if path.count("/") >= depth - 1}
     try:
-        return sorted(name for name in names if matches(pattern, name))
+        fits = {name for name in set(named.values()) if matches(pattern, name)}
+        return {path: path[len(name) + 1 :] for path, name in named.items() if name in fits}
     except PatternError as error:
         raise BuildFailed(f"COPY source {pattern}: {error}") from error
 

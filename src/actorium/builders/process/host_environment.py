@@ -34,13 +34,15 @@ _PIP_KEYS = frozenset(
 )
 
 
-def build_environment(environment: Mapping[str, str], *, folder: str) -> tuple[dict[str, str], dict[str, Path]]:
+def build_environment(
+    environment: Mapping[str, str], *, folder: str, etc: Path = Path("/etc")
+) -> tuple[dict[str, str], dict[str, Path]]:
     """The variables for build steps, from the server's environment and the host's pip configuration.
 
     Also the certificate files that they name and that lie outside of the system folders: path inside, below
     ``folder``, to the host's file.
     """
-    found = _pip_configuration(environment)
+    found = _pip_configuration(environment, etc)
     found |= {name: value for name, value in environment.items() if name in ALLOWED and value}
     variables: dict[str, str] = {}
     files: dict[str, Path] = {}
@@ -59,12 +61,12 @@ def _addresses(value: str) -> str:
     return " ".join(part for part in value.split() if "://" in part and not part.startswith("file:"))
 
 
-def _pip_configuration(environment: Mapping[str, str]) -> dict[str, str]:
+def _pip_configuration(environment: Mapping[str, str], etc: Path) -> dict[str, str]:
     home = Path(environment.get("HOME", "/nonexistent"))
     configured = environment.get("XDG_CONFIG_HOME")
     paths = [
-        Path("/etc/xdg/pip/pip.conf"),
-        Path("/etc/pip.conf"),
+        etc / "xdg/pip/pip.conf",
+        etc / "pip.conf",
         home / ".pip/pip.conf",
         (Path(configured) if configured else home / ".config") / "pip/pip.conf",
     ]

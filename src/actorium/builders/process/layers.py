@@ -119,10 +119,13 @@ class LayerWriter:
     def __init__(self, root: Path, below: Sequence[Path], *, host: Path = Path("/")) -> None:
         self.root = root
         self.view = Layers([*below, root], host=host)
+        self._made: dict[str, str] = {}
 
     def make_dir(self, path: str, mode: int = 0o755) -> str:
         """A folder and those above it; what was there stays. Returns its path with links followed."""
-        path = self.view.resolve(path)
+        if path in self._made:
+            return self._made[path]
+        asked, path = path, self.view.resolve(path)
         done, below = self.root, ""
         names = _names(path)
         for index, name in enumerate(names):
@@ -132,6 +135,7 @@ class LayerWriter:
                 raise BuildFailed(f"{below} is a file, not a folder")
             wanted = mode if index == len(names) - 1 else 0o755
             _mkdir(done, stat.S_IMODE(node.mode) if node is not None else wanted)
+        self._made[asked] = path
         return path
 
     def put(self, path: str, content: bytes | Path | IO[bytes], *, mode: int) -> None:
@@ -151,6 +155,7 @@ class LayerWriter:
     def link(self, path: str, text: str) -> None:
         """A symbolic link with this text; nothing on the host ever follows it."""
         self._target(path).symlink_to(text)
+        self._made.clear()  # paths may lead elsewhere now
 
     def _target(self, path: str) -> Path:
         folder, name = posixpath.split(path)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shlex
 import textwrap
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from actorium.builders.process import base_layer, plan
 from actorium.builders.process.bases import CACHE, PYTHON, UV, python_base, recognise
 from actorium.builders.process.copying import Context, fingerprint, place, place_from
 from actorium.builders.process.default_dockerfile import default_dockerfile
+from actorium.builders.process.disk_guard import limited
 from actorium.builders.process.dockerfile import Dockerfile, parse
 from actorium.builders.process.interpreters import Interpreters
 from actorium.builders.process.layers import Layers, LayerWriter, hand_over
@@ -26,10 +27,11 @@ from actorium.builders.process.state import Config
 from actorium.builders.process.steps import CopyStep, FolderStep, RunStep, Step
 from actorium.builders.process.store import Entry, Store
 from actorium.builders.process.threads import in_thread
+from actorium.executors.process.executor import ProcessOptions
 from actorium.executors.process.image import ProcessImage, save
-from actorium.executors.process.step import Bind, StepSpec
+from actorium.executors.process.step import Bind, StepSpec, owner_uid
 from actorium.kernel.clock import Clock
-from actorium.kernel.limits import BUILD_LAYERS_MAX, PIDS_BUILD_MAX
+from actorium.kernel.limits import BUILD_LAYERS_MAX, DISK_PER_MEMORY, PIDS_BUILD_MAX
 
 COMMAND_CHARS_MAX = 300  # of a failed command in the message; the log has the whole
 PACKAGES = ("pip", "setuptools", "wheel")  # what Python base images bring
@@ -55,14 +57,14 @@ class Host:
     interpreters: Interpreters
     uv: Path
     uv_version: str
-    uid_base: int | None
+    options: ProcessOptions
+    """The executor's own, so that a build's steps run as its runs do."""
     cpu_cores: float
-    allow_host_network: bool
-    run: Callable[[StepSpec, Callable[[bytes], None]], Awaitable[int]]
+    run: Callable[[StepSpec, Callable[[bytes], None]], Coroutine[None, None, int]]
 
     def uid(self, owner_number: int) -> int | None:
         """Who owns what an owner's builds write; None when this server may not give files away."""
-        return owner_uid(owner_number, self.uid_base) if os.geteuid() == 0 else None
+        return owner_uid(owner_number, uid_base=self.options.uid_base) if os.geteuid() == 0 else None
 
 
 @dataclass(slots=True)
@@ -125,10 +127,11 @@ class Making:
         files: list[Step] = []
         material: list[object] = []
         for step in planned.steps:
-            self._say(step.text, step.notes)
             if isinstance(step.action, RunStep):
                 await self._files(built, files, material)
                 files, material = [], []
+            self._say(step.text, step.notes)
+            if isinstance(step.action, RunStep):
                 await self._run(built, step.action)
             elif step.action is not None:
                 files.append(step)
@@ -150,12 +153,12 @@ class Making:
         for line in base.notes:
             self.output.line(f" ---> {line}")
         built = Built("", Config(), interpreter.toolchain)
-        env = {**self.host.environment, **STEP_ENVIRONMENT, **base.env}
+        env = {**self.host.environment, **STEP_ENVIRONMENT, **base.env, "UV_COMPILE_BYTECODE": "0"}
 
         async def make(upper: Path) -> None:
             await in_thread(base_layer.write, upper, interpreter)
             await in_thread(hand_over, upper, self.host.uid(self.spec.owner_number))
-            install = [UV, "pip", "install", "--quiet", "--no-compile-bytecode", "--python", f"{PYTHON}/bin/python"]
+            install = [UV, "pip", "install", "--quiet", "--python", f"{PYTHON}/bin/python"]
             if await self._step(built, upper, argv=(*install, *PACKAGES), env=env, workdir="/") != 0:
                 self.output.line(" ---> the newest pip could not be had; Python's own is used")
                 bundled = (f"{PYTHON}/bin/python", "-m", "ensurepip", "--default-pip")
@@ -223,14 +226,16 @@ class Making:
                 *(Bind(source=path, target=inside) for inside, path in self.host.files.items()),
             ),
             owner_number=owner,
-            uid_base=self.host.uid_base,
+            uid_base=self.host.options.uid_base,
             memory_mbytes=self.spec.memory_mbytes,
             cpu_cores=self.host.cpu_cores,
             pids_max=PIDS_BUILD_MAX,
-            allow_host_network=self.host.allow_host_network,
+            allow_host_network=self.host.options.allow_host_network,
             deadline=self.spec.deadline,
         )
-        code = await self.host.run(step, self.output.piece)
+        running = self.host.run(step, self.output.piece)
+        disk = self.spec.memory_mbytes * DISK_PER_MEMORY << 20
+        code = await limited(running, (self.work, self.store.cache(owner)), bytes_max=disk)
         self.output.end()
         return code
 
@@ -238,25 +243,26 @@ class Making:
         self, built: Built, material: object, make: Callable[[Path], Awaitable[None]], *, given: bool
     ) -> None:
         """The next layer: from the cache, or made in the work folder and published. ``given``: its files are ours."""
-        owner = self.spec.owner_number
-        built.key = _digest([owner, built.key, material])
-        entry = self.store.lookup(owner, built.key) if self.spec.use_cache else None
+        owner, reuse = self.spec.owner_number, self.spec.use_cache or not built.layers  # a base is not made anew
+        key = _digest([owner, built.key, material])
+        entry = self.store.lookup(owner, key) if reuse else None
         if entry is None:
-            async with self.store.only_one(owner, built.key, self.clock):
-                entry = self.store.lookup(owner, built.key) if self.spec.use_cache else None
+            async with self.store.only_one(owner, key, self.clock):
+                entry = self.store.lookup(owner, key) if reuse else None
                 if entry is None:
-                    entry = await self._make(built.key, make, given=given)
+                    entry = await self._make(key, make, given=given, salt="" if reuse else self.spec.name)
                 else:
                     self.output.line(" ---> Using cache: an equal build has just made it")
         else:
             self.output.line(" ---> Using cache")
+        built.key = _digest([key, entry.layer])
         built.entries.append(entry)
         if entry.layer:
             built.layers.append(self.store.layer(owner, entry.layer))
         if len(built.layers) > BUILD_LAYERS_MAX:
             raise BuildFailed(f"the image has more than {BUILD_LAYERS_MAX} layers; join RUN instructions with &&")
 
-    async def _make(self, key: str, make: Callable[[Path], Awaitable[None]], *, given: bool) -> Entry:
+    async def _make(self, key: str, make: Callable[[Path], Awaitable[None]], *, given: bool, salt: str) -> Entry:
         owner = self.spec.owner_number
         self.made += 1
         upper = self.work / f"{self.made}"
@@ -264,7 +270,7 @@ class Making:
         upper.chmod(0o755)
         await make(upper)
         size = await in_thread(hand_over, upper, self.host.uid(owner) if given else None)
-        name = "" if not any(upper.iterdir()) else _digest([key, "" if self.spec.use_cache else self.spec.name])[:32]
+        name = "" if not any(upper.iterdir()) else _digest([key, salt])[:32]
         entry = Entry(layer=name, size_bytes=size)
         self.store.publish(owner, key, entry, upper if name else None)
         return entry

@@ -24,8 +24,8 @@ FLAGS: Dict[str, List[str]] = {  # noqa: UP006
     "--no-warn-conflicts": [],
     "--break-system-packages": [],
     "--no-color": [],
-    "--compile": ["--compile-bytecode"],
-    "--no-compile": ["--no-compile-bytecode"],
+    "--compile": [],
+    "--no-compile": [],
     "--no-deps": ["--no-deps"],
     "--pre": ["--prerelease=allow"],
     "--force-reinstall": ["--reinstall"],
@@ -97,6 +97,8 @@ def _install(words: List[str]) -> Optional[List[str]]:  # noqa: UP006, UP045
             out += [f"{target}={value}"] if target else []
     if not (wanted or files):
         return None
+    if "--no-compile" not in words:
+        out.append("--compile-bytecode")  # as pip does
     return out + (_upgrades(wanted, files=files) if upgrade else []) + ["--", *wanted]
 
 
@@ -121,7 +123,7 @@ def _environment() -> Dict[str, str]:  # noqa: UP006
         if env.get(theirs) and not env.get(ours):
             env[ours] = env[theirs]
     env.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
-    env.setdefault("UV_COMPILE_BYTECODE", "1")
+    env.pop("UV_COMPILE_BYTECODE", None)  # said as an option
     return env
 
 

@@ -63,7 +63,7 @@ CREATE TABLE request_queues (
     total_count BIGINT NOT NULL DEFAULT 0,
     handled_count BIGINT NOT NULL DEFAULT 0,
     last_position BIGINT NOT NULL DEFAULT 0,
-    client_key TEXT,
+    client_key TEXT NOT NULL DEFAULT '',
     had_multiple_clients BIGINT NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX request_queues_name ON request_queues (owner_id, name);
@@ -109,11 +109,12 @@ CREATE TABLE queue_requests (
     id BINARY_TEXT NOT NULL,
     order_no BIGINT,
     lock_expires_at BIGINT NOT NULL DEFAULT 0,
-    lock_client TEXT,
-    lock_run TEXT,
+    lock_client TEXT NOT NULL DEFAULT '',
+    lock_run TEXT NOT NULL DEFAULT '',
     byte_count BIGINT NOT NULL,
     summary TEXT NOT NULL,
     document TEXT NOT NULL,
     PRIMARY KEY (queue_id, id)
 );
 CREATE INDEX queue_requests_order ON queue_requests (queue_id, order_no) WHERE order_no IS NOT NULL;
+CREATE INDEX queue_requests_locks ON queue_requests (queue_id, lock_expires_at) WHERE lock_expires_at > 0;

@@ -40,7 +40,7 @@ class Csv:
     def rows(self, items: Iterable[Item]) -> bytes:
         columns = self._columns
         spreads = (spread(item, separator="/", lists=True) for item in items)
-        return self._written([_cell(item.get(column)) for column in columns] for item in spreads)
+        return self._written([cell(item.get(column)) for column in columns] for item in spreads)
 
     def end(self) -> bytes:
         return b""
@@ -51,7 +51,7 @@ class Csv:
         return text.getvalue().encode()
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     if isinstance(value, str):
         return value
     return "" if value is None else msgspec.json.encode(value).decode()

@@ -7,12 +7,28 @@ The tree below ``StepSpec.upper`` is the layer that the step makes: what the com
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import sys
+from asyncio.subprocess import Process
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from actorium.kernel.errors import BackendUnavailable
+import msgspec
+
+from actorium.executors.process.executor import ProcessOptions
+from actorium.executors.process.keeper import plan
+from actorium.executors.process.spawning import ENVIRONMENT, helper_command
+from actorium.kernel.errors import BackendUnavailable, TimedOut
 from actorium.kernel.instant import Instant
+
+RESULT_BYTES_MAX = 8192
+_OUTPUT_BYTES = 65_536
 
 
 class SandboxUnavailable(BackendUnavailable):
@@ -70,4 +86,116 @@ async def run_step(spec: StepSpec, on_output: Callable[[bytes], None]) -> int:
     Raises ``TimedOut`` when the deadline passed and ``SandboxUnavailable`` when nothing was run. When the task is
     cancelled, or this process dies, every process of the step is killed; a cancelled call returns when none is left.
     """
-    raise SandboxUnavailable("The step runner is being written.")
+    state = spec.upper.parent / f"{spec.upper.name}.step"
+    state.mkdir(parents=True, exist_ok=True)
+    result_end, told = os.pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *helper_command("step", str(state), str(told)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            pass_fds=(told,),
+            env=ENVIRONMENT,
+            cwd="/",
+        )
+    except OSError as error:
+        os.close(result_end)
+        raise SandboxUnavailable(f"The step's helper process could not be started: {error}.") from error
+    finally:
+        os.close(told)
+    try:
+        await _follow(process, _plan(spec), on_output)
+        result = os.read(result_end, RESULT_BYTES_MAX)
+    finally:
+        os.close(result_end)
+        await _end(process)
+        shutil.rmtree(state, ignore_errors=True)
+    return _verdict(json.loads(result) if result else {})
+
+
+async def _follow(process: Process, told: plan.Plan, on_output: Callable[[bytes], None]) -> None:
+    """Hand over the plan, pass on the output until its end."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(plan.encode(told) + b"\n")
+    while data := await process.stdout.read(_OUTPUT_BYTES):
+        on_output(data)
+    await process.wait()
+
+
+async def _end(process: Process) -> None:
+    """The helper ends everything of the step when its standard input closes; wait for that, also when cancelled."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.close()
+    if process.returncode is not None:
+        return
+    waiting = asyncio.ensure_future(_drained(process))
+    while not waiting.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(waiting)
+
+
+async def _drained(process: Process) -> None:
+    assert process.stdout is not None
+    while await process.stdout.read(_OUTPUT_BYTES):
+        pass
+    await process.wait()
+
+
+def _plan(spec: StepSpec) -> plan.Plan:
+    options = ProcessOptions()
+    return plan.Plan(
+        name=spec.name,
+        argv=spec.argv,
+        env=spec.env,
+        workdir=spec.workdir,
+        layers=tuple(str(layer) for layer in spec.layers),
+        toolchain=tuple(str(folder) for folder in spec.toolchain),
+        uid=owner_uid(spec.owner_number, uid_base=spec.uid_base),
+        memory_mbytes=spec.memory_mbytes,
+        cpu_cores=spec.cpu_cores,
+        pids_max=spec.pids_max,
+        deadline_ms=int(spec.deadline) if spec.deadline is not None else None,
+        network=spec.network,
+        host_network=spec.allow_host_network,
+        network_range=options.network_range,
+        upper=str(spec.upper),
+        binds=tuple((str(bind.source), bind.target, bind.writable) for bind in spec.binds),
+    )
+
+
+def owner_uid(owner_number: int, *, uid_base: int | None = None) -> int:
+    """The uid that an owner's runs and builds have on the host."""
+    return (ProcessOptions().uid_base if uid_base is None else uid_base) + owner_number
+
+
+def _verdict(result: dict[str, Any]) -> int:
+    kind = result.get("kind")
+    if kind == "ended":
+        return int(result["code"])
+    if kind == "deadline":
+        raise TimedOut("The step took longer than its build may take.")
+    raise SandboxUnavailable(result.get("message", "The step's helper process ended without a word."))
+
+
+async def _main(path: str) -> int:
+    """Run the step that a JSON file describes, its output to standard output."""
+    spec = msgspec.json.decode(Path(path).read_bytes(), type=StepSpec, dec_hook=_decode)
+
+    def write(data: bytes) -> None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+    return await run_step(spec, write)
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if kind is Instant:
+        return Instant(value) if isinstance(value, int) else Instant.parse(value)
+    return kind(value)
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(_main(sys.argv[1])))

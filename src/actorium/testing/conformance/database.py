@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+from enum import StrEnum
 from functools import partial
 from threading import Event, Thread
 from typing import Any, ClassVar
@@ -30,6 +31,10 @@ UPDATE items SET owner = :owner
 WHERE id = (SELECT id FROM items WHERE owner IS NULL ORDER BY id LIMIT 1) AND owner IS NULL
 RETURNING id
 """
+
+
+class Colour(StrEnum):
+    RED = "red"
 
 
 class Meant(Exception):
@@ -231,6 +236,17 @@ class DatabaseConformance:
         values = await database.write(work)
         assert values == [3, 2**40 + 5, 2**40]
         assert {type(value) for value in values} == {int}
+
+    async def test_named_values_go_in_as_what_they_are(self, database: Database) -> None:
+        row = await database.read(
+            lambda tx: tx.one(
+                "SELECT CAST(:at AS BIGINT) AS at, CAST(:colour AS TEXT) AS colour",
+                at=Instant(2**41),
+                colour=Colour.RED,
+            )
+        )
+        assert row is not None
+        assert [row["at"], row["colour"]] == [2**41, "red"]
 
     async def test_text_around_parameters_is_left_alone(self, database: Database) -> None:
         row = await database.read(

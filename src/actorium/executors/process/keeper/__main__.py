@@ -1,4 +1,4 @@
-"""Starts a helper process without the packages of the server: ``python -I -S keeper/__main__.py spawner|step FOLDER``."""
+"""Starts a helper without the server's packages: ``python -I -S keeper/__main__.py spawner|step FOLDER [FD]``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def main() -> int:
         return spawner.main(state)
     from actorium.executors.process.keeper import steprun
 
-    return steprun.main(state)
+    return steprun.main(state, int(sys.argv[3]))
 
 
 if __name__ == "__main__":

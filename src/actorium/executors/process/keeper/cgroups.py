@@ -141,7 +141,7 @@ class GroupV1:
             _kill_all(folder / "cgroup.procs")
 
     def remove(self) -> bool:
-        return all([_remove_folder(folder) for folder in self.folders.values()])
+        return sum(not _remove_folder(folder) for folder in self.folders.values()) == 0
 
 
 class GroupV2:

@@ -56,9 +56,11 @@ def _make_template(template: Path, mbytes: int) -> None:
     scratch = template.with_suffix(f".{os.getpid()}")
     with scratch.open("wb") as file:
         file.truncate(mbytes << 20)
-    features = "^has_journal,^resize_inode,^metadata_csum,^64bit"
+    # Checksums let inode tables stay unwritten: 128 kB to copy instead of 16 MB.
+    features = "^has_journal,^resize_inode,metadata_csum"
     # One inode for each 8 kB: small files (packages of npm) run out of inodes before bytes otherwise.
-    options = ["-q", "-F", "-b", "4096", "-m", "0", "-i", "8192", "-O", features, "-E", "lazy_itable_init=1,nodiscard,root_owner=0:0"]
+    options = ["-q", "-F", "-b", "4096", "-m", "0", "-i", "8192", "-O", features]
+    options += ["-E", "lazy_itable_init=1,nodiscard,root_owner=0:0"]
     subprocess.run([command, *options, str(scratch)], check=True, capture_output=True, timeout=60)  # noqa: S603
     scratch.replace(template)
 
@@ -82,10 +84,9 @@ def mount(image: Path, target: str) -> None:
     """Mount the file system. The loop device frees itself when the last mount namespace that has it is gone."""
     device, fd = _attach(image)
     try:
-        # Nobody reads it after a crash: no barriers, no journal, no access times.
-        linux.mount(
-            device, target, "ext4", flags=linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOATIME, options="nobarrier"
-        )
+        # Nobody reads it after a crash: no barriers, no journal, no access times, no zeroing of what is not used.
+        flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOATIME
+        linux.mount(device, target, "ext4", flags=flags, options="nobarrier,noinit_itable")
     finally:
         os.close(fd)
 

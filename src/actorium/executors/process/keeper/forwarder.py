@@ -1,4 +1,4 @@
-"""Connections between the host's loopback and a container's: the API going out, the container's web server coming in."""
+"""Connections between the host's loopback and a container's: the API going out, its web server coming in."""
 
 from __future__ import annotations
 

@@ -18,13 +18,14 @@ import struct
 from dataclasses import dataclass
 from typing import NoReturn
 
-from actorium.executors.process.keeper import linux, network, seccomp, skeleton, view
+from actorium.executors.process.keeper import clock, linux, network, seccomp, skeleton, view
 from actorium.executors.process.keeper.plan import Plan
 
 # The shim and init talk by datagrams of one letter and its argument.
 LINK, TERMINATE, SOCKETS = b"L", b"T", b"S"  # shim to init; SOCKETS also back, with descriptors
 LISTENERS, RUNNING, FAILED, ENDED = b"I", b"R", b"E", b"X"  # init to shim
-ENDED_FORMAT = "=iq"  # wait status, peak resident kilobytes of one process
+RUNNING_FORMAT = "=d"  # when the program was started, by the monotonic clock
+ENDED_FORMAT = "=i"  # wait status
 SPARE_SOCKETS = 4
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -55,6 +56,7 @@ def become_init(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
     except OSError as error:
         doors.channel.send(FAILED + str(error).encode()[:4000])
         os._exit(1)
+    begun = clock.monotonic()
     main = os.fork()
     if main == 0:
         _become_program(plan, stage, doors)
@@ -63,7 +65,7 @@ def become_init(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
         os.close(fd)
     linux.keep_capabilities(1 << linux.CAP_KILL)
     linux.set_dumpable(False)
-    doors.channel.send(RUNNING)
+    doors.channel.send(RUNNING + struct.pack(RUNNING_FORMAT, begun))
     _reap(main, doors.channel)
 
 
@@ -96,7 +98,7 @@ def _map_user(uid: int, outer: tuple[int, int]) -> None:
 
 
 def _open_doors(plan: Plan, channel: socket.socket) -> None:
-    """Sockets of this network namespace for the shim: listeners for what it forwards out, spares for what it lets in."""
+    """Sockets of this network namespace for the shim: listeners for what it leads out, spares for what it lets in."""
     listeners = []
     for port in (plan.api_port, plan.web_port if plan.web_port != plan.container_port else None):
         if port is None:
@@ -153,13 +155,13 @@ def _reap(main: int, channel: socket.socket) -> NoReturn:
 def _bury(main: int) -> bytes | None:
     while True:
         try:
-            pid, status, used = os.wait4(-1, os.WNOHANG)
+            pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
             return None
         if pid == 0:
             return None
         if pid == main:
-            return struct.pack(ENDED_FORMAT, status, used.ru_maxrss)
+            return struct.pack(ENDED_FORMAT, status)
 
 
 def _obey(channel: socket.socket, main: int) -> None:
@@ -225,7 +227,7 @@ def _limit(plan: Plan, *, has_groups: bool, image: bool) -> None:
         limits.append((resource.RLIMIT_NPROC, plan.pids_max))
     if not image and plan.disk_mbytes is not None:
         limits.append((resource.RLIMIT_FSIZE, plan.disk_mbytes << 20))
-    for kind, value in limits:
+    for kind, wanted in limits:
         hard = resource.getrlimit(kind)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(kind, (value, value))

@@ -25,7 +25,7 @@ class LogFile:
             return
         pieces = (self._rest + data).split(b"\n")
         self._rest = pieces.pop()
-        lines = []
+        lines: list[bytes] = []
         for piece in pieces:
             lines += cut(piece) if len(piece) > LOG_LINE_BYTES_MAX else (piece,)
         if len(self._rest) > LOG_LINE_BYTES_MAX:

@@ -1,4 +1,4 @@
-"""What a container used: measured by the shim, kept in a small file of fixed size that readers see whole or not at all."""
+"""What a container used: measured by the shim, kept in a small file that readers see whole or not at all."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ class Meter:
         self._mem_integral = 0.0
         self._write()
 
-    def started(self) -> None:
-        """The program runs from now."""
-        self.state.started_ms = clock.now_ms()
-        self._started = self._cpu_at = self._mem_at = clock.monotonic()
+    def started(self, begun: float) -> None:
+        """The program runs since the given moment of the monotonic clock."""
+        self.state.started_ms = clock.now_ms() - round((clock.monotonic() - begun) * 1000)
+        self._started = self._cpu_at = self._mem_at = begun
         self._cpu_ns = 0
         self._write()
 
@@ -78,14 +78,11 @@ class Meter:
         self._add_network()
         self._write()
 
-    def last(self, peak_resident_bytes: int) -> None:
-        """The program ended: counters are final. A program that was too short for a sample has its peak alone."""
+    def last(self) -> None:
+        """The program ended: counters are final, memory is what the samples before saw."""
         usage = self._group.usage() if self._group is not None else Usage()
         self.state.at_ms = clock.now_ms()
         self._add_cpu(usage.cpu_ns, clock.monotonic())
-        if self.state.mem_max < 0 and peak_resident_bytes > 0:
-            self.state.mem_max = self.state.mem_avg = peak_resident_bytes
-            self.state.mem_current = peak_resident_bytes
         self._add_network()
         self._write()
 
@@ -100,13 +97,13 @@ class Meter:
             self._cpu_ns, self._cpu_at = cpu_ns, now
 
     def _add_memory(self, mem_bytes: int | None, now: float) -> None:
-        if mem_bytes is None:
-            return
+        if not mem_bytes:
+            return  # nothing in it yet, or nothing any more: no measurement of a program
         self._mem_integral += mem_bytes * (now - self._mem_at)
         self._mem_at = now
         self.state.mem_current = mem_bytes
         self.state.mem_max = max(self.state.mem_max, mem_bytes)
-        self.state.mem_avg = self._mem_integral / max(now - self._started, 1e-9)
+        self.state.mem_avg = self._mem_integral / (now - self._started)
 
     def _add_network(self) -> None:
         if self.forwards:

@@ -88,10 +88,11 @@ _IFF_UP = 1
 
 def new_veth(name: str, peer: str, peer_pid: int) -> bytes:
     """A pair of interfaces: ``name`` here, ``peer`` in the network namespace of a process; both still down."""
-    peer_info = _link(0, 0) + attribute(3, peer) + attribute(19, peer_pid)
+    queues = attribute(31, 1) + attribute(32, 1)  # else one for each processor, each with its own files in /sys
+    peer_info = _link(0, 0) + attribute(3, peer) + attribute(19, peer_pid) + queues
     pair = nested(2, attribute(1 | _NESTED, peer_info))
     return message(
-        _NEWLINK, ACK | CREATE | EXCL, _link(0, 0), attribute(3, name), nested(18, attribute(1, "veth"), pair)
+        _NEWLINK, ACK | CREATE | EXCL, _link(0, 0), attribute(3, name), queues, nested(18, attribute(1, "veth"), pair)
     )
 
 
@@ -111,9 +112,7 @@ def new_address(index: int, address: str, prefix: int) -> bytes:
 
 def new_default_route(gateway: str, index: int) -> bytes:
     body = struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, 254, 3, 0, 1, 0)
-    return message(
-        _NEWROUTE, ACK | CREATE | EXCL, body, attribute(5, socket.inet_aton(gateway)), attribute(4, index)
-    )
+    return message(_NEWROUTE, ACK | CREATE | EXCL, body, attribute(5, socket.inet_aton(gateway)), attribute(4, index))
 
 
 # Packet rules (nf_tables)
@@ -149,9 +148,7 @@ def delete_table(table: str) -> bytes:
 
 def new_chain(table: str, chain: str, kind: str, *, hook: int, priority: int) -> bytes:
     where = nested(4, attribute(1, struct.pack(">I", hook)), attribute(2, struct.pack(">i", priority)))
-    return _nft(
-        _NEWCHAIN, ACK | CREATE, attribute(1, table), attribute(3, chain), where, attribute(7, kind)
-    )
+    return _nft(_NEWCHAIN, ACK | CREATE, attribute(1, table), attribute(3, chain), where, attribute(7, kind))
 
 
 def new_rule(table: str, chain: str, expressions: Sequence[bytes]) -> bytes:

@@ -53,11 +53,12 @@ def _make_rules(table: str, network: IPv4Network) -> None:
     inside = (str(network.network_address), network.prefixlen)
     from_container = netlink.match_interface(INTERFACE)
     source = netlink.match_address(*inside, source=True)
+    outward = netlink.match_interface(INTERFACE, incoming=False, equal=False)
     rules = [
         ("input", [*from_container, netlink.drop()]),
         ("forward", [*from_container, *netlink.match_interface(INTERFACE, incoming=False), netlink.drop()]),
         ("forward", [*from_container, *netlink.match_address(*_LINK_LOCAL, source=False), netlink.drop()]),
-        ("postrouting", [*source, *netlink.match_interface(INTERFACE, incoming=False, equal=False), netlink.masquerade()]),
+        ("postrouting", [*source, *outward, netlink.masquerade()]),
     ]
     chains = (
         ("input", "filter", netlink.HOOK_INPUT, 0),
@@ -88,7 +89,7 @@ def connect(pid: int, network: IPv4Network, hint: int) -> Link:
                 kernel.send(netlink.new_veth(interface, INSIDE, pid))
             except FileExistsError:
                 continue  # its addresses are in use: the name is the reservation
-            link = Link(interface, *(str(network[place * 4 + host]) for host in (1, 2)))
+            link = Link(interface, str(network[place * 4 + 1]), str(network[place * 4 + 2]))
             index = socket.if_nametoindex(interface)
             _without_ipv6(interface)
             kernel.send(netlink.up(index), netlink.new_address(index, link.gateway, link.prefix))

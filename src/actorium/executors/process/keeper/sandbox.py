@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 from dataclasses import asdict
 from ipaddress import IPv4Network
@@ -30,6 +31,8 @@ class Sandbox:
     def __init__(self, told: plan.Plan, state: Path, folder: Path) -> None:
         self.plan = told
         self.pid = 0
+        self.begun = 0.0
+        """When the program was started, by the monotonic clock."""
         self.listeners: list[socket.socket] = []
         self.spare: list[socket.socket] = []
         self.interface: str | None = None
@@ -138,7 +141,8 @@ class Sandbox:
     def _await_running(self) -> None:
         while True:
             message = self.receive()
-            if message == inside.RUNNING:
+            if message.startswith(inside.RUNNING):
+                self.begun = struct.unpack(inside.RUNNING_FORMAT, message[1:])[0]
                 return
             if message.startswith(inside.FAILED):
                 raise OSError(message[1:].decode("utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""One container's keeper: starts it, reads its output, keeps its deadline, measures it, and writes down how it ended."""
+"""One container's keeper: starts it, reads its output, keeps its deadline, measures it, writes down how it ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from actorium.kernel.limits import STATS_PERIOD_SECS, TIMING_OUT_SECS
 
 STOP, KILL = signal.SIGTERM, signal.SIGUSR1  # what the server sends a shim; to the holder of the lock only
 STARTED, FOUND = b"started", b"found"  # what a shim answers to the one who asked for the start
-_FIRST_SAMPLES_SECS = (0.02, 0.1, 0.3)  # short runs are measured too
+_FIRST_SAMPLES_SECS = (0.005, 0.02, 0.1, 0.3)  # short runs are measured too
 _READ_BYTES = 262_144
 _HINT_GAP_SECS = 0.05
 _HINT_SECS_MAX = 1.0
@@ -98,7 +98,7 @@ class Shim:
             self._log.note(str(error))
         os.close(self._input)
         if self._message is None:
-            self._meter.started()
+            self._meter.started(self._sandbox.begun)
             answer(reply, STARTED)
             self._hints.state()
             self._attend()
@@ -177,19 +177,18 @@ class Shim:
 
     def _told(self, message: bytes) -> None:
         if message.startswith(inside.ENDED):
-            status, peak_kb = struct.unpack(inside.ENDED_FORMAT, message[1:])
-            self._exited(status, peak_kb)
+            self._exited(*struct.unpack(inside.ENDED_FORMAT, message[1:]))
         elif not message:
             self._reactor.stopped = True  # init was killed
 
-    def _exited(self, status: int, peak_kb: int) -> None:
+    def _exited(self, status: int) -> None:
         code = os.waitstatus_to_exitcode(status)
         if code >= 0:
             self._exit_code = code
         else:
             self._signal = -code
         self._count_bytes()
-        self._meter.last(peak_kb * 1024)
+        self._meter.last()
         self._reactor.stopped = True
 
     def _signalled(self, numbers: bytes) -> None:
@@ -204,7 +203,7 @@ class Shim:
             return
         self._cause = cause if self._cause == "exited" else self._cause
         self._count_bytes()
-        self._meter.last(0)
+        self._meter.last()
         self._reactor.stopped = True
 
     def _keep_deadline(self) -> None:

@@ -1,4 +1,4 @@
-"""The process that forks shims: one for each state folder, small, single-threaded, replaceable without touching them."""
+"""The process that forks shims: one for each state folder, small, single-threaded, replaceable without them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import os
 import signal
 import socket
 import sys
-import traceback
 from pathlib import Path
 
 from actorium.executors.process.keeper import cgroups, linux, lock, plan, shim
 
 REQUEST_BYTES_MAX = 4096
 REQUEST_SECS_MAX = 2.0
+ALONE_SECS = 30.0  # how often an idle spawner looks whether its folder is still there
 _BACKLOG = 1024
 
 
@@ -29,7 +29,7 @@ def version() -> str:
 
 
 def main(state: Path) -> int:
-    """Become the spawner of a state folder, or leave if there is one. Returns (in the first process) when it listens."""
+    """Become the spawner of a state folder, or leave if there is one. The first process returns when it listens."""
     ready, told = os.pipe()
     if os.fork():
         os.close(told)
@@ -78,6 +78,14 @@ def _listen() -> socket.socket:
     return listener
 
 
+def _still_mine(own: int) -> bool:
+    """Whether a server can still find this spawner: its folder may have been deleted, or its place been taken."""
+    try:
+        return os.stat(plan.SPAWNER_SOCKET).st_ino == own  # noqa: PTH116
+    except FileNotFoundError:
+        return False
+
+
 class Spawner:
     """Answers one request a connection: hello, start, leave."""
 
@@ -89,8 +97,16 @@ class Spawner:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         gc.collect()
         gc.freeze()
+        gc.set_threshold(50_000, 50, 100)  # a collection touches, and so copies, what shims share
+        self._listener.settimeout(ALONE_SECS)
+        own = os.stat(plan.SPAWNER_SOCKET).st_ino  # noqa: PTH116
         while True:
-            connection, _ = self._listener.accept()
+            try:
+                connection, _ = self._listener.accept()
+            except TimeoutError:
+                if not _still_mine(own):
+                    return
+                continue
             with connection:
                 connection.settimeout(REQUEST_SECS_MAX)
                 if not self._answer(connection):
@@ -120,12 +136,7 @@ class Spawner:
             with contextlib.suppress(OSError):
                 connection.send(f"The machine can't start another process: {error}.".encode())
             return
-        code = 1
-        try:
-            self._listener.close()
-            shim.keep(self._state, name, connection)
-            code = 0
-        except BaseException:  # noqa: BLE001
-            traceback.print_exc()
-        finally:
-            os._exit(code)
+        # What it does not expect ends it with a trace in the spawner's log; the kernel then ends its container.
+        self._listener.close()
+        shim.keep(self._state, name, connection)
+        os._exit(0)

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import struct
-import sys
 from pathlib import Path
 
 from actorium.executors.process.keeper import clock, inside, plan
@@ -15,8 +14,7 @@ from actorium.executors.process.keeper.reactor import READ, Reactor
 from actorium.executors.process.keeper.sandbox import Sandbox, SandboxFailed
 
 # Descriptors of this process: 0 the plan, then closed by the builder when it wants the end; 1 the step's output;
-# 3 the result as JSON.
-RESULT_FD = 3
+# the one named in the command line gets the result as JSON.
 
 
 class Step:
@@ -74,7 +72,7 @@ class Step:
             os.write(1, text.encode())
 
 
-def main(state: Path) -> int:
+def main(state: Path, result_fd: int) -> int:
     """Read a plan of one line from standard input, run it, write the result."""
     line = bytearray()
     while not line.endswith(b"\n"):
@@ -83,6 +81,5 @@ def main(state: Path) -> int:
             return 1
         line += piece
     result = Step(state, plan.decode(bytes(line))).run()
-    os.write(RESULT_FD, json.dumps(result).encode())
-    sys.stdout = sys.stderr = None
+    os.write(result_fd, json.dumps(result).encode())
     return 0

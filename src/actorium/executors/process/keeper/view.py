@@ -56,9 +56,9 @@ def build(plan: Plan, stage: Stage) -> None:
             linux.bind(str(host), str(root / name))
     _devices(root / "dev", plan, privileged=stage.privileged)
     _processes(root / "proc")
-    for folder in plan.toolchain:
-        if visible_toolchain(folder):
-            linux.bind(folder, str(root) + folder)
+    for shown in plan.toolchain:
+        if visible_toolchain(shown):
+            linux.bind(shown, str(root) + shown)
     for source, target, writable in plan.binds:
         _ensure_place(root / target.lstrip("/"), is_folder=Path(source).is_dir())
         linux.bind(source, str(root) + target, writable=writable)
@@ -95,13 +95,14 @@ def _usr_layers(plan: Plan) -> list[str]:
 
 
 def _overlay(plan: Plan, stage: Stage, lower: Sequence[str], *, at: str) -> None:
-    """Mount an overlay. Folders are named by descriptor: no limit of a page for all their paths, none shown inside."""
+    """Mount an overlay. Folders are named by descriptor: their paths need not fit a page, and stay hidden."""
     upper = stage.upper if not at else stage.work / "usr"
     work = stage.work / f"work-{at or 'root'}"
-    for folder in (upper, work):
-        folder.mkdir(exist_ok=True)
+    for made in (upper, work):
+        made.mkdir(exist_ok=True)
     upper.chmod(0o755)
-    opened = [os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for path in (upper, work, *lower)]
+    paths = [str(upper), str(work), *lower]
+    opened = [os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for path in paths]
     names = [f"/proc/self/fd/{fd}" for fd in opened]
     options = f"upperdir={names[0]},workdir={names[1]},lowerdir={':'.join(names[2:])}"
     if not stage.privileged:
@@ -119,7 +120,11 @@ def _overlay(plan: Plan, stage: Stage, lower: Sequence[str], *, at: str) -> None
 
 def _devices(dev: Path, plan: Plan, *, privileged: bool) -> None:
     linux.mount(
-        "dev", str(dev), "tmpfs", flags=linux.MS_NOSUID | linux.MS_NOEXEC, options=f"mode=755,size={plan.memory_mbytes}m"
+        "dev",
+        str(dev),
+        "tmpfs",
+        flags=linux.MS_NOSUID | linux.MS_NOEXEC,
+        options=f"mode=755,size={plan.memory_mbytes}m",
     )
     for name, major, minor in _DEVICES:
         if privileged:

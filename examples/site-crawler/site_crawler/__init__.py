@@ -1,0 +1,1 @@
+"""An Actor that follows the links of a website and writes one item for each page."""

@@ -1,0 +1,179 @@
+"""The composition root: the only file that names implementations, chosen by the settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from actorium import __version__
+from actorium.blobs import Blobs
+from actorium.blobs.files import FileBlobs
+from actorium.blobs.memory import MemoryBlobs
+from actorium.builders.process.builder import ProcessBuilder
+from actorium.data_folder import DataFolder, write_private
+from actorium.database import installation
+from actorium.database.migrate import Engine, migrate
+from actorium.database.sqlite import SQLite
+from actorium.executors.fake import FakeExecutor
+from actorium.executors.process.executor import ProcessExecutor
+from actorium.executors.process.options import ProcessOptions
+from actorium.http.app import HttpApp, HttpLimits
+from actorium.http.openapi import document
+from actorium.http.server import Bound, bind, serve
+from actorium.kernel.clock import SystemClock
+from actorium.kernel.errors import Unavailable
+from actorium.kernel.ids import RandomIds
+from actorium.pages.routes import pages
+from actorium.settings import Settings
+from actorium.users.service import Users
+from actorium.wiring import Features, Ground, Work, aliases, routes
+
+log = structlog.get_logger()
+
+SECRET = "secret"  # noqa: S105 - the name of the row that holds it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A running server."""
+
+    url: str
+    username: str
+    new_token: str | None
+    """The first user's token, if it was made by this start."""
+
+
+async def open_database(settings: Settings, folder: DataFolder) -> Engine:
+    """The database that the settings name, with its schema up to date."""
+    kind, _, rest = settings.database.partition(":")
+    if kind == "sqlite":
+        folder.make()
+        database: Engine = await SQLite.open(rest or folder.database)
+    else:
+        try:
+            from actorium.database.postgres import Postgres
+        except ImportError as error:
+            raise Unavailable(
+                "ACTORIUM_DATABASE names PostgreSQL, and its driver is not installed: install actorium[postgres]."
+            ) from error
+        database = await Postgres.open(settings.database)
+    await migrate(database, now=SystemClock().now())
+    return database
+
+
+async def open_blobs(settings: Settings, folder: DataFolder) -> Blobs:
+    """The blob store that the settings name."""
+    _, _, rest = settings.blobs.partition(":")
+    return await FileBlobs.open(Path(rest) if rest else folder.blobs)
+
+
+@asynccontextmanager
+async def users_of(settings: Settings) -> AsyncIterator[Users]:
+    """The users alone, for commands beside a running server."""
+    database = await open_database(settings, DataFolder(settings.data))
+    try:
+        yield Users(database, ids=RandomIds(), clock=SystemClock())
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Server]:
+    """A whole server, answering while the block runs; containers go on after it."""
+    folder, clock, ids = DataFolder(settings.data), SystemClock(), RandomIds()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(folder.locked())
+        database = await open_database(settings, folder)
+        stack.push_async_callback(database.close)
+        blobs = await open_blobs(settings, folder)
+        stack.push_async_callback(blobs.close)
+        bound = _bind(settings, folder)
+        options = ProcessOptions(allow_host_network=settings.allow_host_network)
+        executor = ProcessExecutor(folder.containers, clock=clock, options=options)
+        stack.push_async_callback(executor.close)
+        builder = ProcessBuilder(folder.builds, clock=clock, environment=os.environ, options=options)
+        ground = Ground(
+            settings=settings,
+            database=database,
+            blobs=blobs,
+            executor=executor,
+            builder=builder,
+            clock=clock,
+            ids=ids,
+            secret=await installation.secret(database, SECRET, ids=ids),
+            port=bound.port,
+            base_url=f"http://127.0.0.1:{bound.port}",
+            public_url=settings.public_url.rstrip("/") or bound.url,
+        )
+        features = Features(ground)
+        user, token = await features.users.ensure_first(settings.username, settings.token or None)
+        if token is not None:
+            write_private(folder.token, f"{token}\n")
+        work = Work(features)
+        work.start()
+        stack.push_async_callback(work.stop)
+        await stack.enter_async_context(serve(http_app(features), bound))
+        write_private(folder.address, f"{ground.public_url}\n")
+        log.info("server.ready", url=ground.public_url, data=str(folder.root), version=__version__)
+        yield Server(url=ground.public_url, username=user.username, new_token=token)
+        log.info("server.stopping")
+
+
+def http_app(features: Features) -> HttpApp:
+    """The ASGI application over the features."""
+    ground = features.ground
+    return HttpApp(
+        routes(features),
+        aliases(features),
+        authenticate=features.authenticate,
+        clock=ground.clock,
+        ids=ground.ids,
+        limits=HttpLimits(rate_scale=ground.settings.rate_limit_scale),
+        pages=pages(api_url=ground.public_url, document=lambda: _document(features)),
+        websockets={"/v2/actor-runs/{runId}/events": features.events_socket.serve},
+    )
+
+
+async def openapi() -> dict[str, Any]:
+    """The server's OpenAPI document, from its own route table; nothing is stored or started."""
+    database = await SQLite.open(":memory:")
+    clock, ids = SystemClock(), RandomIds()
+    ground = Ground(
+        settings=Settings(),
+        database=database,
+        blobs=MemoryBlobs(),
+        executor=FakeExecutor(clock=clock),
+        builder=_NoBuilder(),
+        clock=clock,
+        ids=ids,
+        secret=ids.secret(),
+        port=0,
+        base_url="http://127.0.0.1:8010",
+        public_url="http://127.0.0.1:8010",
+    )
+    try:
+        return _document(Features(ground))
+    finally:
+        await database.close()
+
+
+def _document(features: Features) -> dict[str, Any]:
+    return document(routes(features), aliases(features), title="Actorium API", version=__version__)
+
+
+def _bind(settings: Settings, folder: DataFolder) -> Bound:
+    """Listen; a free port that was taken once is taken again, because runs that go on call it."""
+    try:
+        bound = bind(settings.host, settings.port or folder.remembered_port())
+    except Unavailable as error:
+        if settings.port:
+            raise Unavailable(f"ACTORIUM_PORT is {settings.port}. {error.message}") from error
+        bound = bind(settings.host, 0)
+    folder.remember_port(bound.port)
+    return bound

@@ -1,0 +1,101 @@
+"""One attempt at a build: from its frozen sources to an image, or to a reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from actorium.actors.errors import VaultLocked
+from actorium.actors.model import SourceFile, SourceType
+from actorium.actors.sources import decoded_files
+from actorium.builders import Builder, BuildFailed, BuildSpec, Image
+from actorium.builds.definition import Definition, read_definition
+from actorium.builds.lifecycle import Event
+from actorium.builds.row import BuildRow, Facts
+from actorium.kernel.errors import Forbidden, Invalid
+from actorium.kernel.instant import Instant
+from actorium.kernel.limits import BUILD_TIMEOUT_SECS
+from actorium.kernel.structs import encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """Everything an attempt needs."""
+
+    row: BuildRow
+    actor_name: str
+    owner_number: int
+    files: list[SourceFile]
+    build_args: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an attempt ended."""
+
+    event: Event
+    message: str
+    """The log's last line."""
+    image: Image | None = None
+    definition: str | None = None
+    facts: Facts | None = None
+
+
+async def attempt(task: Task, builder: Builder, log: Callable[[bytes], None], *, now: Instant) -> Outcome:
+    """Build. What is wrong with the sources is an outcome; a builder that cannot answer is an error."""
+    definition: Definition | None = None
+    try:
+        files = _files(task)
+        definition = read_definition(files, name=task.actor_name, version=task.row.version_number)
+        log(f"ACTOR: Found {len(files)} source files, {_shown(definition)}.".encode())
+        image = await builder.build(_spec(task, files, definition, now), log)
+    except (BuildFailed, Invalid, Forbidden, VaultLocked) as error:
+        return Outcome(
+            event=Event.FAILED,
+            message=f"ACTOR: Build failed: {error.message}",
+            definition=None if definition is None else encode(definition.document).decode(),
+        )
+    return Outcome(
+        event=Event.SUCCEEDED,
+        message=_success(task.row, image),
+        image=image,
+        definition=encode(definition.document).decode(),
+        facts=definition.facts,
+    )
+
+
+def _files(task: Task) -> dict[str, bytes]:
+    source_type = task.row.document.act_version.source_type
+    if source_type is not SourceType.SOURCE_FILES:
+        raise BuildFailed(
+            f"This server cannot build sources of the type {source_type} yet. Push the files themselves instead"
+            " (source type SOURCE_FILES)."
+        )
+    files = decoded_files(task.files)
+    if not files:
+        raise BuildFailed(f"Version {task.row.version_number} has no source files.")
+    return files
+
+
+def _spec(task: Task, files: Mapping[str, bytes], definition: Definition, now: Instant) -> BuildSpec:
+    row = task.row
+    return BuildSpec(
+        name=f"{row.id}-{row.life.attempt}",
+        owner_number=task.owner_number,
+        files=definition.context_files(files),
+        dockerfile=definition.dockerfile,
+        build_args={**task.build_args, "ACTOR_PATH_IN_DOCKER_CONTEXT": definition.path_in_context},
+        use_cache=row.document.options.use_cache,
+        memory_mbytes=row.document.options.memory_mbytes,
+        deadline=row.life.deadline or now.plus(secs=BUILD_TIMEOUT_SECS),
+    )
+
+
+def _shown(definition: Definition) -> str:
+    return f"Dockerfile {definition.dockerfile}" if definition.dockerfile else "no Dockerfile"
+
+
+def _success(row: BuildRow, image: Image) -> str:
+    size = "" if image.size_bytes is None else f", image of {image.size_bytes / 1_000_000:.1f} MB"
+    cached = ", the same as one built before" if image.cached else ""
+    return f"ACTOR: Build {row.number} finished{size}{cached}."

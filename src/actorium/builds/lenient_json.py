@@ -1,0 +1,44 @@
+"""JSON as people write it: comments, commas before a closing bracket and a byte order mark are let pass."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+_COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_COMMA = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])', re.DOTALL)
+
+
+def parse(content: bytes) -> Any:
+    """The value. Raises ValueError with a reason for people."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError("it is not UTF-8 text") from error
+    try:
+        return _decode(text)
+    except msgspec.DecodeError:
+        return _decode_leniently(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _decode_leniently(text: str) -> Any:
+    without = _COMMA.sub(_keep_strings, _COMMENT.sub(_keep_strings, text))
+    try:
+        return _decode(without)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"it is not valid JSON: {error}") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _decode(text: str) -> Any:
+    return msgspec.json.decode(text)
+
+
+def _keep_strings(match: re.Match[str]) -> str:
+    found = match.group()
+    return found if found.startswith('"') else " "

@@ -1,0 +1,71 @@
+"""From the builder's lines to the build's log: stamped as they come, secrets masked, written a few times a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from actorium.kernel.clock import Clock
+from actorium.kernel.instant import Instant
+from actorium.kernel.limits import BUILD_LOG_FLUSH_LINES, BUILD_LOG_FLUSH_SECS, LOG_BYTES_MAX, LOG_LINE_BYTES_MAX
+
+Line = tuple[Instant, bytes]
+MASK = b"**********"
+SECRET_BYTES_MIN = 4  # shorter texts occur by chance
+
+
+class LogPipe:
+    """Takes lines at any rate, hands them on in batches. ``run`` must be running for that; ``close`` hands on the rest."""
+
+    def __init__(
+        self, append: Callable[[Sequence[Line]], Awaitable[None]], *, clock: Clock, secrets: Sequence[str] = ()
+    ) -> None:
+        self._append = append
+        self._clock = clock
+        lines = (line.encode() for secret in secrets for line in secret.splitlines())
+        self._secrets = sorted({line for line in lines if len(line) >= SECRET_BYTES_MIN}, key=len, reverse=True)
+        self._lines: list[Line] = []
+        self._bytes = 0
+        self._any = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._closed = False
+
+    def write(self, lines: bytes) -> None:
+        """Take one or more whole lines; longer ones than a log line may be are cut into several."""
+        if self._bytes > LOG_BYTES_MAX:
+            return  # the log itself says that it is full
+        self._bytes += len(lines) + 1
+        for secret in self._secrets:
+            lines = lines.replace(secret, MASK)
+        now = self._clock.now()
+        for line in lines.removesuffix(b"\n").split(b"\n"):
+            for start in range(0, len(line) or 1, LOG_LINE_BYTES_MAX):
+                self._lines.append((now, line[start : start + LOG_LINE_BYTES_MAX]))
+        self._any.set()
+        if len(self._lines) >= BUILD_LOG_FLUSH_LINES:
+            self._hurry.set()
+
+    async def run(self) -> None:
+        """Hand lines on until the pipe is closed."""
+        while not self._closed:
+            await self._any.wait()
+            try:
+                async with asyncio.timeout(BUILD_LOG_FLUSH_SECS):
+                    await self._hurry.wait()
+            except TimeoutError:
+                pass
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Hand on what is there."""
+        lines, self._lines = self._lines, []
+        self._any.clear()
+        self._hurry.clear()
+        if lines:
+            await self._append(lines)
+
+    def close(self) -> None:
+        """Let ``run`` hand on the rest and end."""
+        self._closed = True
+        self._any.set()
+        self._hurry.set()

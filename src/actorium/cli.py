@@ -1,0 +1,173 @@
+"""The command line: reads settings, calls the app, prints for people."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any, Never
+
+from cyclopts import App
+
+from actorium import __version__
+from actorium.data_folder import DataFolder, write_private
+from actorium.kernel.errors import ActoriumError
+from actorium.settings import Settings, WrongSetting
+from actorium.settings import read as read_settings
+
+app = App(name="actorium", version=__version__, help="Runs Actors on your own machine and speaks the Apify API v2.")
+token_app = App(name="token", help="Show or rotate the first user's API token.")
+user_app = App(name="user", help="Users of this installation.")
+app.command(token_app)
+app.command(user_app)
+
+
+@app.command
+def serve() -> None:
+    """Run the server until it is told to stop. Settings come from ACTORIUM_* variables."""
+    settings = _settings()
+    _log(settings)
+    _run(_serve(settings))
+
+
+@app.command
+def demo() -> None:
+    """Start a server of its own, build the example Actor and run it: abort one run, reboot another."""
+    from actorium.demo import main
+
+    sys.exit(main())
+
+
+@app.command
+def openapi() -> None:
+    """Print the server's OpenAPI document."""
+    from actorium.app import openapi as document
+
+    json.dump(_run(document()), sys.stdout, indent=2)
+    print()
+
+
+@app.command
+def doctor() -> None:
+    """Say what this machine can do for Actors and what that means."""
+    from actorium.doctor import examine, report
+
+    settings = _settings()
+    findings = examine(settings)
+    report(settings, findings)
+    sys.exit(0 if all(one.ok or not one.required for one in findings) else 1)
+
+
+@app.command
+def migrate() -> None:
+    """Bring the database's schema up to date; ``serve`` does it too."""
+    from actorium.app import open_database
+
+    async def work() -> None:
+        settings = _settings()
+        database = await open_database(settings, DataFolder(settings.data))
+        await database.close()
+
+    _run(work())
+    print("The schema is up to date.")
+
+
+@token_app.default
+def show() -> None:
+    """Print the token of the first user."""
+    path = DataFolder(_settings().data).token
+    try:
+        print(path.read_text().strip())
+    except FileNotFoundError:
+        _fail(f"There is no {path}: start the server once with 'actorium serve', or set ACTORIUM_DATA.")
+
+
+@token_app.command
+def rotate(username: str | None = None) -> None:
+    """Make a new token for a user, the first one by default; the old one ends at once."""
+    from actorium.app import users_of
+
+    settings = _settings()
+    name = username or settings.username
+
+    async def work() -> str:
+        async with users_of(settings) as users:
+            return await users.rotate(name)
+
+    token = _run(work())
+    if username is None or username == settings.username:
+        write_private(DataFolder(settings.data).token, f"{token}\n")
+    print(token)
+
+
+@user_app.command
+def add(name: str) -> None:
+    """Make another user and print its token, which is readable only now."""
+    from actorium.app import users_of
+
+    async def work() -> str:
+        async with users_of(_settings()) as users:
+            return (await users.create(name))[1]
+
+    print(_run(work()))
+
+
+@user_app.command(name="list")
+def list_users() -> None:
+    """Print the names of all users."""
+    from actorium.app import users_of
+
+    async def work() -> list[str]:
+        async with users_of(_settings()) as users:
+            return [user.username for user in await users.page()]
+
+    print(*_run(work()), sep="\n")
+
+
+async def _serve(settings: Settings) -> None:
+    from actorium.app import running
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings) as server:
+        print(f"Actorium is ready at {server.url}", flush=True)
+        if server.new_token is not None:
+            print(f"User {server.username} was made; the API token, printed only this once: {server.new_token}")
+            print("'actorium token' shows it again to this user of the machine.", flush=True)
+        await stop.wait()
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run to the end; what a person can mend is one line, not a traceback."""
+    from actorium.http.server import loop_factory
+
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            return runner.run(work)
+    except ActoriumError as error:
+        _fail(error.message)
+    except WrongSetting as error:
+        _fail(str(error))
+
+
+def _settings() -> Settings:
+    try:
+        return read_settings(os.environ)
+    except WrongSetting as error:
+        _fail(str(error))
+
+
+def _log(settings: Settings) -> None:
+    from actorium.logging import configure
+
+    configure(level=settings.log_level, format=settings.log_format)
+
+
+def _fail(message: str) -> Never:
+    print(f"actorium: {message}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,127 @@
+"""What the items parameters ask for: which items, what is done to them, and as what they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from actorium.datasets.errors import NoSuchView
+from actorium.datasets.formats import Writer
+from actorium.datasets.formats.delimited import Csv
+from actorium.datasets.formats.json_texts import JsonArray, JsonLines
+from actorium.datasets.formats.markup import Rss, Xml
+from actorium.datasets.formats.page import Html
+from actorium.datasets.model import Format, ItemsQuery
+from actorium.datasets.transform import SIMPLIFIED_FIELDS, SIMPLIFIED_UNWIND, Transform
+from actorium.kernel.errors import InvalidValue
+from actorium.kernel.limits import DATASET_LIMIT_NONE, FIELDS_MAX
+from actorium.storages.model import Stored
+
+_FROM_VIEW = ("fields", "unwind", "flatten", "omit", "desc", "limit")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Which stored items a reading covers: indexes [start, end) of ``total``."""
+
+    total: int
+    offset: int
+    limit: int
+    """As the API prints it: a very large number when none was given."""
+    desc: bool
+    start: int
+    end: int
+
+    @property
+    def count(self) -> int:
+        return self.end - self.start
+
+
+def range_of(query: ItemsQuery, total: int) -> Range:
+    """The range for offset, limit and desc. An offset beyond the end is an empty range."""
+    limit = query.limit or DATASET_LIMIT_NONE
+    skipped = min(query.offset, total)
+    count = min(limit, total - skipped)
+    start = total - skipped - count if query.desc else skipped
+    return Range(total, query.offset, limit, query.desc, start, start + count)
+
+
+def viewed(query: ItemsQuery, schema: dict[str, Any] | None) -> ItemsQuery:
+    """The query with what its view of the dataset's schema adds; what the query says itself stays."""
+    if query.view is None:
+        return query
+    views = (schema or {}).get("views")
+    view = views.get(query.view) if isinstance(views, dict) else None
+    if not isinstance(view, dict):
+        raise NoSuchView(f"The dataset's schema has no view named {query.view[:80]!r}.")
+    transformation = view.get("transformation")
+    if not isinstance(transformation, dict):
+        return query
+    added = {name: transformation[name] for name in _FROM_VIEW if transformation.get(name) is not None}
+    chosen = {name: value for name, value in added.items() if not getattr(query, name)}
+    try:
+        checked = msgspec.convert(chosen, ItemsQuery)
+    except msgspec.ValidationError as error:
+        raise NoSuchView(f"The view {query.view[:80]!r} of the dataset's schema cannot be used: {error}.") from None
+    return msgspec.structs.replace(query, **{name: getattr(checked, name) for name in chosen})
+
+
+def transform_of(query: ItemsQuery) -> Transform:
+    """What is done to each item. Raises InvalidValue for parameters that contradict each other."""
+    fields, unwind = query.fields or [], query.unwind or []
+    if query.simplified:
+        fields, unwind = fields or list(SIMPLIFIED_FIELDS), unwind or list(SIMPLIFIED_UNWIND)
+    output = query.output_fields or []
+    if output and len(output) != len(fields):
+        raise InvalidValue(
+            f"outputFields renames the fields by position: it names {len(output)} and fields names {len(fields)}; "
+            "name as many in both."
+        )
+    omit, flatten = query.omit or [], query.flatten or []
+    if max(len(fields), len(unwind), len(omit), len(flatten)) > FIELDS_MAX:
+        raise InvalidValue(f"Name up to {FIELDS_MAX} fields in one parameter.")
+    return Transform(
+        fields=tuple(dict.fromkeys(fields)) if not output else tuple(fields),
+        output_fields=tuple(output),
+        omit=frozenset(omit),
+        unwind=tuple(unwind),
+        flatten=tuple(flatten),
+        skip_hidden=query.clean or query.skip_hidden,
+        skip_empty=query.clean or query.skip_empty,
+        skip_failed_pages=query.skip_failed_pages,
+    )
+
+
+def writer_of(query: ItemsQuery, stored: Stored) -> Writer:
+    """What writes the items. Raises InvalidValue for a format that is not served yet or a parameter of one."""
+    make = _WRITERS.get(query.format)
+    if make is None:
+        served = ", ".join(_WRITERS)
+        raise InvalidValue(f"format={query.format} is not served by this release; use one of {served}.")
+    return make(query, stored)
+
+
+def _csv(query: ItemsQuery, _: Stored) -> Writer:
+    return Csv(bom=query.bom is not False, delimiter=query.delimiter, header=not query.skip_header_row)
+
+
+def _rss(query: ItemsQuery, stored: Stored) -> Writer:
+    label = stored.profile.title or stored.name or stored.id
+    return Rss(
+        title=query.feed_title or f"Dataset {label}",
+        description=query.feed_description or f'Items in dataset with id "{stored.id}".',
+        bom=bool(query.bom),
+    )
+
+
+_WRITERS: dict[Format, Callable[[ItemsQuery, Stored], Writer]] = {
+    Format.JSON: lambda query, _: JsonArray(bom=bool(query.bom)),
+    Format.JSONL: lambda query, _: JsonLines(bom=bool(query.bom)),
+    Format.CSV: _csv,
+    Format.XML: lambda query, _: Xml(root=query.xml_root, row=query.xml_row, bom=bool(query.bom)),
+    Format.RSS: _rss,
+    Format.HTML: lambda query, _: Html(bom=bool(query.bom)),
+}

@@ -1,0 +1,184 @@
+"""Containers in memory, with faults on request: for unit tests and the simulator. Nothing happens by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from actorium.executors import Cause, Container, Cursor, Hint, LogRead, Phase, Spec, Stats
+from actorium.kernel.clock import Clock
+from actorium.kernel.errors import BackendUnavailable
+from actorium.kernel.instant import Instant
+from actorium.kernel.limits import LOG_LINE_BYTES_MAX, TOMBSTONE_SECS
+
+_LINES_PER_READ = 1000
+
+
+@dataclass(slots=True, kw_only=True)
+class Faults:
+    """What goes wrong. Sets hold container names; change them at any time."""
+
+    fail_start: set[str] = field(default_factory=set)
+    """start() raises and nothing is started."""
+    lose_reply: set[str] = field(default_factory=set)
+    """start() raises once, but the container is started."""
+    not_started: set[str] = field(default_factory=set)
+    """The container's command can't be started: it is EXITED with NOT_STARTED."""
+    ignore_stop: set[str] = field(default_factory=set)
+    """The container's processes don't leave when asked."""
+    blind: bool = False
+    """survey() raises."""
+    mute: bool = False
+    """watch() says nothing."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    spec: Spec
+    seen: Container
+    lines: list[tuple[Instant, bytes]] = field(default_factory=list)
+
+
+class FakeExecutor:
+    """What a machine would do, decided by the test: ``write``, ``exit``, ``vanish``, ``measure`` play the program."""
+
+    def __init__(self, clock: Clock, *, faults: Faults | None = None) -> None:
+        self.faults = faults or Faults()
+        self.calls: list[tuple[str, str]] = []
+        """(method, name) in order, for assertions about who was asked what."""
+        self._clock = clock
+        self._kept: dict[str, _Kept] = {}
+        self._tombstones: dict[str, Instant] = {}
+        self._watchers: set[asyncio.Queue[tuple[str, Hint]]] = set()
+        self.answering: set[str] = set()
+        """Containers whose web server is ready."""
+
+    # The port
+
+    async def start(self, spec: Spec) -> None:
+        """See the port."""
+        self.calls.append(("start", spec.name))
+        buried = self._tombstones.get(spec.name)
+        if spec.name in self._kept or (buried is not None and buried.secs_until(self._clock.now()) < TOMBSTONE_SECS):
+            return
+        if spec.name in self.faults.fail_start:
+            raise BackendUnavailable("This start was told to fail.")
+        self._kept[spec.name] = _Kept(spec, self._started(spec))
+        self._hint(spec.name, Hint.STATE)
+        if spec.name in self.faults.lose_reply:
+            self.faults.lose_reply.discard(spec.name)
+            raise BackendUnavailable("The reply to this start was lost.")
+
+    def _started(self, spec: Spec) -> Container:
+        now = self._clock.now()
+        if spec.name not in self.faults.not_started:
+            return Container(name=spec.name, phase=Phase.RUNNING, started_at=now)
+        return Container(
+            name=spec.name,
+            phase=Phase.EXITED,
+            finished_at=now,
+            cause=Cause.NOT_STARTED,
+            message="This container was told not to start.",
+        )
+
+    async def survey(self) -> Mapping[str, Container]:
+        """See the port."""
+        if self.faults.blind:
+            raise BackendUnavailable("The machine can't be seen.")
+        for name in list(self._kept):
+            self._keep_deadline(name)
+        return {name: kept.seen for name, kept in self._kept.items()}
+
+    def _keep_deadline(self, name: str) -> None:
+        kept = self._kept[name]
+        if kept.spec.deadline is not None and kept.spec.deadline <= self._clock.now():
+            self.exit(name, None, cause=Cause.DEADLINE)
+
+    async def stop(self, name: str) -> None:
+        """See the port. The program leaves at once with code 0, unless it is told to ignore that."""
+        self.calls.append(("stop", name))
+        kept = self._kept.get(name)
+        if kept is None or name in self.faults.ignore_stop:
+            return
+        self.exit(name, 0, cause=Cause.KILLED)
+
+    async def kill(self, name: str) -> None:
+        """See the port."""
+        self.calls.append(("kill", name))
+        if name in self._kept:
+            self.exit(name, None, cause=Cause.KILLED)
+
+    async def remove(self, name: str) -> None:
+        """See the port."""
+        self.calls.append(("remove", name))
+        if self._kept.pop(name, None) is not None:
+            self._tombstones[name] = self._clock.now()
+
+    async def logs(self, name: str, after: Cursor | None) -> LogRead:
+        """See the port. The cursor is a number of lines."""
+        offset = int(after or 0)
+        kept = self._kept.get(name)
+        if kept is None:
+            return LogRead(str(offset))
+        lines = kept.lines[offset : offset + _LINES_PER_READ]
+        return LogRead(str(offset + len(lines)), lines, more=len(kept.lines) > offset + len(lines))
+
+    async def stats(self, name: str) -> Stats | None:
+        """See the port."""
+        kept = self._kept.get(name)
+        return kept.seen.stats if kept is not None else None
+
+    async def web_server_ready(self, name: str) -> bool:
+        """See the port."""
+        return name in self.answering and name in self._kept
+
+    async def watch(self) -> AsyncIterator[tuple[str, Hint]]:
+        """See the port."""
+        queue: asyncio.Queue[tuple[str, Hint]] = asyncio.Queue()
+        self._watchers.add(queue)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self._watchers.discard(queue)
+
+    async def close(self) -> None:
+        """See the port."""
+
+    # What the test plays
+
+    def write(self, name: str, text: bytes) -> None:
+        """The program prints: whole lines, stamped now."""
+        now = self._clock.now()
+        for line in text.removesuffix(b"\n").split(b"\n"):
+            pieces = [line[i : i + LOG_LINE_BYTES_MAX] for i in range(0, len(line), LOG_LINE_BYTES_MAX)] or [b""]
+            self._kept[name].lines += [(now, piece) for piece in pieces]
+        self._hint(name, Hint.LOG)
+
+    def exit(self, name: str, code: int | None, *, cause: Cause = Cause.EXITED) -> None:
+        """The program ends. A container that has ended stays as it is."""
+        kept = self._kept[name]
+        if kept.seen.phase is Phase.EXITED:
+            return
+        kept.seen = replace(kept.seen, phase=Phase.EXITED, finished_at=self._clock.now(), exit_code=code, cause=cause)
+        self._hint(name, Hint.STATE)
+
+    def vanish(self, name: str) -> None:
+        """The container's keeper is killed."""
+        self.exit(name, None, cause=Cause.VANISHED)
+
+    def measure(self, name: str, stats: Stats) -> None:
+        """The program uses something."""
+        kept = self._kept[name]
+        kept.seen = replace(kept.seen, stats=stats)
+
+    def spec(self, name: str) -> Spec:
+        """What the container was started with."""
+        return self._kept[name].spec
+
+    def _hint(self, name: str, hint: Hint) -> None:
+        if self.faults.mute:
+            return
+        for queue in self._watchers:
+            queue.put_nowait((name, hint))

@@ -1,0 +1,64 @@
+"""One request while it is answered: what is known about it, whether that goes well or not."""
+
+from __future__ import annotations
+
+from starlette.types import Message, Receive, Scope
+
+from actorium.http.reply import HeaderList
+
+ANY_ORIGIN = (b"access-control-allow-origin", b"*")
+EXPOSED = (
+    b"access-control-expose-headers",
+    b"Location, Content-Disposition, X-Request-Id, X-RateLimit-Limit, X-Apify-Pagination-Offset, "
+    b"X-Apify-Pagination-Limit, X-Apify-Pagination-Count, X-Apify-Pagination-Total, X-Apify-Pagination-Desc",
+)
+CLOSE = (b"connection", b"close")
+
+
+class Exchange:
+    """A request and what its reply will need."""
+
+    __slots__ = (
+        "_given_receive",
+        "address",
+        "allow",
+        "expects",
+        "headers",
+        "method",
+        "rate",
+        "receive",
+        "request_id",
+        "scope",
+        "started",
+    )
+
+    request_id: str
+
+    def __init__(self, scope: Scope, receive: Receive, *, rate: tuple[bytes, bytes], started: float) -> None:
+        self.scope = scope
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.method: str = scope["method"]
+        self.started = started
+        self.rate = rate
+        """The X-RateLimit-Limit header."""
+        self.allow = "OPTIONS"
+        """The path's methods, for the Allow header."""
+        client = scope.get("client")
+        self.address: str | None = client[0] if client else None
+        self._given_receive = receive
+        self.expects = b"expect" in self.headers
+        """Whether the client waits to be asked for its body."""
+        self.receive: Receive = self._receive_expected if self.expects else receive
+
+    async def _receive_expected(self) -> Message:
+        self.expects = False
+        return await self._given_receive()
+
+    def reply_headers(self) -> HeaderList:
+        """The headers of every reply."""
+        headers = [(b"x-request-id", self.request_id.encode()), self.rate, ANY_ORIGIN]
+        if b"origin" in self.headers:
+            headers.append(EXPOSED)
+        if self.expects:  # a body that was never asked for may come or not: the connection is of no more use
+            headers.append(CLOSE)
+        return headers

@@ -1,0 +1,1 @@
+"""Key-value stores: records of any content type under keys."""

@@ -1,0 +1,167 @@
+"""The routes of key-value stores."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from actorium.http.body import stream_body
+from actorium.http.paging import StoragePage
+from actorium.http.route import Auth, Call, NoQuery, Reply, Route
+from actorium.kernel.limits import RATE_RECORD, RECORD_BYTES_MAX
+from actorium.key_value_stores.content import accepts
+from actorium.key_value_stores.errors import ServiceWorkerRefused
+from actorium.key_value_stores.keys import KEY_PUNCTUATION
+from actorium.key_value_stores.model import KeysQuery, KeyValueStoreView, ListOfKeys, RecordQuery
+from actorium.key_value_stores.service import DEFAULT_CONTENT_TYPE, KeyValueStores
+from actorium.key_value_stores.store import Record
+from actorium.storages.model import CreateStorage, ListQuery, NameQuery, UpdateStorage
+from actorium.storages.replies import DELETED, attachment, opened
+
+TAG = "Storage/Key-value stores"
+ONE = "/v2/key-value-stores/{storeId}"
+RECORD = f"{ONE}/records/{{recordKey}}"
+ACTIVE_TYPES = ("text/html", "application/xhtml+xml", "image/svg+xml", "application/xml", "text/xml")
+"""Types in which a browser would run scripts."""
+SANDBOX = "sandbox allow-downloads allow-popups allow-scripts"
+"""Scripts may run, but in an origin of their own: they reach neither the console nor the API as the user."""
+COMPRESSING_CLIENT = "apifyclient/"
+"""Official clients compress every body without being asked, so HTML in a coding is theirs to send."""
+
+
+def routes(stores: KeyValueStores) -> list[Route]:
+    """Every route of key-value stores but the ZIP of records."""
+    calls = _Calls(stores)
+    puts = [
+        Route(
+            method=method, path=RECORD, handler=calls.put, operation_id=f"keyValueStore_record_{method.lower()}",
+            tag=TAG, summary=f"Store record ({method})", envelope=False, statuses=(201,), rate=RATE_RECORD,
+        )
+        for method in ("PUT", "POST")
+    ]  # fmt: skip
+    return [
+        Route(
+            method="GET", path="/v2/key-value-stores", handler=calls.page, operation_id="keyValueStores_get", tag=TAG,
+            summary="Get list of key-value stores", query=ListQuery, returns=StoragePage[KeyValueStoreView],
+        ),
+        Route(
+            method="POST", path="/v2/key-value-stores", handler=calls.open, operation_id="keyValueStores_post", tag=TAG,
+            summary="Create key-value store", query=NameQuery, body=CreateStorage, optional_body=True,
+            returns=KeyValueStoreView, statuses=(200, 201),
+        ),
+        Route(
+            method="GET", path=ONE, handler=calls.get, operation_id="keyValueStore_get", tag=TAG,
+            summary="Get key-value store", returns=KeyValueStoreView, auth=Auth.OPTIONAL,
+        ),
+        Route(
+            method="PUT", path=ONE, handler=calls.update, operation_id="keyValueStore_put", tag=TAG,
+            summary="Update key-value store", body=UpdateStorage, returns=KeyValueStoreView,
+        ),
+        Route(
+            method="DELETE", path=ONE, handler=calls.delete, operation_id="keyValueStore_delete", tag=TAG,
+            summary="Delete key-value store", statuses=(204,),
+        ),
+        Route(
+            method="GET", path=f"{ONE}/keys", handler=calls.keys, operation_id="keyValueStore_keys_get", tag=TAG,
+            summary="Get list of keys", query=KeysQuery, returns=ListOfKeys, auth=Auth.OPTIONAL,
+        ),
+        Route(
+            method="GET", path=RECORD, handler=calls.read, operation_id="keyValueStore_record_get", tag=TAG,
+            summary="Get record", query=RecordQuery, envelope=False, media_type="*/*", auth=Auth.OPTIONAL,
+            rate=RATE_RECORD,
+        ),
+        Route(
+            method="HEAD", path=RECORD, handler=calls.read, operation_id="keyValueStore_record_head", tag=TAG,
+            summary="Check if a record exists", query=RecordQuery, envelope=False, auth=Auth.OPTIONAL,
+            rate=RATE_RECORD,
+        ),
+        *puts,
+        Route(
+            method="DELETE", path=RECORD, handler=calls.delete_record, operation_id="keyValueStore_record_delete",
+            tag=TAG, summary="Delete record", statuses=(204,), rate=RATE_RECORD,
+        ),
+    ]  # fmt: skip
+
+
+class _Calls:
+    """From calls to the service."""
+
+    def __init__(self, stores: KeyValueStores) -> None:
+        self._stores = stores
+
+    async def page(self, call: Call[ListQuery, None]) -> StoragePage[KeyValueStoreView]:
+        return await self._stores.page(call.principal, call.query)
+
+    async def open(self, call: Call[NameQuery, CreateStorage | None]) -> Reply:
+        schema = call.body.schema if call.body else None
+        view, created = await self._stores.get_or_create(call.principal, call.query.name, schema=schema)
+        return opened(view, created=created, path="key-value-stores")
+
+    async def get(self, call: Call[NoQuery, None]) -> KeyValueStoreView:
+        return await self._stores.get(call.principal, call["storeId"])
+
+    async def update(self, call: Call[NoQuery, UpdateStorage]) -> KeyValueStoreView:
+        return await self._stores.update(call.principal, call["storeId"], call.body)
+
+    async def delete(self, call: Call[NoQuery, None]) -> Reply:
+        await self._stores.delete(call.principal, call["storeId"])
+        return DELETED
+
+    async def keys(self, call: Call[KeysQuery, None]) -> ListOfKeys:
+        return await self._stores.keys(call.principal, call["storeId"], call.query)
+
+    async def put(self, call: Call[NoQuery, None]) -> Reply:
+        headers = call.request.headers
+        store_id = await self._stores.put(
+            call.principal,
+            call["storeId"],
+            call["recordKey"],
+            stream_body(call.request, cap=RECORD_BYTES_MAX, decode=False),
+            content_type=headers.get("content-type"),
+            content_encoding=headers.get("content-encoding"),
+            undo_coding=(call.origin.user_agent or "").lower().startswith(COMPRESSING_CLIENT),
+        )
+        location = f"/v2/key-value-stores/{store_id}/records/{quote(call['recordKey'], safe=KEY_PUNCTUATION)}"
+        return Reply(status=201, content={}, envelope=False, headers={"Location": location})
+
+    async def read(self, call: Call[RecordQuery, None]) -> Reply:
+        sent = call.request.headers
+        if sent.get("service-worker") is not None:
+            raise ServiceWorkerRefused
+        found = await self._stores.read(
+            call.principal, call["storeId"], call["recordKey"], signature=call.query.signature
+        )
+        record = found.record
+        as_stored = record.content_encoding is None or accepts(sent.get("accept-encoding"), record.content_encoding)
+        headers = _headers(record, as_stored=as_stored)
+        if call.query.attachment:
+            headers |= attachment(call["recordKey"])
+        if sent.get("if-none-match") in ("*", headers["ETag"]):
+            await found.close()
+            return Reply(status=304, headers={"ETag": headers["ETag"], "Vary": "Accept-Encoding"})
+        content = found.body if as_stored else found.plain()
+        return Reply(content=content, headers=headers, media_type=_media_type(record), envelope=False)
+
+    async def delete_record(self, call: Call[NoQuery, None]) -> Reply:
+        await self._stores.delete_record(call.principal, call["storeId"], call["recordKey"])
+        return DELETED
+
+
+def _media_type(record: Record) -> str:
+    """The type as stored; nothing is never called JSON, because clients would parse it."""
+    is_json = record.content_type.lower().startswith("application/json")
+    return DEFAULT_CONTENT_TYPE if is_json and record.size == 0 else record.content_type
+
+
+def _headers(record: Record, *, as_stored: bool) -> dict[str, str]:
+    headers = {
+        "ETag": f'"{record.version}"' if as_stored else f'"{record.version}-plain"',
+        "Vary": "Accept-Encoding",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if as_stored:
+        headers["Content-Length"] = str(record.size)
+    if as_stored and record.content_encoding is not None:
+        headers["Content-Encoding"] = record.content_encoding
+    if record.content_type.partition(";")[0].strip().lower() in ACTIVE_TYPES:
+        headers["Content-Security-Policy"] = SANDBOX
+    return headers

@@ -1,0 +1,40 @@
+"""What can be wrong with a record."""
+
+from __future__ import annotations
+
+from actorium.kernel.errors import Forbidden, Invalid, NotFound
+from actorium.kernel.limits import RECORD_KEY_CHARS_MAX
+
+
+class RecordNotFound(NotFound):
+    """There is no record with this key in the key-value store."""
+
+
+class InvalidRecordKey(Invalid):
+    """The record key is not valid."""
+
+    type = "invalid-record-key"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"The record key {key[:80]!r} is not valid: use 1 to {RECORD_KEY_CHARS_MAX} of the characters "
+            "a-z, A-Z, 0-9 and !-_.'()"
+        )
+
+
+class UnknownCollection(Invalid):
+    """The key-value store's schema has no such collection."""
+
+    type = "invalid-collection"
+
+
+class CompressedHtml(Forbidden):
+    """HTML records cannot be uploaded compressed. Send the body without a content coding."""
+
+    type = "content-encoding-forbidden-for-html"
+
+
+class ServiceWorkerRefused(Forbidden):
+    """Records cannot be registered as service workers."""
+
+    type = "service-worker-registration-not-allowed"

@@ -1,0 +1,397 @@
+"""Real builds in the real sandbox: packages from the registry, the cache, stages, and what a step may see."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+
+from actorium.builders import BuildFailed, BuildSpec, Image
+from actorium.builders.process.builder import ProcessBuilder
+from actorium.executors.process.executor import ProcessOptions
+from actorium.executors.process.image import ProcessImage, load
+from actorium.executors.process.step import StepSpec, owner_uid, run_step
+from actorium.kernel.clock import SystemClock
+
+pytestmark = [pytest.mark.anyio, pytest.mark.process]
+CLOCK = SystemClock()
+OWNER = 7000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+"""Another one in each test process, so that its processes can be told apart by their uid."""
+
+
+class Builds:
+    """Builds, their last log, and a look into their images."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.builder = ProcessBuilder(
+            folder, clock=CLOCK, environment=os.environ, options=ProcessOptions(allow_host_network=True)
+        )
+        self.log: list[bytes] = []
+        self.heard = asyncio.Event()
+        """A step has written the line ``heard``."""
+        self._count = 0
+
+    @property
+    def text(self) -> str:
+        return b"".join(self.log).decode()
+
+    async def build(
+        self,
+        files: Mapping[str, str],
+        *,
+        owner: int = OWNER,
+        cache: bool = True,
+        secs: float = 300,
+        memory_mbytes: int = 1024,
+    ) -> Image:
+        self.log.clear()
+        self.heard.clear()
+        self._count += 1
+        spec = BuildSpec(
+            name=f"b{os.getpid()}-{self._count}",
+            owner_number=owner,
+            files={path: text.encode() for path, text in files.items()},
+            dockerfile="Dockerfile" if "Dockerfile" in files else "",
+            build_args={},
+            use_cache=cache,
+            memory_mbytes=memory_mbytes,
+            deadline=CLOCK.now().plus(secs=secs),
+        )
+        return await self.builder.build(spec, self._listen)
+
+    def image(self, built: Image) -> ProcessImage:
+        return load(self.folder / "images" / built.reference)
+
+    async def run(self, built: Image, scratch: Path, *argv: str) -> tuple[int, str]:
+        """Its own or another command on an image, in the sandbox: exit code and output."""
+        image = self.image(built)
+        said: list[bytes] = []
+        self._count += 1
+        step = StepSpec(
+            name=f"look-{os.getpid()}-{self._count}",
+            argv=argv or image.argv,
+            env=image.env,
+            workdir=image.workdir,
+            layers=tuple(Path(each) for each in image.layers),
+            upper=scratch / f"upper{self._count}",
+            toolchain=tuple(Path(each) for each in image.toolchain),
+            owner_number=OWNER,
+            memory_mbytes=512,
+            network=False,
+        )
+        return await run_step(step, said.append), b"".join(said).decode()
+
+    def nothing_is_left(self) -> None:
+        """No process of the owner, no mount and no work folder."""
+        uid = owner_uid(OWNER)
+        mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(self.folder) in line]
+        alive = [each.info for each in psutil.process_iter(["pid", "name", "uids"]) if uid in (each.info["uids"] or ())]
+        work = [str(path) for path in (self.folder / "work").glob("*/*")]
+        assert (mounts, alive if os.geteuid() == 0 else [], work) == ([], [], [])
+
+    def _listen(self, lines: bytes) -> None:
+        self.log.append(lines)
+        if b"heard" in lines.splitlines():
+            self.heard.set()
+
+
+PYTHON = "FROM apify/actor-python:3.11\n"
+WITH_SIX = {
+    "Dockerfile": f"{PYTHON}COPY requirements.txt ./\nRUN pip install -r requirements.txt\nCOPY . ./\n",
+    "requirements.txt": "six==1.17.0\n",
+    "src/__main__.py": "import six, sys; print('six', six.__version__, sys.prefix, __file__)",
+    ".actor/actor.json": "{}",
+}
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One state folder for the whole module: the base layer is made once."""
+    return tmp_path_factory.mktemp("builder")
+
+
+@pytest.fixture
+def builds(state: Path) -> Builds:
+    return Builds(state)
+
+
+async def test_a_python_actor_with_a_package(
+    builds: Builds, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started = CLOCK.monotonic()
+    first = await builds.build(WITH_SIX)
+    cold = CLOCK.monotonic() - started
+    assert not first.cached
+    assert "Step 3/4 : RUN pip install -r requirements.txt" in builds.text
+    image = builds.image(first)
+    assert (image.workdir, image.argv) == ("/usr/src/app", ("python", "-m", "src"))
+    assert first.size_bytes
+    assert first.size_bytes > 1_000_000
+    assert not any(name.startswith(("UV_", "PIP_CACHE", "PIP_INDEX", "SSL_")) for name in image.env)
+    said = await builds.run(first, tmp_path)
+    assert said == (0, "six 1.17.0 /opt/actorium/python /usr/src/app/src/__main__.py\n")
+    code, text = await builds.run(first, tmp_path, "sh", "-c", "pip freeze; python -m pip --version; ls /opt/actorium")
+    assert (code, "six==1.17.0" in text, "pip " in text, "cache" in text.splitlines()) == (0, True, True, False)
+
+    started = CLOCK.monotonic()
+    again = await builds.build(WITH_SIX)
+    cached = CLOCK.monotonic() - started
+    assert (again.cached, again.reference, again.size_bytes) == (True, first.reference, first.size_bytes)
+
+    started = CLOCK.monotonic()
+    changed = await builds.build({**WITH_SIX, "src/__main__.py": "print('other')"})
+    code_only = CLOCK.monotonic() - started
+    assert not changed.cached
+    assert builds.text.count("---> Using cache") == 3  # base, COPY requirements.txt, RUN
+    assert "Installed" not in builds.text
+    assert builds.image(changed).layers[:-1] == image.layers[:-1]
+    assert await builds.run(changed, tmp_path) == (0, "other\n")
+    with capsys.disabled():
+        print(f"\n  cold {cold:.2f} s, unchanged {cached * 1000:.0f} ms, only code changed {code_only * 1000:.0f} ms")  # noqa: T201
+    builds.nothing_is_left()
+
+
+async def test_removing_an_image_frees_its_own_layers(builds: Builds) -> None:
+    one = await builds.build({"Dockerfile": f"{PYTHON}RUN echo shared > /shared\nRUN echo one > /one\n"})
+    two = await builds.build({"Dockerfile": f"{PYTHON}RUN echo shared > /shared\nRUN echo two > /two\n"})
+    own = set(builds.image(one).layers) - set(builds.image(two).layers)
+    kept = builds.image(two).layers
+    await builds.builder.remove(one.reference)
+    await builds.builder.remove(one.reference)
+    assert len(own) == 1
+    assert not any(Path(each).exists() for each in own)
+    assert all(Path(each).exists() for each in kept)
+    rebuilt = await builds.build({"Dockerfile": f"{PYTHON}RUN echo shared > /shared\nRUN echo one > /one\n"})
+    assert (rebuilt.reference, rebuilt.cached) == (one.reference, False)
+
+
+async def test_without_the_cache_everything_is_made_again(builds: Builds) -> None:
+    files = {"Dockerfile": f"{PYTHON}RUN cat /proc/sys/kernel/random/uuid > /mark\n"}
+    first = await builds.build(files)
+    fresh = await builds.build(files, cache=False)
+    assert (fresh.cached, fresh.reference != first.reference) == (False, True)
+    assert (await builds.build(files)).reference == fresh.reference
+
+
+async def test_stages(builds: Builds, tmp_path: Path) -> None:
+    image = await builds.build(
+        {
+            "Dockerfile": (
+                "ARG VERSION=3.11\nFROM python:${VERSION}-slim AS builder\nWORKDIR /work\nCOPY lib ./lib\n"
+                "RUN mkdir dist && cp lib/a dist/made && ln -s made dist/link && echo no > other\n"
+                "FROM unknown-image AS unused\nRUN false\n"
+                "FROM apify/actor-python:${VERSION}\nCOPY --from=builder /work/dist ./dist\n"
+                'ENTRYPOINT [""]\nCMD ["sh", "-c", "ls /work; cat dist/link; pwd"]\n'
+            ),
+            "lib/a": "content\n",
+        }
+    )
+    code, text = await builds.run(image, tmp_path)
+    assert code == 0
+    assert text.splitlines()[1:] == ["content", "/usr/src/app"]
+    assert "unknown-image" not in builds.text
+
+
+async def test_what_a_step_sees(builds: Builds, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("host")
+    lines = [
+        f"RUN test ! -e {tmp_path}/secret && test ! -e {builds.folder}",
+        "RUN test $(id -u) -ne 0 && test -w . && test -w /root && touch /made-at-the-root ~/home && ! touch /usr/bin/x",
+        "RUN python -c 'import sys; assert sys.prefix == \"/opt/actorium/python\", sys.prefix'",
+        "RUN /usr/local/bin/python -c 'import sys; assert sys.prefix == \"/opt/actorium/python\", sys.prefix'",
+        'ENV A="one two"',
+        "ARG B=three",
+        'RUN ["sh", "-c", "test \\"$A $B\\" = \\"one two three\\""]',
+        "RUN <<EOF\nset -e\nrm -r /tmp/x || mkdir -p /tmp/x\necho $A > /tmp/x/y\nEOF",
+        "RUN test \"$(cat /tmp/x/y)\" = 'one two' && rm -r /tmp/x",
+        "RUN test ! -e /tmp/x",
+        "RUN apt-get update && apt-get install -y --no-install-recommends bash && rm -rf /var/lib/apt/lists/*",
+        "WORKDIR deep/er",
+        "RUN test $(pwd) = /usr/src/app/deep/er && touch here",
+        "USER myuser",
+        "COPY --chown=myuser run.sh /run-me",
+        "RUN test -x /run-me",
+        "RUN pip install uv && uv pip install --system attrs && python -c 'import attr'",
+    ]
+    image = await builds.build({"Dockerfile": PYTHON + "\n".join(lines), "run.sh": "#!/bin/sh\necho hello\n"})
+    assert await builds.run(image, tmp_path, "sh", "-c", "ls; /run-me; ls /made-at-the-root") == (
+        0, "here\nhello\n/made-at-the-root\n",
+    )  # fmt: skip
+
+
+async def test_files_hidden_by_dockerignore(builds: Builds, tmp_path: Path) -> None:
+    files = {
+        ".dockerignore": "*.key\n!public.key\n",
+        "a.key": "1",
+        "public.key": "2",
+        "Dockerfile": f"{PYTHON}COPY . .\n",
+    }
+    image = await builds.build(files)
+    assert await builds.run(image, tmp_path, "ls") == (0, "Dockerfile\npublic.key\n")
+    with pytest.raises(BuildFailed, match=r"dockerignore leaves it out"):
+        await builds.build({**files, "Dockerfile": f"{PYTHON}COPY a.key .\n"})
+
+
+async def test_no_dockerfile(builds: Builds, tmp_path: Path) -> None:
+    image = await builds.build({"src/__main__.py": "print('hello')", "src/__init__.py": ""})
+    assert await builds.run(image, tmp_path) == (0, "hello\n")
+    assert "The source has no Dockerfile; this one is used:" in builds.text
+    with pytest.raises(BuildFailed, match="looks like a JavaScript Actor"):
+        await builds.build({"main.js": "", "package.json": "{}"})
+
+
+async def test_nothing_is_shared_across_owners(builds: Builds) -> None:
+    files = {"Dockerfile": f"{PYTHON}RUN echo x > /x\n"}
+    one = await builds.build(files)
+    other = await builds.build(files, owner=OWNER + 500)
+    assert not other.cached
+    assert not set(builds.image(one).layers) & set(builds.image(other).layers)
+    with pytest.raises(BuildFailed, match="non-zero code"):
+        await builds.build({"Dockerfile": f"{PYTHON}RUN touch /opt/actorium/cache/mark\nRUN false\n"})
+    await builds.build({"Dockerfile": f"{PYTHON}RUN test ! -e /opt/actorium/cache/mark\n"}, owner=OWNER + 500)
+
+
+async def test_a_step_that_fails(builds: Builds) -> None:
+    files = {"Dockerfile": f"{PYTHON}RUN echo fine\nRUN echo 'this is why' && exit 7\nRUN echo never\n"}
+    with pytest.raises(BuildFailed) as caught:
+        await builds.build(files)
+    assert caught.value.exit_code == 7
+    assert caught.value.message == "The command 'echo 'this is why' && exit 7' returned a non-zero code: 7"
+    assert "this is why\n" in builds.text
+    assert "Step 4/4" not in builds.text
+    with pytest.raises(BuildFailed):
+        await builds.build(files)
+    assert "Step 2/4 : RUN echo fine\n ---> Using cache\n" in builds.text
+    builds.nothing_is_left()
+
+
+@pytest.mark.parametrize(
+    ("line", "code"), [("RUN nosuchcommand", 127), ('RUN ["/nosuchcommand"]', 127), ("RUN kill -9 $$", 137)]
+)
+async def test_exit_codes(builds: Builds, line: str, code: int) -> None:
+    with pytest.raises(BuildFailed) as caught:
+        await builds.build({"Dockerfile": f"{PYTHON}{line}\n"})
+    assert caught.value.exit_code == code
+
+
+async def test_a_package_that_is_not_there(builds: Builds) -> None:
+    with pytest.raises(BuildFailed, match="non-zero code: 1"):
+        await builds.build({"Dockerfile": f"{PYTHON}RUN pip install six==0.0.99\n"})
+    assert "six==0.0.99" in builds.text
+
+
+HANGING = "trap '' TERM INT; (setsid sh -c 'trap \"\" TERM; sleep 1000' &) ; echo heard; sleep 1000"
+
+
+async def test_a_step_that_hangs_ends_at_the_deadline(builds: Builds) -> None:
+    await builds.build({"Dockerfile": PYTHON})
+    started = time.monotonic()
+    with pytest.raises(BuildFailed, match="took longer than it may"):
+        await builds.build({"Dockerfile": f"{PYTHON}RUN {HANGING}\n"}, secs=1.5)
+    assert time.monotonic() - started < 10
+    builds.nothing_is_left()
+
+
+async def test_cancelling_ends_everything(builds: Builds) -> None:
+    build = asyncio.ensure_future(builds.build({"Dockerfile": f"{PYTHON}RUN {HANGING}\n"}))
+    while not builds.heard.is_set():
+        await asyncio.wait(
+            [build, asyncio.ensure_future(builds.heard.wait())], timeout=60, return_when="FIRST_COMPLETED"
+        )
+        assert not build.done(), builds.text
+    build.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await build
+    builds.nothing_is_left()
+    await builds.build({"Dockerfile": f"{PYTHON}RUN echo goes on\n"})
+
+
+async def test_output_without_end_is_cut_and_the_server_stays_awake(builds: Builds) -> None:
+    longest = 0.0
+
+    async def watch() -> None:
+        nonlocal longest
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.01)
+            longest = max(longest, time.monotonic() - before)
+
+    watcher = asyncio.ensure_future(watch())
+    with pytest.raises(BuildFailed, match="took longer"):
+        await builds.build({"Dockerfile": f"{PYTHON}RUN yes\n"}, secs=2)
+    watcher.cancel()
+    assert len(b"".join(builds.log)) < 11_000_000
+    assert builds.text.endswith("the rest is not kept.\n")
+    assert longest < 1
+    builds.nothing_is_left()
+
+
+async def test_memory_is_limited(builds: Builds) -> None:
+    hog = f"{PYTHON}RUN python -c 'x = bytearray(900_000_000)'\n"
+    with pytest.raises(BuildFailed) as caught:
+        await builds.build({"Dockerfile": hog}, memory_mbytes=256)
+    assert caught.value.exit_code == 137
+
+
+async def test_disk_is_limited(builds: Builds) -> None:
+    with pytest.raises(BuildFailed, match="more than the 256 MB of disk"):
+        await builds.build(
+            {"Dockerfile": f"{PYTHON}RUN while :; do cat /bin/sh; done > big\n"}, memory_mbytes=128, secs=60
+        )
+    builds.nothing_is_left()
+    await builds.build({"Dockerfile": f"{PYTHON}RUN head -c 200000000 /dev/zero > big\n"}, memory_mbytes=128)
+
+
+async def test_two_equal_builds_at_once_build_once(builds: Builds, state: Path) -> None:
+    files = {"Dockerfile": f"{PYTHON}RUN echo made $(cat /proc/sys/kernel/random/uuid) | tee /mark; sleep 0.5\n"}
+    others = [builds, Builds(state), Builds(state)]
+    found = await asyncio.gather(*(each.build(files) for each in others))
+    assert len({image.reference for image in found}) == 1
+    assert sorted(image.cached for image in found) == [False, True, True]
+    assert sum("\nmade " in each.text for each in others) == 1
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "what"),
+    [
+        ("FROM ubuntu:24.04\nRUN x\n", "FROM ubuntu:24.04 (line 1)"),
+        ("FROM apify/actor-node:24\n", "FROM apify/actor-node:24 (line 1)"),
+        (
+            f"{PYTHON}RUN apt-get update && apt-get install -y lib-not-there\n",
+            "RUN apt-get install lib-not-there (line 2)",
+        ),
+    ],
+)
+async def test_what_needs_an_engine_says_so_in_one_line(builds: Builds, dockerfile: str, what: str) -> None:
+    with pytest.raises(BuildFailed) as caught:
+        await builds.build({"Dockerfile": dockerfile})
+    assert caught.value.message.startswith(f"this Dockerfile needs a container engine: {what}. ")
+    assert "\n" not in caught.value.message
+    builds.nothing_is_left()
+
+
+@pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil", "a\0b"])
+async def test_path_tricks_write_nothing(builds: Builds, name: str, tmp_path: Path) -> None:
+    before = sorted(tmp_path.parent.rglob("evil"))
+    with pytest.raises(BuildFailed, match="not a plain path"):
+        await builds.build({"Dockerfile": f"{PYTHON}COPY . .\n", name: "x"})
+    assert sorted(tmp_path.parent.rglob("evil")) == before
+
+
+async def test_links_made_by_a_step_do_not_lead_a_copy_outside(builds: Builds, tmp_path: Path) -> None:
+    target = tmp_path / "outside"
+    target.mkdir(mode=0o777)
+    text = f"{PYTHON}RUN ln -s {target} out && ln -s /etc/shadow stolen\nCOPY x out/x\nCOPY x stolen\n"
+    image = await builds.build({"Dockerfile": text, "x": "copied"})
+    assert list(target.iterdir()) == []
+    assert await builds.run(image, tmp_path, "cat", "stolen", f"{target}/x") == (0, "copiedcopied")
+    with pytest.raises(BuildFailed, match="was not found in the stage"):
+        await builds.build(
+            {"Dockerfile": f"{PYTHON}RUN ln -s /etc/shadow x\nFROM python\nCOPY --from=0 /usr/src/app/x /"}
+        )

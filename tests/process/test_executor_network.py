@@ -1,0 +1,212 @@
+"""A container's ways in and out: the API, the web server, the world, and what it must not reach."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from executor_machine import make_image, python, spec
+
+from actorium.executors.process.executor import ProcessExecutor
+from actorium.kernel.clock import SystemClock
+from actorium.testing.conformance.executor import ended, lines, says, until
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.process,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make interfaces"),
+]
+
+OUTSIDE = "198.51.100.9"  # a documentation address: a host of this test's own, in a namespace of its own
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> str:
+    return make_image(tmp_path / "image")
+
+
+@pytest.fixture
+async def executor(tmp_path: Path) -> AsyncIterator[ProcessExecutor]:
+    opened = ProcessExecutor(tmp_path / "state", clock=SystemClock())
+    yield opened
+    for name in await opened.survey():
+        await opened.remove(name)
+    await opened.retire()
+    await opened.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+CALL = """
+import socket, sys
+s = socket.create_connection(("127.0.0.1", {port}))
+s.sendall(b"x" * {size}); s.shutdown(1)
+n = 0
+while (d := s.recv(65536)): n += len(d)
+print("got", n)
+"""
+
+
+async def test_the_api_is_at_the_same_address_inside(executor: ProcessExecutor, reference: str) -> None:
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        await executor.start(python("a-1", reference, CALL.format(port=port, size=300_000), api_port=port))
+        seen = await ended(executor, "a-1")
+    assert await lines(executor, "a-1") == [b"got 300000"]
+    assert seen.stats is not None
+    assert (seen.stats.internal_rx_bytes, seen.stats.internal_tx_bytes) == (300_000, 300_000)
+    assert seen.stats.net_rx_bytes == 300_000
+
+
+async def test_a_call_waits_for_a_server_that_is_down(executor: ProcessExecutor, reference: str) -> None:
+    port = free_port()
+    script = "print('calling')\n" + CALL.format(port=port, size=10)
+    await executor.start(python("a-1", reference, script, api_port=port))
+    await says(executor, "a-1", b"calling")
+    server = await asyncio.start_server(echo, "127.0.0.1", port)
+    async with server:
+        await ended(executor, "a-1")
+    assert (await lines(executor, "a-1"))[-1] == b"got 10"
+
+
+async def test_many_connections_at_once(executor: ProcessExecutor, reference: str) -> None:
+    server = await asyncio.start_server(echo, "127.0.0.1", 0, backlog=500)
+    port = server.sockets[0].getsockname()[1]
+    script = f"""
+import asyncio
+async def one(i):
+    r, w = await asyncio.open_connection("127.0.0.1", {port})
+    w.write(b"%d\\n" % i); await w.drain()
+    assert await r.readline() == b"%d\\n" % i
+    w.close()
+async def main():
+    await asyncio.gather(*(one(i) for i in range(300)))
+    print("all")
+asyncio.run(main())
+"""
+    async with server:
+        await executor.start(python("a-1", reference, script, api_port=port))
+        await ended(executor, "a-1")
+    assert await lines(executor, "a-1") == [b"all"]
+
+
+async def test_its_web_server_is_reached_from_outside_and_from_inside(
+    executor: ProcessExecutor, reference: str
+) -> None:
+    web = free_port()
+    script = f"""
+import http.server, threading, urllib.request
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(b"hello")
+    def log_message(self, *a): pass
+s = http.server.ThreadingHTTPServer(("", 4321), H)
+threading.Thread(target=s.serve_forever).start()
+print(urllib.request.urlopen("http://127.0.0.1:{web}/").read())
+"""
+    waiting = spec("b-1", reference, "sleep", "600", web_port=free_port())
+    await executor.start(waiting)
+    assert await executor.web_server_ready("b-1") is False
+    await executor.start(python("a-1", reference, script, web_port=web))
+    await until(lambda: executor.web_server_ready("a-1"))
+    await says(executor, "a-1", b"b'hello'")
+
+
+async def test_a_port_that_is_taken_is_said_and_no_more(executor: ProcessExecutor, reference: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        await executor.start(spec("a-1", reference, "echo", "fine", web_port=port))
+        seen = await ended(executor, "a-1")
+    assert seen.exit_code == 0
+    assert str(port).encode() in b"\n".join(await lines(executor, "a-1"))
+
+
+@pytest.fixture
+def world() -> Iterator[None]:
+    """A host outside of this machine's own network: a namespace that an interface pair leads to."""
+    name = f"world{os.getpid()}"
+
+    def run(*command: str) -> None:
+        subprocess.run(command, check=True, capture_output=True)
+
+    run("ip", "netns", "add", name)
+    try:
+        run("ip", "link", "add", "wld0", "type", "veth", "peer", "name", "wld1", "netns", name)
+        run("ip", "addr", "add", "198.51.100.1/24", "dev", "wld0")
+        run("ip", "link", "set", "wld0", "up")
+        run("ip", "netns", "exec", name, "ip", "addr", "add", f"{OUTSIDE}/24", "dev", "wld1")
+        run("ip", "netns", "exec", name, "ip", "link", "set", "wld1", "up")
+        server = subprocess.Popen(
+            ["ip", "netns", "exec", name, "python3", "-m", "http.server", "8080", "--bind", OUTSIDE],
+            cwd="/usr/share/doc",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        yield
+        server.kill()
+        server.wait()
+    finally:
+        run("ip", "netns", "del", name)
+
+
+REACH = """
+import socket, sys, time
+for n in range(200):
+    try:
+        s = socket.create_connection(("{host}", {port}), timeout={patience}); break
+    except ConnectionRefusedError: time.sleep(0.05)
+    except OSError as e: print("not reached", type(e).__name__); sys.exit(1)
+s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+print(s.recv(15))
+"""
+
+
+@pytest.mark.xdist_group("world")
+async def test_it_reaches_the_world_and_is_counted(executor: ProcessExecutor, reference: str, world: None) -> None:
+    await executor.start(python("a-1", reference, REACH.format(host=OUTSIDE, port=8080, patience=5)))
+    seen = await ended(executor, "a-1")
+    assert (await lines(executor, "a-1"))[0].startswith(b"b'HTTP/1.0 200")
+    assert seen.stats is not None
+    assert (seen.stats.net_rx_bytes or 0) > 100
+    assert (seen.stats.net_tx_bytes or 0) > 100
+    assert seen.stats.internal_rx_bytes == 0
+
+
+async def test_it_does_not_reach_this_machine_or_its_neighbours(executor: ProcessExecutor, reference: str) -> None:
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        await executor.start(spec("n-1", reference, "python3", "-m", "http.server", "4000"))
+        neighbour = subprocess.run(
+            ["ip", "-4", "-br", "addr"], capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        gateway = next(line.split()[2].split("/")[0] for line in neighbour if line.startswith("actm"))
+        inside = gateway.rsplit(".", 1)[0] + f".{int(gateway.rsplit('.', 1)[1]) + 1}"
+        own = [line.split()[2].split("/")[0] for line in neighbour if not line.startswith(("lo", "actm", "wld"))][0]
+        targets = [(gateway, port), (own, port), (inside, 4000), ("169.254.169.254", 80)]
+        for number, (host, target) in enumerate(targets):
+            script = REACH.format(host=host, port=target, patience=0.5)
+            await executor.start(python(f"a-{number}", reference, script))
+        for number in range(len(targets)):
+            assert (await ended(executor, f"a-{number}")).exit_code == 1
+            assert b"not reached" in (await lines(executor, f"a-{number}"))[0]

@@ -1,0 +1,145 @@
+"""What of the host reaches build steps and the log; the pip command; the Dockerfile of those who bring none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from actorium.builders import BuildFailed
+from actorium.builders.process.default_dockerfile import default_dockerfile
+from actorium.builders.process.dockerfile import parse
+from actorium.builders.process.host_environment import build_environment
+from actorium.builders.process.output import Output, credentials
+from actorium.builders.process.pip_shim import translate
+from actorium.kernel.limits import LOG_BYTES_MAX, LOG_LINE_BYTES_MAX
+
+
+def test_only_listed_variables_reach_steps(tmp_path: Path) -> None:
+    certificate = tmp_path / "ca.pem"
+    certificate.write_text("ca")
+    variables, files = build_environment(
+        {
+            "HOME": str(tmp_path), "PATH": "/x", "ACTORIUM_TOKEN": "secret", "AWS_SECRET_ACCESS_KEY": "s",
+            "PIP_INDEX_URL": "https://mirror.invalid/simple", "HTTPS_PROXY": "http://proxy.invalid", "UV_OFFLINE": "",
+            "SSL_CERT_FILE": str(certificate), "CURL_CA_BUNDLE": "/usr/share/ca.pem", "PIP_CERT": "/nowhere/x.pem",
+            "PIP_FIND_LINKS": "/opt/wheels file:///opt https://links.invalid/",
+        },
+        folder="/in",
+        etc=tmp_path,
+    )  # fmt: skip
+    assert variables == {
+        "PIP_INDEX_URL": "https://mirror.invalid/simple",
+        "HTTPS_PROXY": "http://proxy.invalid",
+        "SSL_CERT_FILE": "/in/SSL_CERT_FILE.pem",
+        "CURL_CA_BUNDLE": "/usr/share/ca.pem",
+        "PIP_FIND_LINKS": "https://links.invalid/",
+    }
+    assert files == {"/in/SSL_CERT_FILE.pem": certificate}
+
+
+def test_pips_own_configuration_is_read(tmp_path: Path) -> None:
+    path = tmp_path / ".config/pip/pip.conf"
+    path.parent.mkdir(parents=True)
+    indexes = "index-url = https://a.invalid\nextra-index-url =\n    https://b.invalid\n    https://c.invalid\n"
+    path.write_text(f"[global]\n{indexes}user = yes\n")
+    variables, _ = build_environment(
+        {"HOME": str(tmp_path), "PIP_INDEX_URL": "https://over.invalid"}, folder="/in", etc=tmp_path
+    )
+    assert variables["PIP_INDEX_URL"] == "https://over.invalid"
+    assert variables["PIP_EXTRA_INDEX_URL"] == "https://b.invalid https://c.invalid"
+    assert "PIP_USER" not in variables
+    path.write_text("nonsense")
+    assert "PIP_EXTRA_INDEX_URL" not in build_environment({"HOME": str(tmp_path)}, folder="/in", etc=tmp_path)[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "translated"),
+    [
+        ("install six", "pip install --compile-bytecode -- six"),
+        ("install -r requirements.txt", "pip install --requirement=requirements.txt --compile-bytecode --"),
+        (
+            "install --no-cache-dir -rrequirements.txt",
+            "pip install --requirement=requirements.txt --compile-bytecode --",
+        ),
+        ("install --requirement=a -c b c", "pip install --requirement=a --constraint=b --compile-bytecode -- c"),
+        (
+            "install -U pip setuptools>=1",
+            "pip install --compile-bytecode --upgrade-package=pip --upgrade-package=setuptools -- pip setuptools>=1",
+        ),
+        ("install -U -r a", "pip install --requirement=a --compile-bytecode --upgrade --"),
+        ("install --force-reinstall -e .", "pip install --reinstall --editable=. --compile-bytecode --"),
+        ("install --upgrade ./a.whl", "pip install --compile-bytecode --upgrade -- ./a.whl"),
+        ("install -i https://x.invalid a", "pip install --default-index=https://x.invalid --compile-bytecode -- a"),
+        ("install --no-compile a", "pip install -- a"),
+        ("freeze", "pip freeze"),
+        ("freeze --all", None),
+        ("install", None),
+        ("install --user a", None),
+        ("install --prefer-binary a", None),
+        ("install -r", None),
+        ("download a", None),
+        ("--version", None),
+        ("", None),
+    ],
+)
+def test_pip_is_translated_only_where_uv_does_the_same(arguments: str, translated: str | None) -> None:
+    found = translate(arguments.split())
+    assert found == (translated.split() if translated is not None else None)
+
+
+def test_output_is_whole_lines() -> None:
+    calls: list[bytes] = []
+    output = Output(calls.append)
+    for piece in (b"a", b"b\nc\nd", b"", b"e"):
+        output.piece(piece)
+    output.line("own")
+    output.piece(b"\xff\n")
+    output.end()
+    assert calls == [b"ab\nc\n", b"de\n", b"own\n", b"\xff\n"]
+
+
+def test_output_is_bounded() -> None:
+    calls: list[bytes] = []
+    output = Output(calls.append)
+    output.piece(b"x" * (3 * LOG_LINE_BYTES_MAX))
+    assert max(map(len, calls)) <= LOG_LINE_BYTES_MAX + 1
+    for _ in range(200):
+        output.piece(b"y" * 99_999 + b"\n")
+    assert sum(map(len, calls)) < LOG_BYTES_MAX + 200_000
+    assert b"".join(calls).endswith(b"the rest is not kept.\n")
+    kept = len(calls)
+    output.line("more")
+    assert len(calls) == kept
+
+
+def test_passwords_of_indexes_are_not_shown() -> None:
+    calls: list[bytes] = []
+    secrets = credentials(["https://user:pa55@index.invalid/simple", "https://token@x.invalid", "plain"])
+    assert secrets == {"pa55", "token"}
+    Output(calls.append, secrets=secrets).piece(b"Looking in https://user:pa55@index.invalid/simple\n")
+    assert calls == [b"Looking in https://user:***@index.invalid/simple\n"]
+
+
+@pytest.mark.parametrize(
+    ("files", "command"),
+    [
+        (["src/__main__.py"], '["python", "-m", "src"]'),
+        (["my_actor/__main__.py", "my_actor/main.py"], '["python", "-m", "my_actor"]'),
+        (["main.py"], '["python", "main.py"]'),
+        (["src/__main__.py", "tool/__main__.py", "requirements.txt", "package.json"], '["python", "-m", "src"]'),
+    ],
+)
+def test_default_dockerfile(files: list[str], command: str) -> None:
+    text = default_dockerfile(dict.fromkeys(files, b""), minor="3.12")
+    found = parse(text).instructions
+    assert (found[0].rest, found[-1].rest) == ("apify/actor-python:3.12", command)
+    assert ("requirements.txt" in text) == ("requirements.txt" in files)
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"), [(["main.js"], "JavaScript"), (["package.json"], "JavaScript"), (["x"], "no Actor")]
+)
+def test_no_default_for_others(files: list[str], kind: str) -> None:
+    with pytest.raises(BuildFailed, match=kind):
+        default_dockerfile(dict.fromkeys(files, b""), minor="3.12")

@@ -1,0 +1,113 @@
+"""The builder's folder: publishing, forgetting, and locks."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from actorium.builders.process.store import Entry, Store
+from actorium.executors.process.image import ProcessImage, save
+from actorium.kernel.clock import SystemClock
+from actorium.kernel.limits import BUILD_LAYER_KEPT_SECS
+
+pytestmark = pytest.mark.anyio
+CLOCK = SystemClock()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    made = Store(tmp_path / "state")
+    for owner in (1, 2):
+        made.prepare(owner, None)
+    return made
+
+
+def layer(store: Store, owner: int, name: str) -> Path:
+    upper = store.work(owner, "b") / name
+    upper.mkdir(parents=True)
+    (upper / "file").touch()
+    store.publish(owner, f"key-{name}", Entry(layer=name, size_bytes=1), upper)
+    return store.layer(owner, name)
+
+
+def image(store: Store, reference: str, *layers: Path) -> None:
+    save(store.image(reference), ProcessImage(layers=tuple(str(each) for each in layers)))
+
+
+def test_published_layers_are_found_by_their_owner_only(store: Store) -> None:
+    path = layer(store, 1, "a")
+    assert path.joinpath("file").exists()
+    assert store.lookup(1, "key-a") == Entry(layer="a", size_bytes=1)
+    assert store.lookup(2, "key-a") is None
+    path.rename(path.with_name("gone"))
+    assert store.lookup(1, "key-a") is None
+
+
+def test_publishing_twice_keeps_the_first(store: Store) -> None:
+    first = layer(store, 1, "a")
+    (first / "mark").touch()
+    assert layer(store, 1, "a").joinpath("mark").exists()
+
+
+def test_remove_keeps_what_others_need(store: Store) -> None:
+    shared, own, other = layer(store, 1, "shared"), layer(store, 1, "own"), layer(store, 1, "other")
+    image(store, "one", shared, own)
+    image(store, "two", shared, other)
+    store.remove("one")
+    store.remove("one")
+    store.remove("never-there")
+    assert (shared.exists(), own.exists(), other.exists()) == (True, False, True)
+    assert not store.image("one").exists()
+
+
+async def test_nothing_is_deleted_below_a_running_build(store: Store) -> None:
+    own = layer(store, 1, "own")
+    image(store, "one", own)
+    async with store.owner_in_use(1, CLOCK), store.owner_in_use(1, CLOCK):
+        store.remove("one")
+        assert own.exists()
+        store.prune(CLOCK.now() / 1000 + 2 * BUILD_LAYER_KEPT_SECS)
+        assert own.exists()
+    store.prune(CLOCK.now() / 1000)
+    assert own.exists()
+    store.prune(CLOCK.now() / 1000 + 2 * BUILD_LAYER_KEPT_SECS)
+    assert not own.exists()
+
+
+def test_prune_removes_what_killed_builds_left(store: Store) -> None:
+    left = store.work(1, "killed")
+    (left / "1/usr").mkdir(parents=True)
+    store.prune(0)
+    assert not left.exists()
+
+
+async def test_only_one_at_a_time(store: Store) -> None:
+    inside, most, order = 0, 0, []
+
+    async def work(number: int) -> None:
+        nonlocal inside, most
+        async with store.only_one(1, "key", CLOCK):
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0)
+            order.append(number)
+            inside -= 1
+
+    await asyncio.gather(*(work(number) for number in range(5)))
+    assert (most, sorted(order)) == (1, list(range(5)))
+    assert not list((store.root / "locks").glob("*key*"))
+
+
+async def test_a_lock_is_free_after_a_cancelled_wait(store: Store) -> None:
+    async with store.only_one(1, "key", CLOCK):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01), store.only_one(1, "key", CLOCK):
+                pass
+    async with asyncio.timeout(5), store.only_one(1, "key", CLOCK):
+        pass
+
+
+def test_the_folder_is_private(store: Store) -> None:
+    assert store.root.stat().st_mode & 0o077 == 0
