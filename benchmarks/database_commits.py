@@ -54,10 +54,10 @@ def by_hand(path: Path, *, group: int) -> float:
     connection: sqlite3.Connection = connect(path.as_uri())
     connection.execute(TABLE)
     began = time.perf_counter()
-    for round in range(PER_CALLER):
+    for turn in range(PER_CALLER):
         connection.execute("BEGIN IMMEDIATE")
         for number in range(group):
-            connection.execute(INSERT, {"id": f"{number}-{round}", "body": BODY})
+            connection.execute(INSERT, {"id": f"{number}-{turn}", "body": BODY})
         connection.execute("COMMIT")
     rate = group * PER_CALLER / (time.perf_counter() - began)
     connection.close()

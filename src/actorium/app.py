@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import structlog
@@ -21,8 +22,7 @@ from actorium.database import installation
 from actorium.database.migrate import Engine, migrate
 from actorium.database.sqlite import SQLite
 from actorium.executors.fake import FakeExecutor
-from actorium.executors.process.executor import ProcessExecutor
-from actorium.executors.process.options import ProcessOptions
+from actorium.executors.process.executor import ProcessExecutor, ProcessOptions
 from actorium.http.app import HttpApp, HttpLimits
 from actorium.http.openapi import document
 from actorium.http.server import Bound, bind, serve
@@ -95,9 +95,9 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         stack.push_async_callback(blobs.close)
         bound = _bind(settings, folder)
         options = ProcessOptions(allow_host_network=settings.allow_host_network)
-        executor = ProcessExecutor(folder.containers, clock=clock, options=options)
-        stack.push_async_callback(executor.close)
         builder = ProcessBuilder(folder.builds, clock=clock, environment=os.environ, options=options)
+        executor = ProcessExecutor(folder.containers, clock=clock, images=builder.images, options=options)
+        stack.push_async_callback(executor.close)
         ground = Ground(
             settings=settings,
             database=database,
@@ -142,6 +142,11 @@ def http_app(features: Features) -> HttpApp:
 
 async def openapi() -> dict[str, Any]:
     """The server's OpenAPI document, from its own route table; nothing is stored or started."""
+    with TemporaryDirectory() as folder:
+        return await _openapi(folder)
+
+
+async def _openapi(folder: str) -> dict[str, Any]:
     database = await SQLite.open(":memory:")
     clock, ids = SystemClock(), RandomIds()
     ground = Ground(
@@ -149,7 +154,7 @@ async def openapi() -> dict[str, Any]:
         database=database,
         blobs=MemoryBlobs(),
         executor=FakeExecutor(clock=clock),
-        builder=_NoBuilder(),
+        builder=ProcessBuilder(Path(folder), clock=clock, environment={}),
         clock=clock,
         ids=ids,
         secret=ids.secret(),

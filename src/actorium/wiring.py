@@ -13,6 +13,7 @@ from actorium.blobs import Blobs
 from actorium.builders import Builder
 from actorium.builds import api as builds_api
 from actorium.builds import changes as builds_changes
+from actorium.builds.builder import BuildLoop
 from actorium.builds.for_actors import BuildsForActors
 from actorium.builds.service import Builds
 from actorium.database import Database, Tx
@@ -123,6 +124,16 @@ class Features:
         self.builds, self.actors = self._sources()
         self.runs = self._runs()
         self.starter = self._starter()
+        self.specs = Specs(
+            own=self.own_variables,
+            tokens=self.tokens,
+            clock=clock,
+            api_port=ground.port,
+            api_base_url=ground.base_url,
+            public_base_url=ground.public_url,
+            container_url=ground.container_url,
+            cpu_cores_min=ground.settings.cpu_cores_min,
+        )
         self.events_socket = EventsSocket(
             database,
             waiters=self.waiters,
@@ -248,29 +259,32 @@ class Work:
         settings, background = ground.settings, features.background
         self._features = features
         self._ingest = Ingest(database, executor, logs=features.logs, background=background, mask_in=features.mask_in)
-        specs = Specs(
-            own=features.own_variables,
-            tokens=features.tokens,
-            clock=clock,
-            api_port=lambda: ground.port,
-            api_base_url=lambda: ground.base_url,
-            public_base_url=lambda: ground.public_url,
-            container_url=ground.container_url,
-            cpu_cores_min=settings.cpu_cores_min,
-        )
         supervisor = Supervisor(
             database,
             executor,
             ingest=self._ingest,
-            spec_of=specs.of,
+            spec_of=features.specs.of,
             capacity=Capacity(memory_mbytes=settings.memory_mbytes, containers=settings.concurrent_runs),
             background=background,
             clock=clock,
             ids=ground.ids,
-            wake=lambda: self._supervisor.wake(),
+            wake=self._wake_supervisor,
         )
         self._supervisor = self._loop("runs.supervisor", supervisor.tick, SUPERVISOR_PERIOD_SECS)
-        self._builds = self._loop("builds.builder", features.build_loop(ground.builder).tick, BUILD_PERIOD_SECS)
+        self._build_loop = BuildLoop(
+            database,
+            builder=ground.builder,
+            actors=features.actors,
+            users=features.users,
+            logs=features.logs,
+            background=background,
+            clock=clock,
+            ids=ground.ids,
+            concurrency=settings.concurrent_builds,
+            in_use_in=features.runs.uses_build_in,
+            alone=settings.database.startswith("sqlite:"),
+        )
+        self._builds = self._loop("builds.builder", self._build_loop.tick, BUILD_PERIOD_SECS)
         readiness = Readiness(database, executor, clock=clock)
         sweeper = Sweeper(
             database,
@@ -286,6 +300,9 @@ class Work:
             self._loop("storages.sweeper", sweeper.tick, SWEEP_PERIOD_SECS),
         ]
 
+    def _wake_supervisor(self) -> None:
+        self._supervisor.wake()
+
     def start(self) -> None:
         """Begin. Everything is a task of the features' background."""
         features = self._features
@@ -300,6 +317,7 @@ class Work:
 
     async def stop(self) -> None:
         """Stop ticking, leave containers alone, and keep what is still only in memory."""
+        await self._build_loop.close()
         await self._features.background.close()
         await self._features.meter.tick()
         await self._features.accesses.flush()

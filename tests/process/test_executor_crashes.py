@@ -114,7 +114,7 @@ asyncio.run(main())
 
 
 async def test_containers_outlive_a_killed_server(executor: ProcessExecutor, reference: str, state: Path) -> None:
-    script = SERVER.format(tests=str(Path(__file__).parent), state=str(state), reference=reference)
+    script = SERVER.format(tests=str(Path(__file__).parents[1]), state=str(state), reference=reference)
     server = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
     assert server.stdout is not None
     assert server.stdout.readline() == b"started\n"

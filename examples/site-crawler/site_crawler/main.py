@@ -68,6 +68,7 @@ class Crawl:
             request_handler_timeout=timedelta(seconds=60),
             request_handler=self._handle,
             status_message_callback=self._silent,
+            statistics_log_format="inline",
         )
         crawler.pre_navigation_hook(self._wait)
         crawler.failed_request_handler(self._count_failed)

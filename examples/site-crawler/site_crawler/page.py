@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bs4 import BeautifulSoup
 
 NOT_PAGES = re.compile(
-    r"\.(?:7z|avi|bin|bz2|css|csv|docx?|exe|gif|gz|ico|jpe?g|js|json|mp[34]|ogg|pdf|png|pptx?|rss|svg|tar|tgz"
+    r".*\.(?:7z|avi|bin|bz2|css|csv|docx?|exe|gif|gz|ico|jpe?g|js|json|mp[34]|ogg|pdf|png|pptx?|rss|svg|tar|tgz"
     r"|txt|wasm|wav|webm|webp|woff2?|xlsx?|xml|ya?ml|zip)(?:[?#].*)?$",
     re.IGNORECASE,
 )

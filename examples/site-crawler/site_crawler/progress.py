@@ -25,9 +25,11 @@ class Progress:
     async def open(cls, *, max_pages: int) -> Progress:
         """Take up the run where its last attempt left it."""
         state = await Actor.use_state({"attempt": 0, "pages": 0})
-        dataset = await Actor.open_dataset()
-        written = {str(item["url"]) async for item in dataset.iterate_items(fields=["url"]) if "url" in item}
         state["attempt"] = int(str(state["attempt"])) + 1
+        written = set[str]()
+        if state["attempt"] > 1:
+            dataset = await Actor.open_dataset()
+            written = {str(item["url"]) async for item in dataset.iterate_items(fields=["url"]) if "url" in item}
         state["pages"] = len(written)
         progress = cls(state, written=written, max_pages=max_pages)
         await progress.persist()

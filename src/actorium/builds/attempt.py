@@ -12,7 +12,7 @@ from actorium.builders import Builder, BuildFailed, BuildSpec, Image
 from actorium.builds.definition import Definition, read_definition
 from actorium.builds.lifecycle import Event
 from actorium.builds.row import BuildRow, Facts
-from actorium.kernel.errors import Forbidden, Invalid
+from actorium.kernel.errors import ActoriumError, Forbidden, Invalid
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import BUILD_TIMEOUT_SECS
 from actorium.kernel.structs import encode
@@ -50,17 +50,22 @@ async def attempt(task: Task, builder: Builder, log: Callable[[bytes], None], *,
         log(f"ACTOR: Found {len(files)} source files, {_shown(definition)}.".encode())
         image = await builder.build(_spec(task, files, definition, now), log)
     except (BuildFailed, Invalid, Forbidden, VaultLocked) as error:
-        return Outcome(
-            event=Event.FAILED,
-            message=f"ACTOR: Build failed: {error.message}",
-            definition=None if definition is None else encode(definition.document).decode(),
-        )
+        return failure(error, definition)
     return Outcome(
         event=Event.SUCCEEDED,
         message=_success(task.row, image),
         image=image,
         definition=encode(definition.document).decode(),
         facts=definition.facts,
+    )
+
+
+def failure(error: ActoriumError, definition: Definition | None = None) -> Outcome:
+    """The outcome when something cannot be built."""
+    return Outcome(
+        event=Event.FAILED,
+        message=f"ACTOR: Build failed: {error.message}",
+        definition=None if definition is None else encode(definition.document).decode(),
     )
 
 

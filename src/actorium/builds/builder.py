@@ -9,10 +9,11 @@ from functools import partial
 
 from msgspec import structs
 
+from actorium.actors.errors import VaultLocked
 from actorium.actors.service import Actors
 from actorium.builders import Builder
 from actorium.builds import store
-from actorium.builds.attempt import Outcome, Task, attempt
+from actorium.builds.attempt import Outcome, Task, attempt, failure
 from actorium.builds.changes import change
 from actorium.builds.lifecycle import STOPPING, Act, BuildStatus, Event, Holder, decide
 from actorium.builds.log_pipe import LogPipe
@@ -23,7 +24,13 @@ from actorium.kernel.clock import Clock
 from actorium.kernel.errors import StaleWrite
 from actorium.kernel.ids import Ids
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import BUILD_LEASE_SECS, BUILD_TIMEOUT_SECS, BUILDS_LIVE_READ_MAX, BUILDS_SWEPT_MAX
+from actorium.kernel.limits import (
+    BUILD_ATTEMPTS_MAX,
+    BUILD_LEASE_SECS,
+    BUILD_TIMEOUT_SECS,
+    BUILDS_LIVE_READ_MAX,
+    BUILDS_SWEPT_MAX,
+)
 from actorium.logs.service import Logs
 from actorium.loops.background import Background
 from actorium.users.service import Users
@@ -36,6 +43,7 @@ InUse = Callable[[Tx, str], bool]
 class _Job:
     """A build that this server works on."""
 
+    owner_id: str
     task: asyncio.Task[None]
     stopping: bool = False
 
@@ -93,8 +101,7 @@ class BuildLoop:
                     await self._give_up(row, event)
                 case Act.WAIT:
                     pass
-        if not self._jobs:  # a build that is going on may find the image it needs among those being removed
-            await self._sweep()
+        await self._sweep(now)
 
     async def close(self) -> None:
         """End every build of this server; the next one that starts takes them over."""
@@ -141,7 +148,7 @@ class BuildLoop:
             mine = await self._database.write(work)
         except StaleWrite:
             return  # somebody else was faster, or it was aborted
-        self._jobs[row.id] = _Job(self._background.start(f"build {row.id}", self._work(mine)))
+        self._jobs[row.id] = _Job(row.owner_id, self._background.start(f"build {row.id}", self._work(mine)))
 
     async def _stop(self, row: BuildRow, event: Event | None) -> None:
         """Record why, if it is not recorded yet, then cancel."""
@@ -155,8 +162,7 @@ class BuildLoop:
 
     async def _give_up(self, row: BuildRow, event: Event) -> None:
         """End a build that nobody works on any more."""
-        lost = "ACTOR: Build failed: the server stopped while it was building, several times."
-        message = lost if event is Event.LOST else _STOPPED[row.status]
+        message = _LOST if event is Event.LOST else _STOPPED[row.status]
         now, event_id = self._clock.now(), self._ids.new()
 
         def work(tx: Tx) -> None:
@@ -171,36 +177,46 @@ class BuildLoop:
     async def _work(self, row: BuildRow) -> None:
         """One job: build, then record how it ended. Cancelled by a stopping server it records nothing."""
         try:
-            task = await self._database.read(lambda tx: self._task_in(tx, row))
-            secrets = self._actors.secrets_of(row.actor_id, row.env_vars)
-            pipe = LogPipe(partial(self._logs.append, row.id), clock=self._clock, secrets=secrets)
-            pump = self._background.start(f"build log {row.id}", pipe.run())
             try:
-                pipe.write(f"ACTOR: Building version {row.version_number} as {row.number}{_again(row)}.".encode())
-                outcome = await attempt(task, self._builder, pipe.write, now=self._clock.now())
-            except asyncio.CancelledError:
-                if not self._jobs[row.id].stopping:
-                    raise
-                outcome = Outcome(event=Event.STOPPED, message="")
-            finally:
-                pipe.close()
-                await pump
+                task, secrets = await self._database.read(lambda tx: self._prepare_in(tx, row))
+            except VaultLocked as error:
+                outcome = failure(error)
+            else:
+                outcome = await self._attempt(task, secrets)
             await self._record(row, outcome)
         finally:
             del self._jobs[row.id]
 
-    def _task_in(self, tx: Tx, row: BuildRow) -> Task:
+    async def _attempt(self, task: Task, secrets: Sequence[str]) -> Outcome:
+        """Build with a live log. Cancelled to stop this build it is an outcome; otherwise the cancellation goes on."""
+        row = task.row
+        pipe = LogPipe(partial(self._logs.append, row.id), clock=self._clock, secrets=secrets)
+        pump = self._background.start(f"build log {row.id}", pipe.run())
+        pipe.write(f"ACTOR: Building version {row.version_number} as {row.number}{_again(row)}.".encode())
+        try:
+            return await attempt(task, self._builder, pipe.write, now=self._clock.now())
+        except asyncio.CancelledError:
+            if not self._jobs[row.id].stopping:
+                raise
+            return Outcome(event=Event.STOPPED, message="")
+        finally:
+            pipe.close()
+            await pump
+
+    def _prepare_in(self, tx: Tx, row: BuildRow) -> tuple[Task, Sequence[str]]:
+        """What the attempt needs, and what its log must not show."""
         actor, owner = self._actors.find_in(tx, row.actor_id), self._users.find_in(tx, row.owner_id)
         build_args = {}
         if row.document.apply_env_vars_to_build:
             build_args = self._actors.values_of(row.actor_id, row.env_vars)
-        return Task(
+        task = Task(
             row=row,
             actor_name=actor.name if actor is not None else row.actor_id,
             owner_number=owner.number if owner is not None else 0,
             files=store.source_files(tx, row.id),
             build_args=build_args,
         )
+        return task, self._actors.secrets_of(row.actor_id, row.env_vars)
 
     async def _record(self, row: BuildRow, outcome: Outcome) -> None:
         now, event_id = self._clock.now(), self._ids.new()
@@ -216,7 +232,9 @@ class BuildLoop:
 
     def _end_in(self, tx: Tx, row: BuildRow, outcome: Outcome, now: Instant, event_id: str) -> str:
         """Let the build end; the log's last line."""
-        if row.status is BuildStatus.RUNNING and outcome.event is Event.FAILED and now >= (row.life.deadline or now):
+        deadline = row.life.deadline
+        is_late = deadline is not None and now >= deadline and row.status is BuildStatus.RUNNING
+        if is_late and outcome.event is Event.FAILED:  # the builder itself ended it in time
             row = change(tx, row, Event.DEADLINE, now, event_id=event_id)
         if row.status in STOPPING:
             message = _STOPPED[row.status]
@@ -235,16 +253,21 @@ class BuildLoop:
             self._actors.tag_in(tx, after.actor_id, after.document.tag, store.tagged(after))
         return outcome.message
 
-    async def _sweep(self) -> None:
+    async def _sweep(self, now: Instant) -> None:
         """Clean up behind deleted builds: image, log, row."""
+        # A build that is going on may find the image it needs among those being removed.
+        busy = {job.owner_id for job in self._jobs.values()}
         for row in await self._database.read(lambda tx: store.removed(tx, limit=BUILDS_SWEPT_MAX)):
-            await self._sweep_one(row)
+            is_live = row.life.finished_at is None and self._holder(row, now) is not Holder.NOBODY
+            if is_live or row.owner_id in busy or await self._is_in_use(row):
+                await self._database.write(partial(store.postpone, build_id=row.id, now=now))
+            else:
+                await self._sweep_one(row)
+
+    async def _is_in_use(self, row: BuildRow) -> bool:
+        return await self._database.read(lambda tx: self._in_use_in(tx, row.id))
 
     async def _sweep_one(self, row: BuildRow) -> None:
-        now = self._clock.now()
-        if await self._database.read(lambda tx: self._in_use_in(tx, row.id)):
-            await self._database.write(lambda tx: store.postpone(tx, row.id, now))
-            return
         reference = row.image_reference
         if reference is not None:
             shared = await self._database.read(lambda tx: store.shares_image(tx, row.id, reference))
@@ -258,6 +281,10 @@ class BuildLoop:
         await self._database.write(work)
 
 
+_LOST = (
+    f"ACTOR: Build failed: it was begun {BUILD_ATTEMPTS_MAX} times, and each time the server could not go on."
+    " The server's own log says why."
+)
 _STOPPED = {
     BuildStatus.ABORTING: "ACTOR: Build was aborted.",
     BuildStatus.TIMING_OUT: f"ACTOR: Build timed out: it took longer than {BUILD_TIMEOUT_SECS} seconds.",
@@ -269,6 +296,6 @@ def _change(tx: Tx, *, row: BuildRow, event: Event, now: Instant, event_id: str)
 
 
 def _again(row: BuildRow) -> str:
-    return (
-        f", attempt {row.life.attempt} after the server stopped during the one before" if row.life.attempt > 1 else ""
-    )
+    """What the log says of an attempt that is not the first."""
+    attempt_number = row.life.attempt
+    return f" once more, as its server went away (attempt {attempt_number})" if attempt_number > 1 else ""

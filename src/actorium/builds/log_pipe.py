@@ -15,7 +15,7 @@ SECRET_BYTES_MIN = 4  # shorter texts occur by chance
 
 
 class LogPipe:
-    """Takes lines at any rate, hands them on in batches. ``run`` must be running for that; ``close`` hands on the rest."""
+    """Takes lines at any rate and hands them on in batches, as long as ``run`` is running."""
 
     def __init__(
         self, append: Callable[[Sequence[Line]], Awaitable[None]], *, clock: Clock, secrets: Sequence[str] = ()

@@ -53,9 +53,9 @@ async def stream_body(
     _refuse_declared(headers, cap=cap)
     decoder = Decoder(_text(headers.get(b"content-encoding")) if decode else None, cap=cap)
     async for piece in _pieces(request.receive, cap=cap, stall_secs=stall_secs):
-        decoded = decoder.feed(piece)
-        if decoded:
-            yield decoded
+        for decoded in decoder.each(piece):
+            if decoded:
+                yield decoded
     decoder.finish()
 
 

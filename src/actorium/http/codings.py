@@ -36,6 +36,7 @@ class Decoder:
         self._inflate: isal_zlib.Decompress | None = None
         self._brotli = brotli.Decompressor() if name == "br" else None
         self._head = b""
+        self._started = False
 
     def feed(self, data: bytes) -> bytes:
         """What these bytes decode to."""
@@ -43,6 +44,7 @@ class Decoder:
 
     def each(self, data: bytes) -> Iterator[bytes]:
         """The same in pieces of bounded size, each decoded when it is asked for."""
+        self._started = self._started or bool(data)
         if self.plain:
             yield self._count(data)
             return
@@ -52,12 +54,11 @@ class Decoder:
             raise self._broken() from error
 
     def finish(self) -> None:
-        """Tell that the body is complete. Raises BodyBroken if its coding is not."""
-        if self._brotli is not None:
-            whole = self._brotli.is_finished()
-        else:
-            whole = self.plain or (self._inflate is not None and self._inflate.eof)
-        if not whole and (self._size or self._head or self._inflate or self._brotli):
+        """Tell that the body is complete. Raises BodyBroken if its coding is not; an empty body is empty in any."""
+        if self.plain or not self._started:
+            return
+        whole = self._brotli.is_finished() if self._brotli else self._inflate is not None and self._inflate.eof
+        if not whole:
             raise self._broken()
 
     def _each_brotli(self, data: bytes) -> Iterator[bytes]:

@@ -58,6 +58,8 @@ LOCKED_REQUESTS_MAX = 25  # the API's own
 LISTED_REQUESTS_MAX = 10_000  # the API's own
 LISTED_REQUESTS_DEFAULT = 1000
 LISTED_BYTES_MAX = 9_437_184  # a page of requests ends here: they may hold payloads
+LISTED_ROWS_PER_STEP = 250  # read at a time while a page of requests is put together
+UNLOCKED_PER_STEP = 1000  # requests given back in one transaction
 CLIENT_KEY_CHARS_MAX = 32  # the API's own
 UNIQUE_KEY_BYTES_MAX = 65_536  # far beyond any URL
 SIGNED_LINK_SECS = 14 * 86_400  # the API's own: how long links made by the server hold
@@ -154,3 +156,13 @@ WEBSOCKET_BYTES_MAX = 1_048_576  # one message from a client
 FORWARDER_HOLD_SECS = 60  # how long an API call of a run waits for a server that is down
 FORWARDER_CONNECTIONS_MAX = 1024  # connections of one run's forwarder; more wait in the kernel's queue
 LOG_READ_BYTES_MAX = 1_048_576  # how much of a container's log one read returns
+
+# Demo
+DEMO_START_SECS = 30  # from the start of its server to the first answer; a slow disk needs a few
+DEMO_STOP_SECS = 20  # twice what the server gives to requests in flight
+DEMO_CALL_SECS = 90  # one call: the longest wait of the API and some more
+DEMO_BUILD_SECS = 600  # the first build downloads packages
+DEMO_RUN_SECS = 120  # a crawl of the documentation takes seconds
+DEMO_WATCH_SECS = 0.05  # how late the demo notices that its server is ready
+DEMO_LOG_LINES = 25  # of the server's log shown after a failure
+DEMO_FOLDERS_MAX = 20  # demos that broke off and left something behind

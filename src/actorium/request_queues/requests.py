@@ -28,6 +28,7 @@ class Draft:
 
     head: HeadRequest
     document: str
+    size: int
     handled: bool
 
     @property
@@ -64,7 +65,8 @@ def draft_of(given: dict[str, Any], *, id: str | None = None) -> Draft:
         method=fields.method or Method.GET,
         retry_count=fields.retry_count or 0,
     )
-    return Draft(head, encode(_kept(given, head, handled_at=fields.handled_at)).decode(), fields.handled_at is not None)
+    document = encode(_kept(given, head, handled_at=fields.handled_at))
+    return Draft(head, document.decode(), len(document), fields.handled_at is not None)
 
 
 def _kept(given: dict[str, Any], head: HeadRequest, *, handled_at: Instant | None) -> dict[str, Any]:
@@ -91,7 +93,9 @@ def cursor_behind(id: str) -> str:
 def behind_cursor(cursor: str) -> str:
     """The id that a cursor names. Raises InvalidInput."""
     try:
-        text = base64.b64decode(cursor.rstrip("=") + "=" * (-len(cursor.rstrip("=")) % 4), altchars=b"-_", validate=True)
+        text = base64.b64decode(
+            cursor.rstrip("=") + "=" * (-len(cursor.rstrip("=")) % 4), altchars=b"-_", validate=True
+        )
         place = msgspec.json.decode(text, type=dict[str, str])
         return place["requestId"]
     except (binascii.Error, msgspec.DecodeError, UnicodeError, ValueError, KeyError):

@@ -84,6 +84,19 @@ def enter(tx: Tx, queue_id: str, client: Client, *, now: Instant, places: int = 
     return Entered(queue_id, last - places + 1, last, bool(row["had_multiple_clients"]), now)
 
 
+def note_client(tx: Tx, queue_id: str, client: Client) -> bool:
+    """Note who came to read; whether the queue had several clients by now."""
+    row = tx.one(
+        "UPDATE request_queues SET"
+        " had_multiple_clients = CASE WHEN client_key NOT IN ('', :client) THEN 1 ELSE had_multiple_clients END,"
+        " client_key = CASE WHEN client_key = '' THEN :client ELSE client_key END"
+        " WHERE id = :id RETURNING had_multiple_clients",
+        id=queue_id,
+        client=client.key,
+    )
+    return row is not None and bool(row["had_multiple_clients"])
+
+
 def count(
     tx: Tx, queue_id: str, *, total: int = 0, handled: int = 0, size: int = 0, writes: int = 0, deletes: int = 0
 ) -> None:
@@ -104,7 +117,7 @@ def count(
 def known(tx: Tx, queue_id: str, ids: Sequence[str]) -> dict[str, Known]:
     """Which of up to 25 requests are there."""
     padded = [*ids, *[""] * (_KNOWN_MAX - len(ids))]
-    rows = tx.all(_KNOWN, queue_id=queue_id, **{f"id{at}": id for at, id in enumerate(padded)})
+    rows = tx.all(_KNOWN, queue_id=queue_id, **{f"id{at}": one for at, one in enumerate(padded)})
     return {
         row["id"]: Known(
             row["order_no"] is None,
@@ -127,7 +140,7 @@ def add(tx: Tx, queue_id: str, placed: Iterable[tuple[Draft, int]]) -> None:
                 "queue_id": queue_id,
                 "id": draft.id,
                 "order_no": None if draft.handled else place,
-                "size": len(draft.document),
+                "size": draft.size,
                 "summary": encode(draft.head).decode(),
                 "document": draft.document,
             }
@@ -144,7 +157,7 @@ def replace(tx: Tx, queue_id: str, draft: Draft, *, place: int, lock_expires_at:
         queue_id=queue_id,
         id=draft.id,
         order_no=None if draft.handled else place,
-        size=len(draft.document),
+        size=draft.size,
         summary=encode(draft.head).decode(),
         document=draft.document,
         lock_expires_at=0 if draft.handled else int(lock_expires_at),
@@ -178,10 +191,10 @@ def lock_head(
     rows = tx.all(
         "UPDATE queue_requests SET lock_expires_at = :expires_at, lock_client = :client, lock_run = :run_id,"
         " order_no = CASE WHEN order_no < 0 THEN head.place - :unlock_place ELSE head.place + :unlock_place END"
-        " FROM (SELECT next.id AS head_id, ROW_NUMBER() OVER (ORDER BY next.order_no) AS place FROM ("
+        " FROM (SELECT front.id AS head_id, ROW_NUMBER() OVER (ORDER BY front.order_no) AS place FROM ("
         "  SELECT id, order_no FROM queue_requests WHERE queue_id = :queue_id"
         "  AND order_no BETWEEN :lowest AND :highest AND lock_expires_at <= :now ORDER BY order_no LIMIT :limit"
-        " ) AS next) AS head"
+        " ) AS front) AS head"
         " WHERE queue_id = :queue_id AND id = head.head_id RETURNING order_no, summary",
         queue_id=queue.id,
         client=client.key,
@@ -196,11 +209,8 @@ def lock_head(
     return [decode(row["summary"], HeadRequest) for row in sorted(rows, key=lambda row: int(row["order_no"]))]
 
 
-def prolong(
-    tx: Tx, queue_id: str, id: str, client: Client, *, expires_at: Instant, forefront: bool
-) -> bool:
+def prolong(tx: Tx, queue_id: str, id: str, client: Client, *, expires_at: Instant, forefront: bool) -> bool:
     """Whether the lock, or an expired one that nobody took since, was the client's and now holds longer."""
-    place = int(expires_at) * PLACES_PER_MILLI
     changed = tx.run(
         "UPDATE queue_requests SET lock_expires_at = :expires_at, order_no = :place"
         " WHERE queue_id = :queue_id AND id = :id AND order_no IS NOT NULL AND lock_expires_at > 0"
@@ -210,7 +220,7 @@ def prolong(
         client=client.key,
         run_id=client.run_id,
         expires_at=int(expires_at),
-        place=-place if forefront else place,
+        place=unlock_place(expires_at, forefront=forefront),
     )
     return changed == 1
 
@@ -292,6 +302,12 @@ def clear(tx: Tx, queue_id: str, limit: int, now: Instant) -> bool:  # noqa: ARG
         limit=limit,
     )
     return changed < limit
+
+
+def unlock_place(expires_at: Instant, *, forefront: bool) -> int:
+    """Where a locked request will be when its lock ends."""
+    place = int(expires_at) * PLACES_PER_MILLI
+    return -place if forefront else place
 
 
 def _bound(now: Instant, last_place: int) -> int:

@@ -123,7 +123,7 @@ def _server(run: Run, around: Surroundings) -> dict[str, str]:
         "APIFY_API_PUBLIC_BASE_URL": around.public_base_url,
         "ACTOR_EVENTS_WEBSOCKET_URL": f"{socket}/v2/actor-runs/{run.id}/events?token={around.token}",
         "APIFY_DISABLE_OUTDATED_WARNING": "1",
-        "APIFY_USER_IS_PAYING": "1",
+        "APIFY_USER_IS_PAYING": "",
         # No proxy is offered yet: name this machine, so that no Actor falls back to a proxy of somebody else.
         "APIFY_PROXY_HOSTNAME": "127.0.0.1",
         "APIFY_PROXY_PORT": "8000",

@@ -180,6 +180,10 @@ class Runs:
         build = None if run is None else self._builds.find_in(tx, run.build_id)
         return () if build is None else self._builds.secrets_of(build)
 
+    def uses_build_in(self, tx: Tx, build_id: str) -> bool:
+        """Whether a run that has not ended was started from a build."""
+        return store.uses_build(tx, build_id)
+
     async def of_actor(self, principal: Principal, actor: str, run_id: str) -> str:
         """The id of a run, if it is one of this Actor. Raises ActorNotFound and RunNotFound."""
 

@@ -24,9 +24,9 @@ class Specs:
     own: OwnVariables
     tokens: RunTokens
     clock: Clock
-    api_port: Callable[[], int]
-    api_base_url: Callable[[], str]
-    public_base_url: Callable[[], str]
+    api_port: int
+    api_base_url: str
+    public_base_url: str
     container_url: Callable[[int], str]
     cpu_cores_min: float
     """A run may use at least so many cores while nobody else needs them."""
@@ -40,8 +40,8 @@ class Specs:
         if deadline is None and options.timeout_secs:
             deadline = self.clock.now().plus(secs=options.timeout_secs)
         around = Surroundings(
-            api_base_url=self.api_base_url(),
-            public_base_url=self.public_base_url(),
+            api_base_url=self.api_base_url,
+            public_base_url=self.public_base_url,
             token=self.tokens.token(run.id),
             cpu_cores=cores,
             container_url=self.container_url(run.web_port),
@@ -62,7 +62,7 @@ class Specs:
             log_bytes_max=LOG_BYTES_MAX,
             web_port=run.web_port,
             container_port=_port(env["ACTOR_WEB_SERVER_PORT"]),
-            api_port=self.api_port(),
+            api_port=self.api_port,
         )
 
 

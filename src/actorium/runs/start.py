@@ -200,7 +200,7 @@ def _defaults(actor: ActorRow, build: BuildRow) -> Defaults:
     return Defaults(
         timeout_secs=options.timeout_secs,
         memory_mbytes=memory if isinstance(memory, int) else options.memory_mbytes,
-        max_items=options.max_items,
+        max_items=options.max_items if isinstance(options.max_items, int) else None,
         restart_on_error=options.restart_on_error,
     )
 

@@ -59,6 +59,10 @@ def live(tx: Tx) -> list[Run]:
     ]
 
 
+def uses_build(tx: Tx, build_id: str) -> bool:
+    return tx.one("SELECT 1 AS used FROM runs WHERE finished_at IS NULL AND build_id = :id", id=build_id) is not None
+
+
 def delete(tx: Tx, run_id: str) -> None:
     tx.run("DELETE FROM run_usage WHERE run_id = :id", id=run_id)
     tx.run("DELETE FROM run_stats WHERE run_id = :id", id=run_id)

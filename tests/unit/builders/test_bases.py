@@ -73,7 +73,7 @@ async def test_one_that_is_not_there_is_replaced_and_said() -> None:
 
 async def test_one_on_the_path_is_found_and_what_lies_is_not(tmp_path: Path) -> None:
     other = tmp_path / "python3.18"
-    answer = '{"version": [3, 18, 4], "prefix": "/p", "implementation": "cpython"}'
+    answer = f'{{"version": [3, 18, 4], "prefix": "/p", "implementation": "cpython", "executable": "{other}"}}'
     other.write_text(f"#!/bin/sh\necho '{answer}'\n")
     liar = tmp_path / "python3.17"
     liar.write_text("#!/bin/sh\necho nonsense\n")

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from asgi_client import AsgiClient
 
 from actorium.http.app import HttpApp, HttpLimits
 from actorium.http.route import Alias, Route
 from actorium.kernel.ids import SeededIds
 from actorium.kernel.instant import Instant
 from actorium.kernel.principal import Principal
+from asgi_client import AsgiClient
 
 ALICE = Principal(user_id="alice-id", username="alice", number=1)
 BOB = Principal(user_id="bob-id", username="bob", number=2)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import structlog
-from asgi_client import AsgiClient
 
 from actorium.http.route import Auth, Call, Origin, Reply
 from actorium.kernel.errors import Conflict, Invalid
 from actorium.kernel.instant import Instant
 from actorium.kernel.structs import Wire, decode
+from asgi_client import AsgiClient
 
 pytestmark = pytest.mark.anyio
 

@@ -91,7 +91,7 @@ def python_base(request: BaseRequest, interpreter: Interpreter, note: str) -> Ba
         env=env,
         workdir="/usr/src/app" if request.family == "apify" else "/",
         cmd=("python", "-m", "src") if request.family == "apify" else ("python3",),
-        notes=(f"{request.image} is emulated on this machine: {note}",),
+        notes=(f"{request.image} is emulated by this machine's own tools. {note}",),
     )
 
 

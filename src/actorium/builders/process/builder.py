@@ -43,7 +43,7 @@ class ProcessBuilder:
         ``options`` are the executor's; ``cpu_cores`` is what one build may use, all of the machine's by default.
         """
         self._clock = clock
-        self._store = Store(state_folder)
+        self._store = Store(state_folder.resolve())
         variables, files = build_environment(environment, folder=f"{PREFIX}/build")
         self._host = Host(
             environment=variables,
@@ -55,6 +55,11 @@ class ProcessBuilder:
             cpu_cores=cpu_cores if cpu_cores is not None else float(os.cpu_count() or 1),
             run=run_step,
         )
+
+    @property
+    def images(self) -> Path:
+        """Where the executor finds what references name."""
+        return self._store.image("")
 
     async def build(self, spec: BuildSpec, log: Callable[[bytes], None]) -> Image:
         """Build, writing whole lines to the log, several in one call when they come fast. See the port."""

@@ -19,8 +19,9 @@ MINOR_MIN = 11
 _MINORS = range(9, 20)
 _SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/sbin")
 _PROBE = (
-    "import json, sys; print(json.dumps({'version': list(sys.version_info[:3]), 'prefix': sys.base_prefix,"
-    " 'implementation': sys.implementation.name}))"
+    "import json, os, sys; print(json.dumps({'version': list(sys.version_info[:3]), 'prefix': sys.base_prefix,"
+    " 'implementation': sys.implementation.name,"
+    " 'executable': os.path.realpath(getattr(sys, '_base_executable', None) or sys.executable)}))"
 )
 
 
@@ -54,6 +55,8 @@ class _Probe(msgspec.Struct):
     version: tuple[int, int, int]
     prefix: str
     implementation: str
+    executable: str
+    """Another than was asked, when that was a virtual environment's or a version manager's."""
 
 
 @dataclass(slots=True)
@@ -120,10 +123,10 @@ class Interpreters:
     async def _probe(self, path: Path) -> Interpreter | None:
         key = (str(path), path.stat().st_mtime_ns)
         if key not in self.known:
-            self.known[key] = await self._ask(path, key[1])
+            self.known[key] = await self._ask(path)
         return self.known[key]
 
-    async def _ask(self, path: Path, changed_ns: int) -> Interpreter | None:
+    async def _ask(self, path: Path) -> Interpreter | None:
         try:
             process = await asyncio.create_subprocess_exec(
                 str(path), "-I", "-c", _PROBE,
@@ -135,7 +138,8 @@ class Interpreters:
             async with asyncio.timeout(PROBE_SECS):
                 printed, _ = await process.communicate()
             probe = msgspec.json.decode(printed, type=_Probe)
-        except (TimeoutError, msgspec.DecodeError):
+            changed_ns = Path(probe.executable).stat().st_mtime_ns
+        except (TimeoutError, msgspec.DecodeError, OSError):
             return None
         finally:
             if process.returncode is None:
@@ -143,4 +147,6 @@ class Interpreters:
                 await process.wait()
         if probe.implementation != "cpython":
             return None
-        return Interpreter(executable=str(path), version=probe.version, prefix=probe.prefix, changed_ns=changed_ns)
+        return Interpreter(
+            executable=probe.executable, version=probe.version, prefix=probe.prefix, changed_ns=changed_ns
+        )

@@ -62,6 +62,9 @@ class StepSpec:
     upper: Path
     """Where writes go: kept, and the new layer afterwards. Made where missing. It may have been written by an
     earlier step. Its parent folder also gets the work folders ``{upper.name}.*``, which are removed at the end."""
+    state: Path | None = None
+    """A folder where what steps have in common is kept from one to the next; it saves each about 0.1 s. Any number of
+    steps may share it. None: it is made and removed with the step."""
     toolchain: tuple[Path, ...] = ()
     """Host folders seen read-only at their own path."""
     binds: tuple[Bind, ...] = ()
@@ -86,7 +89,7 @@ async def run_step(spec: StepSpec, on_output: Callable[[bytes], None]) -> int:
     Raises ``TimedOut`` when the deadline passed and ``SandboxUnavailable`` when nothing was run. When the task is
     cancelled, or this process dies, every process of the step is killed; a cancelled call returns when none is left.
     """
-    state = spec.upper.parent / f"{spec.upper.name}.step"
+    state = spec.state or spec.upper.parent / f"{spec.upper.name}.step"
     state.mkdir(parents=True, exist_ok=True)
     result_end, told = os.pipe()
     try:
@@ -110,7 +113,8 @@ async def run_step(spec: StepSpec, on_output: Callable[[bytes], None]) -> int:
     finally:
         os.close(result_end)
         await _end(process)
-        shutil.rmtree(state, ignore_errors=True)
+        if spec.state is None:
+            shutil.rmtree(state, ignore_errors=True)
     return _verdict(json.loads(result) if result else {})
 
 

@@ -49,6 +49,7 @@ def become_init(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
     try:
         linux.die_with_parent()
         linux.set_name("actorium-init")
+        _forget_signals()
         _close_others(doors)
         if not stage.privileged:
             _map_user(plan.uid, doors.outer)
@@ -67,6 +68,13 @@ def become_init(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
     linux.set_dumpable(False)
     doors.channel.send(RUNNING + struct.pack(RUNNING_FORMAT, begun))
     _reap(main, doors.channel)
+
+
+def _forget_signals() -> None:
+    """What the shim does at a signal is not for init, nor for the program between its fork and its start."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _close_others(doors: Doors) -> None:
@@ -206,8 +214,6 @@ def _enter(plan: Plan, stage: view.Stage, doors: Doors) -> None:
     os.dup2(nothing, 0)
     os.dup2(doors.output, 1)
     os.dup2(doors.output, 2)
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
     linux.no_new_privileges()
     if stage.privileged:
         # Bounding set first, while it may still be changed; ids last, because they end what root may do.
