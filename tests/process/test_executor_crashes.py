@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from executor_machine import held, make_image, python, spec
 
 from actorium.executors import Cause, Phase
 from actorium.executors.process.executor import ProcessExecutor
 from actorium.executors.process.keeper import lock, plan
 from actorium.kernel.clock import SystemClock
 from actorium.testing.conformance.executor import ended, lines, says, until
+from executor_machine import held, make_image, python, spec
 
 pytestmark = [
     pytest.mark.anyio,
@@ -66,9 +66,7 @@ async def test_nothing_is_left_behind(executor: ProcessExecutor, reference: str,
     assert os.listdir(state / plan.CONTAINERS) == []
 
 
-async def test_a_killed_shim_takes_its_container_along(
-    executor: ProcessExecutor, reference: str, state: Path
-) -> None:
+async def test_a_killed_shim_takes_its_container_along(executor: ProcessExecutor, reference: str, state: Path) -> None:
     await executor.start(python("a-1", reference, "import os, time\nos.fork()\nprint('ready')\ntime.sleep(600)"))
     await says(executor, "a-1", b"ready")
     os.kill(keeper(state, "a-1"), signal.SIGKILL)
@@ -182,11 +180,15 @@ async def test_what_never_ran_can_be_killed(executor: ProcessExecutor, reference
     assert await lines(executor, "a-1") == []
 
 
-async def test_helpers_load_nothing_but_the_standard_library(executor: ProcessExecutor, reference: str, state: Path) -> None:
+async def test_helpers_load_nothing_but_the_standard_library(
+    executor: ProcessExecutor, reference: str, state: Path
+) -> None:
     await executor.start(spec("a-1", reference, "sleep", "600"))
     maps = Path(f"/proc/{keeper(state, 'a-1')}/maps").read_text()
     assert "site-packages" not in maps
     resident = next(
-        line for line in Path(f"/proc/{keeper(state, 'a-1')}/smaps_rollup").read_text().splitlines() if "Private_Dirty" in line
+        line
+        for line in Path(f"/proc/{keeper(state, 'a-1')}/smaps_rollup").read_text().splitlines()
+        if "Private_Dirty" in line
     )
     assert int(resident.split()[1]) < 6000

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from executor_machine import make_image, python, spec
 
 from actorium.executors.process.executor import ProcessExecutor
 from actorium.kernel.clock import SystemClock
 from actorium.testing.conformance.executor import ended, lines, says, until
+from executor_machine import make_image, python, spec
 
 pytestmark = [
     pytest.mark.anyio,

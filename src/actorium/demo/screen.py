@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from rich.console import Console, Group
 from rich.panel import Panel
@@ -44,11 +43,11 @@ class Screen:
         """One line of a log, cut to the width of the terminal."""
         line = _COLOURS.sub("", line)
         stamp = _STAMP.match(line)
-        shown = Text("   ", no_wrap=True, overflow="ellipsis", end="")
+        shown = Text("   ")
         if stamp:
             shown.append(f"{stamp[1]} ", style="cyan dim")
         shown.append(line[stamp.end() :] if stamp else line, style="dim")
-        self._console.print(shown)
+        self._console.print(shown, no_wrap=True, overflow="ellipsis")
 
     def rows(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """A table."""
@@ -60,9 +59,12 @@ class Screen:
             table.add_row(*(Text(f"{cell:g}" if isinstance(cell, float) else str(cell)) for cell in row))
         self._console.print(table)
 
-    def facts(self, title: str, facts: Mapping[str, Any]) -> None:
-        """A table of two columns."""
-        self.rows(title, ("", "value"), [(name, str(value)) for name, value in facts.items()])
+    def facts(self, facts: Mapping[str, object]) -> None:
+        """Names and values below each other."""
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 3))
+        for name, value in facts.items():
+            table.add_row(Text(name, style="dim"), Text(str(value)))
+        self._console.print(table)
 
     def end(self) -> None:
         """Everything went well."""

@@ -65,9 +65,10 @@ class Story:
         """Every step in order. Raises DemoFailed."""
         await self.push()
         await self.build()
-        pages = await self.run()
+        run, pages = await self.run()
         await self.abort(pages)
         await self.reboot(pages)
+        await self.account(run, pages)
 
     async def push(self) -> None:
         """The Actor's sources, over the API."""
@@ -94,8 +95,8 @@ class Story:
         self._screen.begin("Building it again, unchanged", "Every step comes from the cache")
         await self._built(show=False)
 
-    async def run(self) -> Items:
-        """A whole crawl; its pages."""
+    async def run(self) -> tuple[Run, Items]:
+        """A whole crawl; the run and its pages."""
         self._screen.begin("Running it", f"on this server's own documentation, {self._start_url}")
         run = await self._start(delay_secs=0)
         await self._follow(run["id"])
@@ -109,8 +110,7 @@ class Story:
             hint=REPORT,
         )
         self._show_items(items)
-        self._show_run(run)
-        return items
+        return run, items
 
     async def abort(self, pages: Items) -> None:
         """A second run, told to leave in the middle."""
@@ -167,6 +167,15 @@ class Story:
         expect(set(attempts) == {1, 2}, f"Both attempts should have crawled, found {dict(attempts)}.", hint=REPORT)
         missing = {item["url"] for item in pages} ^ {item["url"] for item in items}
         expect(not missing, f"The rebooted run and the first one differ in {sorted(missing)}.", hint=REPORT)
+
+    async def account(self, run: Run, pages: Items) -> None:
+        """What the first run used; by now it has been counted in full."""
+        self._screen.begin("What the first run used", "stats measured by the operating system, usage by the server")
+        run = await self._finished(run["id"])
+        self._show_run(run)
+        writes = run["usage"]["DATASET_WRITES"]
+        expect(writes == len(pages), f"{writes} dataset writes were counted for {len(pages)} pages.", hint=REPORT)
+        expect(run["stats"]["computeUnits"] > 0, "No compute units were counted.", hint=REPORT)
 
     async def abandon(self) -> None:
         """Leave no run behind."""
@@ -250,7 +259,7 @@ class Story:
         facts |= {name.lower().replace("_", " "): usage[name] for name in names if usage.get(name) is not None}
         if run.get("usageTotalUsd") is not None:
             facts["would cost"] = f"{run['usageTotalUsd']:.6f} USD by the price table"
-        self._screen.facts("What the run used", facts)
+        self._screen.facts(facts)
 
 
 def _expect_run(run: Run, status: str, *, exit_code: int) -> None:

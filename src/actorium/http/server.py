@@ -39,11 +39,13 @@ class Bound:
 
 def bind(host: str, port: int) -> Bound:
     """Listen on an IPv4 or IPv6 address or a host name; port 0 is any free one. Raises Unavailable with the reason."""
+    if not 0 <= port <= 65_535:
+        raise Unavailable(f"Cannot listen on {host}:{port}: a port is a number from 0 (any free one) to 65535.")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-    except (OSError, UnicodeError, OverflowError) as error:
+    except (OSError, UnicodeError) as error:
         raise Unavailable(f"Cannot listen on {host}: {error}. Use a host name or address of this machine.") from None
     listener = socket.socket(family, kind, protocol)
     try:
@@ -52,10 +54,9 @@ def bind(host: str, port: int) -> Bound:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.bind(address)
         listener.listen(_BACKLOG)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         listener.close()
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise Unavailable(f"Cannot listen on {host}:{port}: {reason}. Choose another host or port.") from None
+        raise Unavailable(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another host or port.") from None
     listener.setblocking(False)
     return Bound(socket=listener, host=host, port=listener.getsockname()[1])
 

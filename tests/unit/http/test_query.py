@@ -159,7 +159,7 @@ def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
 
 
 @given(
-    st.sampled_from([field for field in Query.__struct_encode_fields__]),
+    st.sampled_from(list(Query.__struct_encode_fields__)),
     st.one_of(st.text(max_size=40), st.from_regex(r"[-+]?[0-9.e_:TZ+, -]{0,40}", fullmatch=True)),
 )
 def test_any_value_is_read_or_refused(name: str, text: str) -> None:

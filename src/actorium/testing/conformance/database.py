@@ -317,12 +317,12 @@ class DatabaseConformance(WakesConformance):
             first_began.set()
             assert second_done.wait(WAIT_SECS)
 
-        task = asyncio.create_task(database.write(first))
-        assert await asyncio.to_thread(first_began.wait, WAIT_SECS)
-        await database.write(lambda tx: insert(tx, "2"))
-        claimed = [await database.write(lambda tx: [row["id"] for row in tx.all(CLAIM, owner="me")])]
-        second_done.set()
-        await task
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(database.write(first))
+            assert await asyncio.to_thread(first_began.wait, WAIT_SECS)
+            await database.write(lambda tx: insert(tx, "2"))
+            claimed = [await database.write(lambda tx: [row["id"] for row in tx.all(CLAIM, owner="me")])]
+            second_done.set()
         claimed.append(await database.write(lambda tx: [row["id"] for row in tx.all(CLAIM, owner="me")]))
         assert claimed == [["2"], ["1"]]
 
@@ -331,12 +331,12 @@ class DatabaseConformance(WakesConformance):
             insert(tx, f"{number:02}-a")
             insert(tx, f"{number:02}-b")
 
-        tasks = [asyncio.create_task(database.write(partial(work, number=number))) for number in range(20)]
-        await asyncio.wait(tasks, timeout=0)
-        for task in tasks[::2]:
-            task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(result is None for result in results[1::2])
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(database.write(partial(work, number=number))) for number in range(20)]
+            await asyncio.wait(tasks, timeout=0)
+            for task in tasks[::2]:
+                task.cancel()
+        assert not any(task.cancelled() for task in tasks[1::2])
         found = await database.read(ids)
         for number in range(20):
             rows = {f"{number:02}-a", f"{number:02}-b"} & set(found)
@@ -346,11 +346,11 @@ class DatabaseConformance(WakesConformance):
 
     async def test_close_finishes_what_is_waiting(self, database: Database) -> None:
         listener = database.listen("items")
-        waiting = [asyncio.create_task(database.write(nothing)) for _ in range(30)]
-        await asyncio.wait(waiting, timeout=0)
+        waiting = asyncio.gather(*(database.write(nothing) for _ in range(30)), return_exceptions=True)
+        await asyncio.wait([waiting], timeout=0)
         await asyncio.wait_for(database.close(), WAIT_SECS)
         await asyncio.wait_for(database.close(), WAIT_SECS)
-        results = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), WAIT_SECS)
+        results = await asyncio.wait_for(waiting, WAIT_SECS)
         assert all(result == 1 or isinstance(result, BackendUnavailable) for result in results)
         with pytest.raises(StopAsyncIteration):
             await asyncio.wait_for(anext(listener), WAIT_SECS)

@@ -1,4 +1,4 @@
-"""Starts a helper without the server's packages: ``python -I -S keeper/__main__.py spawner|step FOLDER [FD]``."""
+"""Starts a helper without the server's packages: ``python -I -S keeper/__main__.py spawner|step|probe …``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from pathlib import Path
 def main() -> int:
     sys.path.insert(0, str(Path(__file__).resolve().parents[4]))
     kind, state = sys.argv[1], Path(sys.argv[2])
+    if kind == "probe":
+        from actorium.executors.process.keeper import probing
+
+        return probing.main(sys.argv[2])
     if kind == "spawner":
         from actorium.executors.process.keeper import spawner
 

@@ -229,7 +229,7 @@ def _opened(above: Path, parent: Path) -> tuple[Path, frozenset[str]] | None:
     except OSError:
         return None
     for folder in (above, parent):
-        for kind in wanted:
+        for kind in set(wanted) - set(_read(folder / "cgroup.subtree_control").split()):
             with contextlib.suppress(OSError):  # its processes stand in the way, or it is not ours to give
                 _write(folder / "cgroup.subtree_control", f"+{kind}")
     given = frozenset(_read(parent / "cgroup.subtree_control").split())

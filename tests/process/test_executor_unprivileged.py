@@ -1,0 +1,84 @@
+"""The same sandbox for a server that is not root: user namespaces, one user, no control groups unless delegated."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import actorium
+
+NOBODY = 65534
+PYTHON = "/usr/bin/python3"
+SCRIPT = """
+import asyncio, json, os, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from executor_machine import make_image, spec
+from actorium.executors.process.executor import ProcessExecutor
+from actorium.kernel.clock import SystemClock
+from actorium.testing.conformance.executor import ended, lines
+async def main():
+    base = Path(sys.argv[1])
+    reference = make_image(base / "image")
+    executor = ProcessExecutor(base / "state", clock=SystemClock())
+    found = {{}}
+    scripts = {{
+        "view-1": "id -un; grep CapBnd /proc/self/status; ls /proc | grep -c '^[0-9]'; ls /sys | wc -l; exit 4",
+        "disk-1": "for i in 1 2 3; do dd if=/dev/zero of=/tmp/f$i bs=1M count=30 2>/dev/null; done; sleep 60",
+        "kill-1": "setsid sleep 600 & sleep 600",
+    }}
+    for name, script in scripts.items():
+        await executor.start(spec(name, reference, "sh", "-c", script, disk_mbytes=64))
+    await executor.kill("kill-1")
+    for name in scripts:
+        seen = await ended(executor, name)
+        read = [line.decode() for line in await lines(executor, name)]
+        found[name] = [seen.cause, seen.exit_code, seen.stats and seen.stats.mem_max_bytes, read]
+        await executor.remove(name)
+    await executor.retire()
+    found["left"] = os.listdir(base / "state/containers")
+    print(json.dumps(found))
+asyncio.run(main())
+"""
+
+
+@pytest.mark.process
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which only root may")
+@pytest.mark.skipif(not Path(PYTHON).exists(), reason=f"needs {PYTHON}, readable by every user")
+def test_without_root(tmp_path_factory: pytest.TempPathFactory) -> None:
+    place = Path(f"/tmp/actorium-unprivileged-{os.getpid()}")  # pytest's own folders are closed to other users
+    place.mkdir(mode=0o755)
+    os.chown(place, NOBODY, NOBODY)
+    packages = os.pathsep.join(str(Path(module.__file__ or "").parents[1]) for module in (actorium, msgspec, pytest))
+    tests = Path(__file__).parents[1]
+    try:
+        done = subprocess.run(
+            [PYTHON, "-c", SCRIPT.format(tests=str(tests)), str(place)],
+            env={"PYTHONPATH": packages, "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
+            user=NOBODY,
+            group=NOBODY,
+            extra_groups=[],
+            capture_output=True,
+            text=True,
+            cwd="/",
+            timeout=100,
+        )
+        assert done.returncode == 0, done.stderr
+    finally:
+        shutil.rmtree(place)
+    found = json.loads(done.stdout)
+    cause, code, memory, read = found["view-1"]
+    assert (cause, code) == ("exited", 4)
+    assert read[-4:-1] == ["myuser", "CapBnd:\t0000000000000000", read[-2]]
+    assert int(read[-2]) < 8
+    assert read[-1] == "0"
+    assert memory is None  # not measured without a control group, and never an invented 0
+    assert found["disk-1"][0] == "out-of-disk"
+    assert found["kill-1"][:2] == ["killed", None]
+    assert found["left"] == []

@@ -1,0 +1,143 @@
+"""Small parts of the keeper."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from actorium.executors.process.keeper import disk, lock, measure, network, plan, seccomp, view
+from actorium.executors.process.keeper.cgroups import Usage
+from actorium.executors.process.spawning import KEEPER
+
+
+def test_a_plan_survives_its_file() -> None:
+    told = plan.Plan(
+        name="a-1",
+        argv=("x", "y"),
+        env={"A": "ü\udcff"},
+        layers=("/l1", "/l2"),
+        toolchain=("/t",),
+        uid=5,
+        memory_mbytes=128,
+        binds=(("/a", "/b", True),),
+    )
+    assert plan.decode(plan.encode(told)) == told
+
+
+def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert lock.holder(path) is None
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path;"
+        "from actorium.executors.process.keeper import lock;"
+        "fd = lock.take(Path(sys.argv[1])); print(fd is not None, flush=True); sys.stdin.read()"
+    )
+    source = str(KEEPER.parents[4])
+    command = [sys.executable, "-c", script, str(path), source]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"True\n"
+        assert lock.holder(path) == other.pid
+        assert lock.take(path) is None
+        other.kill()
+    assert lock.holder(path) is None
+    fd = lock.take(path)
+    assert fd is not None
+    os.close(fd)
+
+
+def test_a_torn_state_is_not_read() -> None:
+    state = measure.State(started_ms=5, mem_max=7.0)
+    data = state.encode()
+    assert measure.State.decode(data) == state
+    assert measure.State.decode(data[:20] + b"\1" + data[21:]) is None
+    assert measure.State.decode(b"") is None
+
+
+class FakeGroup:
+    limits = frozenset({"memory"})
+
+    def __init__(self) -> None:
+        self.now = Usage()
+
+    def entries(self) -> list[int]:
+        return []
+
+    def usage(self) -> Usage:
+        return self.now
+
+    def out_of_memory(self) -> int:
+        return 0
+
+    def kill(self) -> None: ...
+
+    def remove(self) -> bool:
+        return True
+
+
+def test_averages_and_peaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actorium.executors.process.keeper.clock.monotonic", lambda: moment)
+    moment = 100.0
+    group = FakeGroup()
+    meter = measure.Meter(str(tmp_path / "state"), group)
+    meter.started(100.0)
+    for moment, cpu_secs, mem in ((101.0, 1.0, 100), (102.0, 1.5, 300), (104.0, 1.5, 0)):
+        group.now = Usage(cpu_ns=int(cpu_secs * 1e9), mem_bytes=mem)
+        meter.sample()
+    seen = measure.State.decode((tmp_path / "state").read_bytes())
+    assert seen is not None
+    assert (seen.cpu_avg, seen.cpu_max, seen.cpu_current) == (37.5, 100.0, 0.0)
+    assert (seen.mem_max, seen.mem_current, seen.mem_avg) == (300, 300, 200)
+    assert seen.net_rx == -1
+
+
+def test_a_container_is_taken_on_once(tmp_path: Path) -> None:
+    measure.Meter(str(tmp_path / "state"), None)
+    with pytest.raises(FileExistsError):
+        measure.Meter(str(tmp_path / "state"), None)
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_every_jump_of_the_filter_lands(machine: str) -> None:
+    rules = seccomp.program(machine)
+    assert rules is not None
+    instructions = list(struct.iter_unpack("=HBBI", rules))
+    assert len(instructions) < 4096
+    for place, (code, yes, no, _) in enumerate(instructions):
+        if code & 7 == 5:
+            assert place + 1 + max(yes, no) < len(instructions)
+    assert instructions[-1] == (6, 0, 0, 0x7FFF0000)
+
+
+def test_other_processors_have_no_filter() -> None:
+    assert seccomp.program("riscv64") is None
+
+
+def test_loopback_name_servers_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "/etc/resolv.conf": "# here\nnameserver 127.0.0.53\nsearch home\n",
+        "/run/systemd/resolve/resolv.conf": "nameserver 192.0.2.1\n",
+    }
+    monkeypatch.setattr(Path, "read_text", lambda self: files[str(self)])
+    assert network.resolv_conf() == "nameserver 192.0.2.1\n"
+    files["/etc/resolv.conf"] = "nameserver 127.0.0.53\nnameserver 192.0.2.7 # other\n"
+    assert network.resolv_conf() == "nameserver 192.0.2.7 # other\n"
+
+
+def test_toolchains_in_system_folders_need_no_place() -> None:
+    told = plan.Plan(name="a", argv=(), env={}, uid=1, memory_mbytes=1, toolchain=("/usr", "/usr/lib/x", "/opt/py"))
+    assert view.mountpoints(told) == {"/opt/py": True}
+
+
+@pytest.mark.skipif(disk.mkfs() is None, reason="mkfs.ext4 is not installed")
+def test_a_disk_is_small_until_it_is_written(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        disk.make(tmp_path / name, 512, tmp_path / "templates")
+        seen = (tmp_path / name).stat()
+        assert seen.st_size == 512 << 20
+        assert seen.st_blocks * 512 < 1 << 20
