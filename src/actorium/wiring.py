@@ -282,6 +282,7 @@ class Work:
             ids=ground.ids,
             concurrency=settings.concurrent_builds,
             in_use_in=features.runs.uses_build_in,
+            wake=self._wake_builds,
             alone=settings.database.startswith("sqlite:"),
         )
         self._builds = self._loop("builds.builder", self._build_loop.tick, BUILD_PERIOD_SECS)
@@ -302,6 +303,9 @@ class Work:
 
     def _wake_supervisor(self) -> None:
         self._supervisor.wake()
+
+    def _wake_builds(self) -> None:
+        self._builds.wake()
 
     def start(self) -> None:
         """Begin. Everything is a task of the features' background."""

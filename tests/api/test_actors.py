@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from apify_client._models import ActorResource
+
 from world import World, open_world, version
 
 pytestmark = pytest.mark.anyio

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from apify_client._models import UserPrivateInfo, UserPublicInfo
-from world import Client, open_world
 
 from actorium.kernel.errors import Conflict
 from actorium.users.model import TokenNotGood, UsernameInvalid, UsernameTaken, UserNotFound
+from world import Client, open_world
 
 pytestmark = pytest.mark.anyio
 

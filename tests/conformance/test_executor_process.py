@@ -74,6 +74,6 @@ class TestProcessExecutor(SandboxConformance):
             fd = group.entries()[0]
         except FileNotFoundError:
             return 0
-        text = Path(os.readlink(f"/proc/self/fd/{fd}")).read_text()
+        text = Path(f"/proc/self/fd/{fd}").readlink().read_text()
         os.close(fd)
         return len(text.split())

@@ -63,7 +63,7 @@ async def test_nothing_is_left_behind(executor: ProcessExecutor, reference: str,
         await executor.remove(name)
     await executor.retire()
     assert held(state) == {"groups": 0, "loops": 0, "processes": 0, "mounts": 0}
-    assert os.listdir(state / plan.CONTAINERS) == []
+    assert list((state / plan.CONTAINERS).iterdir()) == []
 
 
 async def test_a_killed_shim_takes_its_container_along(executor: ProcessExecutor, reference: str, state: Path) -> None:
@@ -113,7 +113,7 @@ asyncio.run(main())
 
 async def test_containers_outlive_a_killed_server(executor: ProcessExecutor, reference: str, state: Path) -> None:
     script = SERVER.format(tests=str(Path(__file__).parents[1]), state=str(state), reference=reference)
-    server = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    server = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)  # noqa: ASYNC220
     assert server.stdout is not None
     assert server.stdout.readline() == b"started\n"
     server.kill()
@@ -155,7 +155,9 @@ async def test_a_spawner_of_another_version_is_replaced(
         "asyncio.run(Spawner(Path(sys.argv[1]), SystemClock()).ensure())"
     )
     newer = {**os.environ, "PYTHONPATH": str(copy.parent)}
-    subprocess.run([sys.executable, "-c", script, str(state)], env=newer, check=True, cwd="/")
+    subprocess.run(  # noqa: ASYNC221
+        [sys.executable, "-c", script, str(state)], env=newer, check=True, cwd="/"
+    )
     after = lock.holder(state / plan.SPAWNER_LOCK)
     assert after not in (None, before)
     assert (await executor.survey())["a-1"].phase is Phase.RUNNING

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -191,19 +192,23 @@ async def test_it_reaches_the_world_and_is_counted(executor: ProcessExecutor, re
     assert seen.stats.internal_rx_bytes == 0
 
 
+def addresses() -> list[tuple[str, str]]:
+    """(interface, IPv4 address) of this machine."""
+    shown = subprocess.run(["ip", "-4", "-br", "addr"], capture_output=True, text=True, check=True).stdout
+    return [(line.split()[0], line.split()[2].split("/")[0]) for line in shown.splitlines()]
+
+
 async def test_it_does_not_reach_this_machine_or_its_neighbours(executor: ProcessExecutor, reference: str) -> None:
     with socket.socket() as listener:
         listener.bind(("", 0))
         listener.listen()
         port = listener.getsockname()[1]
         await executor.start(spec("n-1", reference, "python3", "-m", "http.server", "4000"))
-        neighbour = subprocess.run(
-            ["ip", "-4", "-br", "addr"], capture_output=True, text=True, check=True
-        ).stdout.splitlines()
-        gateway = next(line.split()[2].split("/")[0] for line in neighbour if line.startswith("actm"))
-        inside = gateway.rsplit(".", 1)[0] + f".{int(gateway.rsplit('.', 1)[1]) + 1}"
-        own = [line.split()[2].split("/")[0] for line in neighbour if not line.startswith(("lo", "actm", "wld"))][0]
-        targets = [(gateway, port), (own, port), (inside, 4000), ("169.254.169.254", 80)]
+        found = addresses()
+        gateway = next(address for name, address in found if name.startswith("actm"))
+        own = next(address for name, address in found if not name.startswith(("lo", "actm", "wld")))
+        neighbour = str(ip_address(gateway) + 1)
+        targets = [(gateway, port), (own, port), (neighbour, 4000), ("169.254.169.254", 80)]
         for number, (host, target) in enumerate(targets):
             script = REACH.format(host=host, port=target, patience=0.5)
             await executor.start(python(f"a-{number}", reference, script))

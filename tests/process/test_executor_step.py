@@ -66,14 +66,14 @@ async def test_what_it_writes_is_a_layer(steps: Steps) -> None:
     assert (layer / "usr/src/app/f").stat().st_uid == owner_uid(OWNER)
     found = {str(path.relative_to(layer)) for path in layer.rglob("*")}
     assert found == {"data", "usr", "usr/src", "usr/src/app", "usr/src/app/f", "usr/local", "usr/local/x"}
-    assert sorted(os.listdir(steps.folder)) == ["one", "state"]
+    assert sorted(path.name for path in steps.folder.iterdir()) == ["one", "state"]
 
 
 async def test_a_step_goes_on_in_the_same_layer(steps: Steps) -> None:
     await steps.run("echo 1 > f; echo 1 > g")
     assert await steps.run("cat f; rm f") == 0
     assert steps.output == b"1\n"
-    assert os.listdir(steps.folder / "one/usr/src/app") == ["g"]
+    assert [path.name for path in (steps.folder / "one/usr/src/app").iterdir()] == ["g"]
 
 
 async def test_a_layer_above_changes_none_below(steps: Steps) -> None:
@@ -143,7 +143,7 @@ spec = StepSpec(name="step", argv=("sh", "-c", "echo go; setsid sleep 600 & slee
     memory_mbytes=256)
 asyncio.run(run_step(spec, lambda data: print(data.decode(), end="", flush=True)))
 """
-    builder = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    builder = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)  # noqa: ASYNC220
     assert builder.stdout is not None
     assert builder.stdout.readline() == b"go\n"
     builder.kill()

@@ -64,10 +64,12 @@ class BuildLoop:
         ids: Ids,
         concurrency: int,
         in_use_in: InUse,
+        wake: Callable[[], None],
         alone: bool = False,
     ) -> None:
-        """``concurrency``: builds at a time. ``alone``: no other server works on this database, so that what a dead
-        one has left is taken over at once instead of when its claim runs out."""
+        """``concurrency``: builds at a time. ``wake``: called when there is room for another, so that a tick follows.
+        ``alone``: no other server works on this database, so that what a dead one has left is taken over at once
+        instead of when its claim runs out."""
         self._database = database
         self._builder = builder
         self._actors = actors
@@ -78,6 +80,7 @@ class BuildLoop:
         self._ids = ids
         self._concurrency = concurrency
         self._in_use_in = in_use_in
+        self._wake = wake
         self._alone = alone
         self._worker = ids.new()
         self._jobs: dict[str, _Job] = {}
@@ -186,6 +189,7 @@ class BuildLoop:
             await self._record(row, outcome)
         finally:
             del self._jobs[row.id]
+            self._wake()
 
     async def _attempt(self, task: Task, secrets: Sequence[str]) -> Outcome:
         """Build with a live log. Cancelled to stop this build it is an outcome; otherwise the cancellation goes on."""

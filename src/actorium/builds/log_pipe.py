@@ -55,6 +55,7 @@ class LogPipe:
             except TimeoutError:
                 pass
             await self.flush()
+        await self.flush()  # closed before the first turn
 
     async def flush(self) -> None:
         """Hand on what is there."""

@@ -6,7 +6,9 @@ import fcntl
 import shutil
 from pathlib import Path
 
+from actorium.data_folder import DataFolder
 from actorium.demo.failure import DemoFailed
+from actorium.executors.process.keeper.plan import CONTAINERS
 from actorium.kernel.limits import DEMO_FOLDERS_MAX
 
 SERVER_LOG = "server.log"
@@ -51,7 +53,6 @@ def _is_over(folder: Path) -> bool:
 
 
 def live_containers(folder: Path) -> list[str]:
-    """Names of containers that were not removed."""
-    containers = folder / "containers"
-    # A container is named by its run and attempt; what else lies there belongs to the executor itself.
-    return sorted(path.name for path in containers.glob("*-[0-9]*")) if containers.is_dir() else []
+    """Names of the containers that were not removed yet."""
+    containers = DataFolder(folder).containers / CONTAINERS
+    return sorted(path.name for path in containers.iterdir()) if containers.is_dir() else []

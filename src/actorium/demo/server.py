@@ -7,13 +7,15 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from actorium.data_folder import DataFolder
 from actorium.demo.failure import DemoFailed
-from actorium.demo.folder import SERVER_LOG
+from actorium.demo.folder import SERVER_LOG, live_containers
+from actorium.executors.process.spawning import Spawner
 from actorium.kernel.clock import Clock
 from actorium.kernel.limits import DEMO_LOG_LINES, DEMO_START_SECS, DEMO_STOP_SECS, DEMO_WATCH_SECS
 
@@ -47,9 +49,10 @@ async def serving(folder: Path, *, clock: Clock) -> AsyncIterator[DemoServer]:
         raise replace(failure, server_log=tail(log)) from failure
     finally:
         await _stop(process)
+        await _retire_spawner(folder, clock=clock)
 
 
-def environment(inherited: os._Environ[str] | dict[str, str], folder: Path) -> dict[str, str]:
+def environment(inherited: Mapping[str, str], folder: Path) -> dict[str, str]:
     """The caller's environment with the demo's own places; settings about the machine's powers stay."""
     own = {f"ACTORIUM_{name}" for name in _OWN_PLACES}
     kept = {name: value for name, value in inherited.items() if name not in own}
@@ -75,6 +78,16 @@ async def _ready(process: Process, folder: Path, *, clock: Clock) -> DemoServer:
             raise DemoFailed(f"The server was not ready after {DEMO_START_SECS} seconds.", DOCTOR)
         await clock.sleep(DEMO_WATCH_SECS)
     return DemoServer(url=address.read_text().strip(), token=token.read_text().strip(), folder=folder)
+
+
+async def _retire_spawner(folder: Path, *, clock: Clock) -> None:
+    """End the process that starts containers: for a server that comes back it would stay."""
+    state = DataFolder(folder).containers
+    if not state.is_dir() or live_containers(folder):
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DEMO_STOP_SECS):
+            await Spawner(state, clock).retire()
 
 
 async def _stop(process: Process) -> None:

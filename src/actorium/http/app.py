@@ -19,7 +19,7 @@ from actorium.http.errors import BodyStalled, PageNotFound, WrongMethod, error_r
 from actorium.http.exchange import CLOSE, Exchange
 from actorium.http.query import NO_PARAMS, parse_query
 from actorium.http.ratelimit import RateLimiter
-from actorium.http.reply import Wired, send_wired, wire_json, wire_result
+from actorium.http.reply import Wired, send_stream, wire_json, wire_result
 from actorium.http.route import Alias, Route
 from actorium.http.router import Operation, compile_leaves, expand
 from actorium.http.trie import split_path
@@ -103,10 +103,16 @@ class HttpApp:
             wired = await self._answer(exchange)
         except Exception as error:  # the one place where any error becomes a reply
             wired = _fail(exchange, error)
-        whole = False
+        whole = True
         try:
-            whole = await send_wired(wired, send=send, receive=receive, head=scope["method"] == "HEAD")
+            if wired.stream is None:
+                await send({"type": "http.response.start", "status": wired.status, "headers": wired.headers})
+                content = b"" if scope["method"] == "HEAD" else wired.content
+                await send({"type": "http.response.body", "body": content})
+            else:
+                whole = await send_stream(wired, send=send, receive=receive, head=scope["method"] == "HEAD")
         except Exception as error:  # the status is sent; the server sees an incomplete reply and cuts the connection
+            whole = False
             self._log.error("http.stream_failed", request_id=exchange.request_id, exc_info=error)
         if self._logs_requests:
             self._log_request(exchange, status=wired.status, whole=whole)

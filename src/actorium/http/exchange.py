@@ -6,12 +6,11 @@ from starlette.types import Message, Receive, Scope
 
 from actorium.http.reply import HeaderList
 
-ANY_ORIGIN = (b"access-control-allow-origin", b"*")
-EXPOSED = (
-    b"access-control-expose-headers",
+_EXPOSED = (
     b"Location, Content-Disposition, X-Request-Id, X-RateLimit-Limit, X-Apify-Pagination-Offset, "
-    b"X-Apify-Pagination-Limit, X-Apify-Pagination-Count, X-Apify-Pagination-Total, X-Apify-Pagination-Desc",
+    b"X-Apify-Pagination-Limit, X-Apify-Pagination-Count, X-Apify-Pagination-Total, X-Apify-Pagination-Desc"
 )
+_FOR_BROWSERS = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", _EXPOSED))
 CLOSE = (b"connection", b"close")
 
 
@@ -56,9 +55,9 @@ class Exchange:
 
     def reply_headers(self) -> HeaderList:
         """The headers of every reply."""
-        headers = [(b"x-request-id", self.request_id.encode()), self.rate, ANY_ORIGIN]
-        if b"origin" in self.headers:
-            headers.append(EXPOSED)
+        headers = [(b"x-request-id", self.request_id.encode()), self.rate]
+        if b"origin" in self.headers:  # browsers say where a page came from; nobody else reads these
+            headers += _FOR_BROWSERS
         if self.expects:  # a body that was never asked for may come or not: the connection is of no more use
             headers.append(CLOSE)
         return headers

@@ -8,7 +8,7 @@ lists are joined by commas; dates are ISO 8601.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import partial
 from types import UnionType
@@ -60,30 +60,23 @@ def parse_query(raw: bytes) -> Mapping[str, str]:
 def query_reader(kind: type[Wire]) -> QueryReader:
     """The reader for a query struct, compiled once. Raises TypeError for a field no query can hold."""
     fields = {field.encode_name: _Field(field, kind=kind) for field in msgspec.structs.fields(kind)}
-    required = tuple(name for name, field in fields.items() if field.required)
-    if required:
-        return partial(_read, kind, fields, required=required)
-    nothing = kind()
-    return partial(_read, kind, fields, nothing=nothing) if fields else lambda _: nothing
+    required = [name for name, field in fields.items() if field.required]
+    nothing = None if required else kind()
 
+    def read(query: Mapping[str, str]) -> Any:
+        if not query and nothing is not None:
+            return nothing
+        for name in required:
+            if name not in query:
+                raise ParameterRequired(f'The query parameter "{name}" is required.')
+        found = {}
+        for name, text in query.items():
+            field = fields.get(name)
+            if field is not None:
+                found[field.name] = field.read(text)
+        return kind(**found) if found or nothing is None else nothing
 
-def _read(
-    kind: type[Wire],
-    fields: Mapping[str, _Field],
-    query: Mapping[str, str],
-    *,
-    required: Sequence[str] = (),
-    nothing: Wire | None = None,
-) -> Any:
-    for name in required:
-        if name not in query:
-            raise ParameterRequired(f'The query parameter "{name}" is required.')
-    found = {}
-    for name, text in query.items():
-        field = fields.get(name)
-        if field is not None:
-            found[field.name] = field.read(text)
-    return kind(**found) if found or nothing is None else nothing
+    return read
 
 
 class _Field:

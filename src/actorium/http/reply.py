@@ -86,14 +86,12 @@ def _header_value(value: str) -> bytes:
     return value.translate(_CONTROLS).encode("latin-1", "replace")
 
 
-async def send_wired(wired: Wired, *, send: Send, receive: Receive, head: bool) -> bool:
-    """Send a reply; True if the client took all of it. ``head`` keeps the headers and drops the body."""
-    await send({"type": "http.response.start", "status": wired.status, "headers": wired.headers})
-    if wired.stream is None:
-        await send({"type": "http.response.body", "body": b"" if head else wired.content})
-        return True
+async def send_stream(wired: Wired, *, send: Send, receive: Receive, head: bool) -> bool:
+    """Send a streamed reply; True if the client took all of it. ``head`` keeps the headers and drops the body."""
+    assert wired.stream is not None
     try:
-        whole = head or await _send_stream(wired.stream, send=send, receive=receive)
+        await send({"type": "http.response.start", "status": wired.status, "headers": wired.headers})
+        whole = head or await _send_pieces(wired.stream, send=send, receive=receive)
     finally:
         close = getattr(wired.stream, "aclose", None)
         if close is not None:
@@ -103,7 +101,7 @@ async def send_wired(wired: Wired, *, send: Send, receive: Receive, head: bool) 
     return whole
 
 
-async def _send_stream(stream: AsyncIterator[bytes], *, send: Send, receive: Receive) -> bool:
+async def _send_pieces(stream: AsyncIterator[bytes], *, send: Send, receive: Receive) -> bool:
     """Send the pieces of a stream; False if the client left first.
 
     ``send`` never tells that a client has gone, so a stream that lives longer than a moment is watched by one task.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+import msgspec
 from starlette.requests import Request
 
 from actorium.kernel.principal import Principal
@@ -34,8 +35,7 @@ class RawBody:
         return not self.content
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """Where a request came from, as far as its sender says."""
 
     client_ip: str | None
@@ -45,9 +45,11 @@ class Origin:
     workflow_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call(Generic[Q, B]):
-    """One request as a handler sees it: decoded, authenticated, its aliases resolved."""
+class Call(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
+    """One request as a handler sees it: decoded, authenticated, its aliases resolved.
+
+    A struct and not a dataclass, because one is made for every request and a struct is four times as fast to make.
+    """
 
     principal: Principal
     """The caller. On a route with ``Auth.OPTIONAL`` and no token: ANONYMOUS (empty user id)."""

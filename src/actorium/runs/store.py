@@ -52,11 +52,18 @@ def find(tx: Tx, run_id: str) -> Run | None:
     return None if row is None else _run(row)
 
 
-def live(tx: Tx) -> list[Run]:
-    """Every run that has not ended, oldest first."""
-    return [
-        _run(row) for row in tx.all(f"SELECT {_COLUMNS} FROM runs WHERE finished_at IS NULL ORDER BY started_at, id")
-    ]
+def live(tx: Tx, known: Mapping[str, Run] | None = None) -> list[Run]:
+    """Every run that has not ended, oldest first. Those ``known`` at their revision are not read again."""
+    known = known or {}
+    rows = tx.all("SELECT id, revision FROM runs WHERE finished_at IS NULL ORDER BY started_at, id")
+    runs = []
+    for row in rows:
+        run = known.get(row["id"])
+        if run is None or run.revision != row["revision"]:
+            run = find(tx, row["id"])
+        if run is not None:
+            runs.append(run)
+    return runs
 
 
 def uses_build(tx: Tx, build_id: str) -> bool:

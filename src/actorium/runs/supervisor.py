@@ -58,10 +58,13 @@ class Supervisor:
         self._busy: dict[str, int] = {}
         """Containers that something is being done about, with the memory that a start will take."""
         self._starting = 0
+        self._known: dict[str, Run] = {}
+        """The live runs of the last tick: most have not changed since."""
 
     async def tick(self) -> None:
         """One look at everything. Acts run beside each other; each wakes the loop when it is done."""
-        runs = await self._database.read(store.live)
+        runs = await self._database.read(lambda tx: store.live(tx, self._known))
+        self._known = {run.id: run for run in runs}
         survey = await self._executor.survey()
         now = self._clock.now()
         containers: dict[str, dict[int, Container]] = defaultdict(dict)

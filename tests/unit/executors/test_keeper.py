@@ -81,12 +81,13 @@ class FakeGroup:
 
 
 def test_averages_and_peaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actorium.executors.process.keeper.clock.monotonic", lambda: moment)
-    moment = 100.0
+    now = [100.0]
+    monkeypatch.setattr("actorium.executors.process.keeper.clock.monotonic", lambda: now[0])
     group = FakeGroup()
     meter = measure.Meter(str(tmp_path / "state"), group)
     meter.started(100.0)
     for moment, cpu_secs, mem in ((101.0, 1.0, 100), (102.0, 1.5, 300), (104.0, 1.5, 0)):
+        now[0] = moment
         group.now = Usage(cpu_ns=int(cpu_secs * 1e9), mem_bytes=mem)
         meter.sample()
     seen = measure.State.decode((tmp_path / "state").read_bytes())

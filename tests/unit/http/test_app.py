@@ -49,9 +49,10 @@ async def test_headers_of_every_reply(client: Any, run_route: Any) -> None:
         ("PUT", "/v2/actor-runs/r1"),
         ("OPTIONS", "/v2/actor-runs/r1"),
     ):
-        answer = await caller.request(method, path)
+        answer = await caller.request(method, path, headers={"Origin": "http://console"})
         assert answer.headers["x-ratelimit-limit"] == "60"
         assert answer.headers["access-control-allow-origin"] == "*"
+        assert "X-Apify-Pagination-Total" in answer.headers["access-control-expose-headers"]
         seen.add(answer.headers["x-request-id"])
     assert len(seen) == 4
 

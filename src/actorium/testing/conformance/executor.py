@@ -40,7 +40,7 @@ DEAF = Program(("sh", "-c", "trap '' TERM INT HUP; echo ready; while :; do sleep
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait for something to become true."""
     with anyio.fail_after(WAIT_SECS):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - the world outside has no event to wait for
             await anyio.sleep(_LOOK_SECS)
 
 
@@ -90,7 +90,7 @@ class ExecutorConformance:
         """What starts a program under a name."""
         raise NotImplementedError
 
-    async def begin(self, executor: Executor, spec: Spec, program: Program) -> None:
+    async def begin(self, executor: Executor, spec: Spec, program: Program) -> None:  # noqa: ARG002
         """Start a container and let its program do what it does."""
         await executor.start(spec)
 

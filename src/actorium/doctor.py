@@ -1,0 +1,129 @@
+"""What this machine can do for Actors, and what that means: ``actorium doctor``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sqlite3
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from actorium.app import probe_executor
+from actorium.settings import Settings, environment_name
+
+ENGINE_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock")
+DISK_FREE_GBYTES_MIN = 5
+GIGABYTE = 1_000_000_000
+SQLITE_MIN = (3, 35, 0)  # RETURNING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was tried."""
+
+    name: str
+    ok: bool
+    meaning: str
+    required: bool = False
+    """The server cannot run Actors without it."""
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Try what the server and its executor need."""
+    executor = [
+        Finding(name=one.name, ok=one.ok, meaning=one.meaning, required=one.name == "namespaces")
+        for one in await probe_executor(settings)
+    ]
+    return [_python(), _sqlite(), *executor, _engine(), _postgres(settings), _disk(settings), _port(settings)]
+
+
+def _python() -> Finding:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    return Finding(
+        name="python", ok=True, meaning=f"{version} at {sys.executable}; Python Actors build on it", required=True
+    )
+
+
+def _sqlite() -> Finding:
+    return Finding(
+        name="sqlite",
+        ok=sqlite3.sqlite_version_info >= SQLITE_MIN,
+        meaning=f"{sqlite3.sqlite_version}; the embedded database needs 3.35 or newer",
+        required=True,
+    )
+
+
+def _engine() -> Finding:
+    found = next((path for path in ENGINE_SOCKETS if Path(path).is_socket()), None)
+    meaning = (
+        f"{found} is there, but this version does not use it yet; Actors run as local processes"
+        if found
+        else "none answers; not needed, Actors run as local processes"
+    )
+    return Finding(name="container engine", ok=found is not None, meaning=meaning)
+
+
+def _postgres(settings: Settings) -> Finding:
+    try:
+        import psycopg
+    except ImportError:
+        return Finding(
+            name="postgresql driver",
+            ok=False,
+            meaning="not installed; needed only for ACTORIUM_DATABASE=postgresql://...",
+        )
+    used = "in use" if settings.database.startswith("postgres") else "not in use"
+    return Finding(name="postgresql driver", ok=True, meaning=f"psycopg {psycopg.__version__}, {used}")
+
+
+def _disk(settings: Settings) -> Finding:
+    place = settings.data
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    return Finding(
+        name="disk",
+        ok=free > DISK_FREE_GBYTES_MIN * GIGABYTE and os.access(place, os.W_OK),
+        meaning=f"{free / GIGABYTE:.0f} GB free at {settings.data}; builds and runs want {DISK_FREE_GBYTES_MIN} or more",
+    )
+
+
+def _port(settings: Settings) -> Finding:
+    if settings.port == 0:
+        return Finding(name="port", ok=True, meaning="any free one, remembered in the data folder")
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            meaning = (
+                f"{settings.host}:{settings.port}: {error.strerror}; a running server, or choose another ACTORIUM_PORT"
+            )
+            return Finding(name="port", ok=False, meaning=meaning)
+    return Finding(name="port", ok=True, meaning=f"{settings.host}:{settings.port} is free")
+
+
+def report(settings: Settings, findings: Sequence[Finding], console: Console | None = None) -> None:
+    """Print the findings and the settings in force."""
+    console = console or Console()
+    table = Table(title="This machine", title_justify="left", show_header=False, box=None, pad_edge=False)
+    for one in findings:
+        mark = Text("yes", "green") if one.ok else Text("no", "red" if one.required else "yellow")
+        table.add_row(mark, one.name, one.meaning)
+    console.print(table)
+    console.print()
+    shown = Table(title="Settings", title_justify="left", show_header=False, box=None, pad_edge=False)
+    for setting in fields(Settings):
+        name = environment_name(setting.name)
+        value = str(getattr(settings, setting.name))
+        is_secret = setting.name == "token" or "@" in value
+        source = "set" if os.environ.get(name) else "default"
+        shown.add_row(name, "(hidden)" if value and is_secret else value, source)
+    console.print(shown)
