@@ -91,7 +91,7 @@ def _disk(settings: Settings) -> Finding:
     return Finding(
         name="disk",
         ok=free > DISK_FREE_GBYTES_MIN * GIGABYTE and os.access(place, os.W_OK),
-        meaning=f"{free / GIGABYTE:.0f} GB free at {settings.data}; builds and runs want {DISK_FREE_GBYTES_MIN} or more",
+        meaning=f"{free / GIGABYTE:.0f} GB free at {settings.data}; builds and runs want {DISK_FREE_GBYTES_MIN}",
     )
 
 

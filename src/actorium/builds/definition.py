@@ -160,7 +160,7 @@ def _reference(value: Any, files: Files, field: str) -> dict[str, Any] | None:
 
 def _object(files: Files, path: str, shown: str) -> dict[str, Any]:
     content = files[path]
-    if path != FILE and len(content) > INPUT_SCHEMA_BYTES_MAX:
+    if len(content) > INPUT_SCHEMA_BYTES_MAX:
         raise BuildFailed(f"{shown}: it is larger than {INPUT_SCHEMA_BYTES_MAX} bytes.")
     try:
         value = lenient_json.parse(content)

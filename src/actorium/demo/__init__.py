@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -25,13 +26,16 @@ def main() -> int:
     except DemoFailed as failure:
         screen.fail(failure)
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         screen.say("Interrupted; the server was stopped.")
         return INTERRUPTED
     return 0
 
 
 async def _tell(screen: Screen, clock: SystemClock) -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     folder = fresh_folder(Path.cwd() / ".actorium")
     screen.begin("Starting a server of its own", f"{Path(sys.executable).name} -m actorium serve, data in {folder}")
     async with serving(folder, clock=clock) as server:

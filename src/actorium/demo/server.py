@@ -20,6 +20,7 @@ from actorium.kernel.clock import Clock
 from actorium.kernel.limits import DEMO_LOG_LINES, DEMO_START_SECS, DEMO_STOP_SECS, DEMO_WATCH_SECS
 
 DOCTOR = "Run 'actorium doctor' (in a source checkout: .venv/bin/actorium doctor); it says what this machine lacks."
+LOG_SAYS = f"Its log says why. {DOCTOR}"
 _OWN_PLACES = ("DATA", "HOST", "PORT", "PUBLIC_URL", "USERNAME", "TOKEN", "DATABASE", "BLOBS", "LOG_FORMAT")
 
 
@@ -73,7 +74,7 @@ async def _ready(process: Process, folder: Path, *, clock: Clock) -> DemoServer:
     address, token = folder / "address", folder / "token"
     while not address.exists():
         if process.returncode is not None:
-            raise DemoFailed(f"The server ended at its start with exit code {process.returncode}.", DOCTOR)
+            raise DemoFailed(f"The server ended at its start with exit code {process.returncode}.", LOG_SAYS)
         if clock.monotonic() > deadline:
             raise DemoFailed(f"The server was not ready after {DEMO_START_SECS} seconds.", DOCTOR)
         await clock.sleep(DEMO_WATCH_SECS)

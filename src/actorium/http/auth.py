@@ -21,15 +21,25 @@ def token_of(headers: Mapping[bytes, bytes], query: Mapping[str, str]) -> str:
     return query.get("token", "")
 
 
-async def identify(token: str, *, auth: Auth, authenticate: Authenticate) -> Principal:
-    """The caller. Raises TokenNotProvided, or Unauthenticated for an unknown token even where none is needed."""
+def without_token(token: str, auth: Auth) -> Principal | None:
+    """The caller where no token tells it; None where the holder of the token is to be asked for.
+
+    Raises TokenNotProvided, and Unauthenticated for what cannot be a token.
+    """
     if auth is Auth.NONE:
         return ANONYMOUS
     if not token:
         if auth is Auth.OPTIONAL:
             return ANONYMOUS
         raise TokenNotProvided
-    principal = await authenticate(token) if len(token) <= TOKEN_CHARS_MAX else None
+    if len(token) > TOKEN_CHARS_MAX:
+        raise Unauthenticated
+    return None
+
+
+async def identify(token: str, *, auth: Auth, authenticate: Authenticate) -> Principal:
+    """The caller. Raises TokenNotProvided, or Unauthenticated for an unknown token even where none is needed."""
+    principal = without_token(token, auth) or await authenticate(token)
     if principal is None:
         raise Unauthenticated
     return principal

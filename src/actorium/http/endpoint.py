@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 from starlette.requests import Request
 
-from actorium.http.auth import Authenticate, identify, token_of
+from actorium.http.auth import Authenticate, token_of, without_token
 from actorium.http.body import body_reader, read_body
 from actorium.http.exchange import Exchange
 from actorium.http.query import query_reader
@@ -63,7 +63,9 @@ class Endpoint:
         gate, headers, address = self._gate, exchange.headers, exchange.address
         try:
             token = token_of(headers, query)
-            principal = await identify(token, auth=self.auth, authenticate=gate.authenticate)
+            principal = without_token(token, self.auth) or await gate.authenticate(token)
+            if principal is None:
+                raise Unauthenticated
         except Unauthenticated:
             gate.limiter.check_stranger(address)
             raise
