@@ -39,7 +39,7 @@ STATIC = (
 )
 QUICK = "not services and not process and not clients and not long"
 LEFT_OUT = {
-    "check": "tests marked services, process, clients and long: they start servers and sandboxes; 'make test' runs them",
+    "check": "tests marked services, process, clients and long, which start servers; 'make test' runs them",
     "test": "tests marked long: they take minutes; 'make test-all' runs them",
     "test-all": "nothing",
 }

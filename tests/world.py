@@ -160,10 +160,15 @@ def content(answer: Answer, *, status: int) -> Any:
     return answer.json["error" if status >= 400 else "data"]
 
 
+async def open_database() -> Engine:
+    """What a world stands on; a test of another database puts its own in place of this function."""
+    return Inline()
+
+
 @asynccontextmanager
-async def open_world(database: Engine | None = None) -> AsyncIterator[World]:
+async def open_world() -> AsyncIterator[World]:
     """A world with its two users and their tokens."""
-    database = database or Inline()
+    database = await open_database()
     world = World(database)
     await migrate(database, world.clock.now())
     world.background.start("listen", world.waiters.run(changes.CHANNEL))

@@ -488,6 +488,8 @@ async def test_an_image_stays_while_a_run_needs_it() -> None:
         await world.alice.delete(f"/v2/actors/{actor['id']}")
         await world.loop.tick()
         assert world.builder.removed == []
+        found = await world.database.read(lambda tx: world.builds.find_in(tx, build["id"], even_removed=True))
+        assert found is not None
         world.builds_in_use.clear()
         await world.loop.tick()
         assert len(world.builder.removed) == 1

@@ -191,9 +191,9 @@ class Builds:
         """
         return resolution.for_run(tx, actor, wanted)
 
-    def find_in(self, tx: Tx, build_id: str) -> BuildRow | None:
-        """A build by id, whoever asks; None when it was deleted."""
-        return store.find(tx, build_id)
+    def find_in(self, tx: Tx, build_id: str, *, even_removed: bool = False) -> BuildRow | None:
+        """A build by id, whoever asks. ``even_removed``: also a deleted one that a live run still needs."""
+        return store.find(tx, build_id, even_removed=even_removed)
 
     def definition_in(self, tx: Tx, build_id: str) -> dict[str, Any] | None:
         """The Actor's definition with its references resolved; None until the build has read it."""

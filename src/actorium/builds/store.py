@@ -90,8 +90,9 @@ def save(tx: Tx, row: BuildRow, *, definition: str | None = None) -> BuildRow:
     return replace(row, revision=row.revision + 1)
 
 
-def find(tx: Tx, build_id: str) -> BuildRow | None:
-    row = tx.one(f"SELECT {_COLUMNS} FROM builds WHERE id = :id AND {_THERE}", id=build_id)
+def find(tx: Tx, build_id: str, *, even_removed: bool = False) -> BuildRow | None:
+    there = "" if even_removed else f" AND {_THERE}"
+    row = tx.one(f"SELECT {_COLUMNS} FROM builds WHERE id = :id{there}", id=build_id)
     return None if row is None else _build(row)
 
 

@@ -155,6 +155,7 @@ WEBSOCKET_BYTES_MAX = 1_048_576  # one message from a client
 # Containers
 FORWARDER_HOLD_SECS = 60  # how long an API call of a run waits for a server that is down
 FORWARDER_CONNECTIONS_MAX = 1024  # connections of one run's forwarder; more wait in the kernel's queue
+HINTS_MAX = 10_000  # hints that wait for a watcher; more are dropped, a survey finds what they said
 LOG_READ_BYTES_MAX = 1_048_576  # how much of a container's log one read returns
 
 # Demo

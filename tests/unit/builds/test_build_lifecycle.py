@@ -33,7 +33,7 @@ def life_in(status: BuildStatus, *, attempt: int = 1) -> Life:
     return Life(status=status, attempt=attempt, attempt_started_at=NOW, finished_at=finished)
 
 
-@pytest.mark.parametrize(("status", "event"), product(BuildStatus, Event))
+@pytest.mark.parametrize(("status", "event"), [*product(BuildStatus, Event)])
 def test_every_cell(status: BuildStatus, event: Event) -> None:
     life, later = life_in(status), NOW.plus(secs=5)
     if (status, event) not in NEXT:
@@ -64,7 +64,7 @@ def test_every_status_is_reached_and_every_way_ends() -> None:
         assert any(before is status for before, _ in NEXT)
 
 
-@pytest.mark.parametrize(("status", "holder"), product(BuildStatus, Holder))
+@pytest.mark.parametrize(("status", "holder"), [*product(BuildStatus, Holder)])
 def test_what_is_decided_can_happen(status: BuildStatus, holder: Holder) -> None:
     for attempt, after in product((1, BUILD_ATTEMPTS_MAX), (0, BUILD_TIMEOUT_SECS)):
         life = life_in(status, attempt=attempt)

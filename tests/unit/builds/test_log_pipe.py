@@ -74,12 +74,8 @@ async def test_the_rest_is_written_when_the_pipe_is_closed_before_it_ran() -> No
 
 
 async def test_secrets_are_masked() -> None:
-    taken = await taken_of(
-        b"the key is hunter22, twice: hunter22",
-        b"line two of it",
-        b"abc",
-        secrets=("hunter22", "first\nline two", "abc"),
-    )
+    secrets = ("hunter22", "first\nline two", "abc")
+    taken = await taken_of(b"the key is hunter22, twice: hunter22", b"line two of it", b"abc", secrets=secrets)
     assert taken.lines == [b"the key is **********, twice: **********", b"********** of it", b"abc"]
 
 

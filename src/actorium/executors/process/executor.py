@@ -22,7 +22,7 @@ from actorium.executors.process.spawning import Spawner
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import BackendUnavailable
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import LOG_READ_BYTES_MAX, TOMBSTONE_SECS
+from actorium.kernel.limits import HINTS_MAX, LOG_READ_BYTES_MAX, TOMBSTONE_SECS
 
 _START_SECS_MAX = 60.0
 _KILL_SECS_MAX = 10.0  # after that the shim itself is killed, and the kernel ends what it kept
@@ -262,7 +262,8 @@ class ProcessExecutor:
                 kind, _, name = hints.recv(1024).decode("utf-8", "replace").partition(" ")
                 if kind in (Hint.STATE, Hint.LOG):
                     for queue in self._watchers:
-                        queue.put_nowait((name, Hint(kind)))
+                        if queue.qsize() < HINTS_MAX:
+                            queue.put_nowait((name, Hint(kind)))
 
     async def retire(self) -> None:
         """End the spawner of this folder too, as after the last use of it; containers go on."""

@@ -57,6 +57,7 @@ def become_init(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
     except OSError as error:
         doors.channel.send(FAILED + str(error).encode()[:4000])
         os._exit(1)
+    linux.drop_bounding_set()
     begun = clock.monotonic()
     main = os.fork()
     if main == 0:
@@ -216,8 +217,6 @@ def _enter(plan: Plan, stage: view.Stage, doors: Doors) -> None:
     os.dup2(doors.output, 2)
     linux.no_new_privileges()
     if stage.privileged:
-        # Bounding set first, while it may still be changed; ids last, because they end what root may do.
-        linux.keep_capabilities(1 << 6 | 1 << 7)
         os.setgroups([])
         os.setresgid(plan.uid, plan.uid, plan.uid)
         os.setresuid(plan.uid, plan.uid, plan.uid)

@@ -137,12 +137,16 @@ def no_new_privileges() -> None:
     _checked(_prctl(_PR_SET_NO_NEW_PRIVS, 1), "prctl")
 
 
-def keep_capabilities(kept: int) -> None:
-    """Give up every capability but those in the bit set, now and for every program started later."""
-    _prctl(_PR_CAP_AMBIENT, 4)
+def drop_bounding_set() -> None:
+    """No program started from here on can have any capability, whatever its file says."""
     for capability in range(_CAPABILITIES):
         if _prctl(_PR_CAPBSET_DROP, capability) != 0:
             break  # past the last one this kernel knows
+
+
+def keep_capabilities(kept: int) -> None:
+    """Give up every capability but those in the bit set."""
+    _prctl(_PR_CAP_AMBIENT, 4)
     header = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
     low, high = kept & 0xFFFF_FFFF, kept >> 32
     _syscall("capset", header, struct.pack("=6I", low, low, 0, high, high, 0))

@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 from actorium.executors.process.keeper import clock, network
 from actorium.executors.process.keeper.cgroups import Group, Usage
 
-_FORMAT = "=qq ddd ddd qq qq"
+_FORMAT = "=qq ddd ddd qq qq"  # shims of older versions go on writing it: a change needs a second file
 _SIZE = struct.calcsize(_FORMAT)
 _ABSENT = -1
 CPU_WINDOW_SECS_MIN = 0.1  # a peak over less is noise of the scheduler's ticks

@@ -158,8 +158,21 @@ def slirp() -> str | None:
 
 
 def start_slirp(program: str, pid: int) -> subprocess.Popen[bytes]:
-    """Connect the network namespace of a process through slirp4netns, which ends with its standard input's owner."""
-    command = [program, "--configure", "--disable-host-loopback", "--mtu=65520", str(pid), "tap0"]
-    return subprocess.Popen(  # noqa: S603
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    """Connect the network namespace of a process through slirp4netns. It ends with this process. Raises OSError."""
+    ready, told = os.pipe()
+    until, _kept = os.pipe()  # its other end closes when this process ends
+    command = [program, "--configure", "--disable-host-loopback", "--mtu=65520", f"--ready-fd={told}"]
+    started = subprocess.Popen(  # noqa: S603
+        [*command, f"--exit-fd={until}", str(pid), "tap0"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=(told, until),
     )
+    os.close(told)
+    os.close(until)
+    answer = os.read(ready, 1)
+    os.close(ready)
+    if not answer:
+        raise OSError(errno.ENETUNREACH, "slirp4netns ended before it was ready")
+    return started

@@ -69,7 +69,8 @@ class Hints:
 class Shim:
     """From a plan to an exit file."""
 
-    def __init__(self, state: Path, told: plan.Plan) -> None:
+    def __init__(self, state: Path, told: plan.Plan, woken: int) -> None:
+        """``woken`` has a byte for each signal that came."""
         self._plan = told
         self._folder = state / plan.CONTAINERS / told.name
         self._reactor = Reactor()
@@ -85,10 +86,10 @@ class Shim:
         self._signal: int | None = None
         self._ending = False
         self._disk_full = False
+        self._reactor.watch(woken, READ, lambda _: self._signalled(os.read(woken, 64)))
 
     def run(self, reply: socket.socket | None) -> None:
         """The container's whole life."""
-        self._take_signals()
         with contextlib.suppress(OSError):
             fcntl.fcntl(self._output, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         try:
@@ -107,14 +108,6 @@ class Shim:
         answer(reply, STARTED)
 
     # While it runs
-
-    def _take_signals(self) -> None:
-        woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        for number in (STOP, KILL):
-            signal.signal(number, lambda *_: None)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        self._reactor.watch(woken, READ, lambda _: self._signalled(os.read(woken, 64)))
 
     def _attend(self) -> None:
         for note in self._sandbox.notes:
@@ -290,6 +283,7 @@ def keep(state: Path, name: str, reply: socket.socket | None) -> None:
     """Take a container on, unless another shim has or had it."""
     linux.set_name(f"shim {name}")
     folder = state / plan.CONTAINERS / name
+    woken = _take_signals()  # before the lock, which is what makes others send them
     try:
         held = lock.take(folder / plan.LOCK)
         if held is None or (folder / plan.STATE).exists():
@@ -299,7 +293,16 @@ def keep(state: Path, name: str, reply: socket.socket | None) -> None:
     except FileNotFoundError:
         answer(reply, FOUND)  # removed meanwhile
         return
-    Shim(state, told).run(reply)
+    Shim(state, told, woken).run(reply)
+
+
+def _take_signals() -> int:
+    woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    for number in (STOP, KILL):
+        signal.signal(number, lambda *_: None)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    return woken
 
 
 def answer(reply: socket.socket | None, word: bytes) -> None:

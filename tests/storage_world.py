@@ -1,0 +1,84 @@
+"""The storages on a database in memory behind the real edge: for API tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from actorium.blobs.memory import MemoryBlobs
+from actorium.database.inline import Inline
+from actorium.database.migrate import migrate
+from actorium.datasets import api as datasets_api
+from actorium.datasets.service import Datasets
+from actorium.http.app import HttpApp, HttpLimits
+from actorium.kernel.ids import SeededIds
+from actorium.key_value_stores import api as key_value_stores_api
+from actorium.key_value_stores.service import KeyValueStores
+from actorium.request_queues import api as request_queues_api
+from actorium.request_queues.service import RequestQueues
+from actorium.storages.accesses import Accesses
+from actorium.storages.service import Surroundings
+from actorium.testing.clock import ManualClock
+from actorium.testing.conformance.stores import CountingMeter
+from actorium.users.service import Users
+from world import Client
+
+PUBLIC_URL = "http://localhost:8010"
+
+
+class StorageWorld:
+    """A small server. ``alice`` and ``bob`` are clients of two users, ``nobody`` has no token."""
+
+    def __init__(self, database: Inline) -> None:
+        self.clock = ManualClock()
+        self.ids = SeededIds()
+        self.blobs = MemoryBlobs()
+        self.users = Users(database, ids=self.ids, clock=self.clock)
+        around = Surroundings(
+            database=database,
+            clock=self.clock,
+            ids=self.ids,
+            accesses=Accesses(database),
+            find_user=self.users.find_id_in,
+            public_base_url=lambda: PUBLIC_URL,
+        )
+        meter = CountingMeter()
+        self.app = HttpApp(
+            [
+                *datasets_api.routes(Datasets(around, blobs=self.blobs, meter=meter)),
+                *key_value_stores_api.routes(KeyValueStores(around, blobs=self.blobs, meter=meter)),
+                *request_queues_api.routes(RequestQueues(around, meter=meter)),
+            ],
+            authenticate=self.users.authenticate,
+            clock=self.clock,
+            ids=self.ids,
+            limits=HttpLimits(rate_scale=0),
+        )
+        self.nobody = Client(self.app)
+        self.alice = self.nobody
+        self.bob = self.nobody
+
+    async def client_of(self, username: str) -> Client:
+        """A new user's client."""
+        _, token = await self.users.create(username)
+        return Client(self.app, token=token)
+
+
+@asynccontextmanager
+async def open_storages() -> AsyncIterator[StorageWorld]:
+    """A world with its two users and their tokens."""
+    database = await Inline.open()
+    world = StorageWorld(database)
+    await migrate(database, world.clock.now())
+    world.alice = await world.client_of("alice")
+    world.bob = await world.client_of("bob")
+    try:
+        yield world
+    finally:
+        await database.close()
+
+
+def path_of(url: str) -> str:
+    """What follows the server's address in one of its links."""
+    assert url.startswith(f"{PUBLIC_URL}/v2/")
+    return url.removeprefix(PUBLIC_URL)
