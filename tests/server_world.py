@@ -123,6 +123,15 @@ class ServerWorld:
         shown: dict[str, Any] = await self.alice.get(f"/v2/actor-runs/{run_id}")
         return shown
 
+    async def until(self, run_id: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait until something holds of a run object; the run object."""
+        with self.features.waiters.watch((CHANNEL, run_id)) as bell:
+            async with asyncio.timeout(WAIT_SECS):
+                while not holds(run := await self.alice.get(f"/v2/actor-runs/{run_id}")):
+                    await bell.ring(WAIT_SECS)
+        shown: dict[str, Any] = run
+        return shown
+
     async def finished(self, run_id: str, code: int | None = 0, *, attempt: int = 1) -> dict[str, Any]:
         """End a run's process; the run object once that is recorded."""
         self.executor.exit(container_name(run_id, attempt), code)

@@ -1,4 +1,4 @@
-"""Builds over the API, from their start to the cleaning up behind them, with a builder that does as it is told."""
+"""Builds over the API, with a builder that does as it is told."""
 
 from __future__ import annotations
 
@@ -9,47 +9,13 @@ import pytest
 from apify_client._models import Build, BuildListItem
 from dirty_equals import IsPartialDict
 
-from actorium.builds import changes
 from actorium.builds.errors import BuildNotFound, InvalidBuild, UnknownBuildTag
-from actorium.kernel.limits import BUILD_ATTEMPTS_MAX, BUILD_LEASE_SECS, BUILD_TIMEOUT_SECS
+from actorium.kernel.limits import BUILD_TIMEOUT_SECS
 from actorium.kernel.principal import Principal
-from world import World, open_world, version
+from building import BUILDS, FILES, built, log_of, make
+from world import open_world, version
 
 pytestmark = pytest.mark.anyio
-
-BUILDS = "/v2/actors/~my-actor/builds"
-ACTOR_JSON = """{
-  // the one that people write
-  "actorSpecification": 1, "name": "my-actor", "version": "0.1", "input": "./input.json", "readme": "../README.md",
-  "minMemoryMbytes": 256,
-}"""
-FILES = (
-    (".actor/actor.json", ACTOR_JSON),
-    (".actor/input.json", '{"title": "Input", "type": "object", "schemaVersion": 1, "properties": {}}'),
-    ("README.md", "# Mine"),
-    ("Dockerfile", "FROM apify/actor-python:3.13"),
-)
-
-
-async def make(world: World, **more: Any) -> dict[str, Any]:
-    """Alice's Actor with one version."""
-    made: dict[str, Any] = await world.alice.post(
-        "/v2/actors", {"name": "my-actor", "versions": [version(*FILES, **more)]}
-    )
-    return made
-
-
-async def built(world: World, query: str = "version=0.1") -> dict[str, Any]:
-    build = await world.alice.post(f"{BUILDS}?{query}")
-    await world.ended(build["id"])
-    done: dict[str, Any] = await world.alice.get(f"/v2/actor-builds/{build['id']}")
-    return done
-
-
-async def log_of(world: World, build_id: str) -> list[str]:
-    answer = await world.alice.request("GET", f"/v2/logs/{build_id}")
-    assert answer.status == 200
-    return [line[25:] for line in answer.body.decode().splitlines()]
 
 
 async def test_a_build_from_start_to_finish() -> None:
@@ -267,140 +233,6 @@ async def test_waiting_is_held_until_the_build_has_finished() -> None:
         assert (await world.alice.get(f"/v2/actor-builds/{late['id']}?waitForFinish=-5"))["status"] == "READY"
 
 
-async def test_aborting_a_build_that_waits() -> None:
-    async with open_world() as world:
-        await make(world)
-        build = await world.alice.post(f"{BUILDS}?version=0.1")
-        done = await world.alice.post(f"/v2/actor-builds/{build['id']}/abort", status=200)
-        assert done["status"] == "ABORTED"
-        assert done["finishedAt"] is not None
-        assert await world.alice.post(f"/v2/actor-builds/{build['id']}/abort", status=200) == done
-        await world.loop.tick()
-        assert world.builder.specs == []
-        assert await world.events() == ["ACTOR.BUILD.ABORTED", "ACTOR.BUILD.CREATED"]
-
-
-async def test_aborting_a_build_that_runs() -> None:
-    async with open_world() as world:
-        actor = await make(world)
-        world.builder.hang()
-        build = await world.alice.post(f"{BUILDS}?version=0.1")
-        await world.loop.tick()
-        await world.builder.begun()
-        nested = f"/v2/acts/{actor['id']}/builds/{build['id']}/abort"
-        assert (await world.alice.post(nested, status=200))["status"] == "ABORTING"
-        assert await world.ended(build["id"]) == "ABORTED"
-        assert world.builder.cancelled == [f"{build['id']}-1"]
-        assert (await log_of(world, build["id"]))[-1] == "ACTOR: Build was aborted."
-        assert (await world.bob.post(f"/v2/actor-builds/{build['id']}/abort", status=404))["type"] == "record-not-found"
-
-
-async def test_a_build_that_takes_too_long() -> None:
-    async with open_world() as world:
-        await make(world)
-        world.builder.hang()
-        build = await world.alice.post(f"{BUILDS}?version=0.1")
-        await world.loop.tick()
-        await world.builder.begun()
-        await world.clock.advance(BUILD_TIMEOUT_SECS - 1)
-        await world.loop.tick()
-        assert (await world.alice.get(f"/v2/actor-builds/{build['id']}"))["status"] == "RUNNING"
-        await world.clock.advance(1)
-        assert await world.ended(build["id"]) == "TIMED-OUT"
-        assert "timed out" in (await log_of(world, build["id"]))[-1]
-        assert await world.events() == ["ACTOR.BUILD.CREATED", "ACTOR.BUILD.TIMED_OUT"]
-
-
-async def test_a_builder_that_ends_it_in_time_itself() -> None:
-    async with open_world() as world:
-        await make(world)
-        world.builder.hang()
-        build = await world.alice.post(f"{BUILDS}?version=0.1")
-        await world.loop.tick()
-        await world.builder.begun()
-        await world.clock.advance(BUILD_TIMEOUT_SECS)
-        world.builder.fails = "It took too long."
-        world.builder.go()
-        async with asyncio.timeout(10):
-            with world.waiters.watch((changes.CHANNEL, build["id"])) as bell:
-                await bell.ring(10)
-        assert (await world.alice.get(f"/v2/actor-builds/{build['id']}"))["status"] == "TIMED-OUT"
-
-
-async def test_a_build_is_taken_over_when_its_server_is_gone() -> None:
-    async with open_world() as world:
-        await make(world)
-        world.builder.hang()
-        build = await world.alice.post(f"{BUILDS}?version=0.1")
-        dead = world.another_loop()
-        await dead.tick()
-        await world.builder.begun()
-        await world.loop.tick()
-        assert len(world.builder.specs) == 1
-        await world.clock.advance(BUILD_LEASE_SECS + 1)
-        world.builder.go()
-        assert await world.ended(build["id"]) == "SUCCEEDED"
-        assert [spec.name for spec in world.builder.specs] == [f"{build['id']}-1", f"{build['id']}-2"]
-        assert (await world.events()).count("ACTOR.BUILD.SUCCEEDED") == 1
-        assert "attempt 2" in "\n".join(await log_of(world, build["id"]))
-
-
-async def test_a_claim_is_renewed_while_the_build_goes_on() -> None:
-    async with open_world() as world:
-        await make(world)
-        world.builder.hang()
-        build = await world.alice.post(f"{BUILDS}?version=0.1")
-        await world.loop.tick()
-        await world.builder.begun()
-        other = world.another_loop()
-        for _ in range(5):
-            await world.clock.advance(BUILD_LEASE_SECS / 2)
-            await world.loop.tick()
-            await other.tick()
-        assert len(world.builder.specs) == 1
-        await other.close()
-        world.builder.go()
-        assert await world.ended(build["id"]) == "SUCCEEDED"
-
-
-async def test_a_stopping_server_leaves_its_builds_to_the_next() -> None:
-    async with open_world() as world:
-        await make(world)
-        world.builder.hang()
-        build = await world.alice.post(f"{BUILDS}?version=0.1")
-        stopping = world.another_loop()
-        await stopping.tick()
-        await world.builder.begun()
-        await stopping.close()
-        assert world.builder.cancelled == [f"{build['id']}-1"]
-        assert (await world.alice.get(f"/v2/actor-builds/{build['id']}"))["status"] == "RUNNING"
-        world.builder.go()
-        assert await world.ended(build["id"]) == "SUCCEEDED"
-
-
-async def test_a_build_that_breaks_its_builder_again_and_again_fails() -> None:
-    async with open_world() as world:
-        await make(world)
-        world.builder.error = RuntimeError("a bug")
-        build = await built(world)
-        assert build["status"] == "FAILED"
-        assert len(world.builder.specs) == BUILD_ATTEMPTS_MAX
-        assert "The server's own log says why" in (await log_of(world, build["id"]))[-1]
-
-
-async def test_only_so_many_builds_at_a_time() -> None:
-    async with open_world() as world:
-        await make(world)
-        world.builder.hang()
-        builds = [await world.alice.post(f"{BUILDS}?version=0.1") for _ in range(3)]
-        await world.loop.tick()
-        statuses = [item["status"] for item in (await world.alice.get(BUILDS))["items"]]
-        assert sorted(statuses) == ["READY", "RUNNING", "RUNNING"]
-        world.builder.go()
-        for build in builds:
-            assert await world.ended(build["id"]) == "SUCCEEDED"
-
-
 async def test_lists() -> None:
     async with open_world() as world:
         await make(world)
@@ -454,61 +286,6 @@ async def test_a_build_under_its_actor_and_under_another() -> None:
             assert (await world.alice.get(path, status=404))["type"] == "record-not-found"
         nested = f"/v2/actors/~other/builds/{build['id']}/abort"
         assert (await world.alice.post(nested, status=404))["type"] == "record-not-found"
-
-
-async def test_deleting() -> None:
-    async with open_world() as world:
-        await make(world)
-        first, second = await built(world), await built(world)
-        third = await world.alice.post(f"{BUILDS}?version=0.1")
-        error = await world.alice.delete(f"/v2/actor-builds/{second['id']}", status=400)
-        assert error["type"] == "deleting-default-build"
-        error = await world.alice.delete(f"/v2/actor-builds/{third['id']}", status=400)
-        assert error["type"] == "deleting-unfinished-build"
-        await world.bob.delete(f"/v2/actor-builds/{first['id']}", status=404)
-        await world.alice.put("/v2/actors/~my-actor", {"taggedBuilds": {"old": {"buildId": first["id"]}}})
-        await world.alice.delete(f"/v2/actor-builds/{first['id']}")
-        await world.alice.get(f"/v2/actor-builds/{first['id']}", status=404)
-        await world.alice.delete(f"/v2/actor-builds/{first['id']}", status=404)
-        assert list((await world.alice.get("/v2/actors/~my-actor"))["taggedBuilds"]) == ["latest"]
-        await world.ended(third["id"])
-        await world.loop.tick()
-        assert world.builder.removed == []  # the other builds have the same image
-        rows = await world.database.read(lambda tx: tx.all("SELECT id FROM builds"))
-        assert {row["id"] for row in rows} == {second["id"], third["id"]}
-        logs = await world.database.read(lambda tx: tx.all("SELECT subject_id FROM logs"))
-        assert first["id"] not in {row["subject_id"] for row in logs}
-
-
-async def test_an_image_stays_while_a_run_needs_it() -> None:
-    async with open_world() as world:
-        actor = await make(world)
-        build = await built(world)
-        world.builds_in_use.add(build["id"])
-        await world.alice.delete(f"/v2/actors/{actor['id']}")
-        await world.loop.tick()
-        assert world.builder.removed == []
-        found = await world.database.read(lambda tx: world.builds.find_in(tx, build["id"], even_removed=True))
-        assert found is not None
-        world.builds_in_use.clear()
-        await world.loop.tick()
-        assert len(world.builder.removed) == 1
-        assert await world.database.read(lambda tx: tx.all("SELECT id FROM builds")) == []
-
-
-async def test_deleting_an_actor_ends_its_builds() -> None:
-    async with open_world() as world:
-        actor = await make(world)
-        world.builder.hang()
-        build = await world.alice.post(f"{BUILDS}?version=0.1")
-        await world.loop.tick()
-        await world.builder.begun()
-        await world.alice.delete(f"/v2/actors/{actor['id']}")
-        await world.loop.tick()
-        async with asyncio.timeout(10):
-            while await world.database.read(lambda tx: tx.all("SELECT id FROM builds")):
-                await world.loop.tick()
-        assert world.builder.cancelled == [f"{build['id']}-1"]
 
 
 async def test_which_build_a_run_gets() -> None:

@@ -24,7 +24,15 @@ def test_every_error_type_is_one_of_the_api_or_marked_as_ours() -> None:
     from actorium.kernel.errors import ActoriumError
 
     known = set(json.loads((ROOT / "tests" / "contract" / "error_types.json").read_text()))
-    ours = {"internal-server-error", "build-failed", "service-unavailable", "bad-request", "limit-reached", "timeout", "conflict"}
+    ours = {
+        "internal-server-error",
+        "build-failed",
+        "service-unavailable",
+        "bad-request",
+        "limit-reached",
+        "timeout",
+        "conflict",
+    }
     wrong = {one.__name__: one.type for one in every(ActoriumError) if one.type not in known | ours}
     assert not wrong, f"not among the API's types: {wrong}"
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from actorium.actors.model import EnvVar, Version, WriteVersion
 from actorium.actors.versions import Versions
-from actorium.http.route import Call, Reply, Route
+from actorium.http.route import Call, Handler, Reply, Route
 from actorium.kernel.structs import Wire
 
 TAG = "Actors/Actor versions"
@@ -86,19 +86,6 @@ def routes(versions: Versions) -> tuple[Route, ...]:
 
 
 def _version_routes(api: VersionsApi) -> tuple[Route, ...]:
-    updates = [
-        Route(
-            method=method,
-            path=VERSION,
-            handler=api.update,
-            operation_id=f"actor_version_{method.lower()}",
-            tag=TAG,
-            summary="Change what is given of a version",
-            body=WriteVersion,
-            returns=Version,
-        )
-        for method in ("PUT", "POST")
-    ]
     return (
         Route(
             method="GET",
@@ -129,7 +116,7 @@ def _version_routes(api: VersionsApi) -> tuple[Route, ...]:
             summary="Get a version",
             returns=Version,
         ),
-        *updates,
+        *_updates(VERSION, api.update, name="actor_version", shape=WriteVersion, returns=Version),
         Route(
             method="DELETE",
             path=VERSION,
@@ -143,19 +130,6 @@ def _version_routes(api: VersionsApi) -> tuple[Route, ...]:
 
 
 def _env_var_routes(api: VersionsApi) -> tuple[Route, ...]:
-    updates = [
-        Route(
-            method=method,
-            path=ENV_VAR,
-            handler=api.update_env_var,
-            operation_id=f"actor_version_envVar_{method.lower()}",
-            tag=TAG,
-            summary="Change an environment variable",
-            body=EnvVar,
-            returns=EnvVar,
-        )
-        for method in ("PUT", "POST")
-    ]
     return (
         Route(
             method="GET",
@@ -186,7 +160,7 @@ def _env_var_routes(api: VersionsApi) -> tuple[Route, ...]:
             summary="Get an environment variable",
             returns=EnvVar,
         ),
-        *updates,
+        *_updates(ENV_VAR, api.update_env_var, name="actor_version_envVar", shape=EnvVar, returns=EnvVar),
         Route(
             method="DELETE",
             path=ENV_VAR,
@@ -196,4 +170,20 @@ def _env_var_routes(api: VersionsApi) -> tuple[Route, ...]:
             summary="Delete an environment variable",
             statuses=(204,),
         ),
+    )
+
+
+def _updates(path: str, handler: Handler, *, name: str, shape: type[Wire], returns: type[Wire]) -> tuple[Route, ...]:
+    return tuple(
+        Route(
+            method=method,
+            path=path,
+            handler=handler,
+            operation_id=f"{name}_{method.lower()}",
+            tag=TAG,
+            summary="Change what is given",
+            body=shape,
+            returns=returns,
+        )
+        for method in ("PUT", "POST")
     )

@@ -72,6 +72,8 @@ SWEEP_PERIOD_SECS = 10.0
 # Loops
 SUPERVISOR_PERIOD_SECS = 1.0  # how late a missed hint is noticed
 STATS_PERIOD_SECS = 1.0  # how often a run is measured
+ACT_RETRY_SECS = 1.0  # how long a container whose start or end failed waits for the next attempt
+LOG_LOOK_SECS = 5.0  # how late a line is taken in whose hint was lost
 TOMBSTONE_SECS = 600  # how long a removed container's name is kept: longer than any executor call
 
 # The process builder

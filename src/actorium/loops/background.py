@@ -37,6 +37,16 @@ class Background:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def outlived(name: str, work: Coroutine[Any, Any, None]) -> bool:
+    """Do a piece of work that will be tried again anyway; False when it failed, which is logged with its name."""
+    try:
+        await work
+    except Exception as error:  # one container's trouble is not another's, and not the loop's
+        log.error("task.failed", task=name, exc_info=error)
+        return False
+    return True
+
+
 async def first(*works: Coroutine[Any, Any, None]) -> None:
     """Run works beside each other until the first ends, then cancel the others. What that one raises is raised."""
     tasks = [asyncio.create_task(work) for work in works]

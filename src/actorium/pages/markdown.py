@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
+_COMMENT = re.compile(r"^<!--.*?-->$", re.MULTILINE | re.DOTALL)
+
 Relink = Callable[[str], str | None]
 """From the target of a link as it stands in the file to that of the page. None: the link leads nowhere here."""
 
@@ -36,7 +38,7 @@ class Listed:
 def render(text: str, *, relink: Relink) -> Rendered:
     """A document as HTML, safe to show whatever it holds."""
     parser = _parser()
-    tokens = parser.parse(text)
+    tokens = parser.parse(_COMMENT.sub("", text))
     title, used = "", set[str]()
     for heading, inline in _headings(tokens):
         words = _plain(inline)

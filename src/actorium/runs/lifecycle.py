@@ -202,10 +202,10 @@ class Decision:
     events: tuple[Event, ...] = ()
 
 
-def decide(life: Life, seen: Container | None, now: Instant, *, older_alive: bool) -> Decision:
+def decide(life: Life, seen: Container | None, now: Instant, *, older_there: bool) -> Decision:
     """What follows for a live run from what a survey saw of its attempt's container.
 
-    ``older_alive``: a container of an earlier attempt has not ended yet.
+    ``older_there``: a container of an earlier attempt has not been put away yet.
     """
     if seen is not None and seen.phase is Phase.EXITED:
         return Decision(Act.RECORD, _events_of_end(life, seen))
@@ -214,16 +214,18 @@ def decide(life: Life, seen: Container | None, now: Instant, *, older_alive: boo
     if seen is None and life.attempt_started_at is not None:
         return Decision(Act.RECORD, (Event.LOST,))
     if life.status in STOPPING:
-        return _decide_stopping(life, seen, now, older_alive=older_alive)
+        return _decide_stopping(life, seen, now, older_there=older_there)
     if seen is not None and seen.phase is Phase.RUNNING:
         unrecorded = life.attempt_started_at is None
         return Decision(Act.RECORD, (Event.STARTED,)) if unrecorded else Decision(Act.WAIT)
-    return Decision(Act.WAIT) if older_alive else Decision(Act.START)
+    return Decision(Act.WAIT) if older_there else Decision(Act.START)
 
 
-def _decide_stopping(life: Life, seen: Container | None, now: Instant, *, older_alive: bool) -> Decision:
-    if seen is None or seen.phase is Phase.CREATED:
-        return Decision(Act.WAIT) if older_alive else Decision(Act.RECORD, (Event.EXITED,))
+def _decide_stopping(life: Life, seen: Container | None, now: Instant, *, older_there: bool) -> Decision:
+    if seen is None:
+        return Decision(Act.WAIT) if older_there else Decision(Act.RECORD, (Event.EXITED,))
+    if seen.phase is Phase.CREATED:
+        return Decision(Act.KILL)
     if life.attempt_started_at is None:
         return Decision(Act.RECORD, (Event.STARTED,))
     assert life.kill_at is not None

@@ -48,9 +48,9 @@ class RunMeta(Wire, kw_only=True, frozen=True):
 
 
 class RunStats(Wire, kw_only=True, frozen=True):
-    """What was measured. A value that this host cannot measure is absent."""
+    """What was measured. A value that this host cannot measure is absent, and so is the length of no input."""
 
-    input_body_len: int | None = None
+    input_body_len: int | UnsetType = UNSET
     migration_count: int = 0
     reboot_count: int = 0
     restart_count: int = 0
@@ -182,7 +182,7 @@ class RunView(Wire, kw_only=True, frozen=True):
     storage_ids: StorageIds
     build_number: str
     container_url: str
-    is_container_server_ready: bool = False
+    is_container_server_ready: bool | None = False
     git_branch_name: str | None = None
     usage: RunUsage | None
     usage_total_usd: float | None

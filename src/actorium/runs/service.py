@@ -13,7 +13,7 @@ from actorium.builds.service import Builds
 from actorium.database import Database, Tx
 from actorium.events.waiters import Waiters
 from actorium.kernel.clock import Clock
-from actorium.kernel.errors import NotFound, StaleWrite
+from actorium.kernel.errors import Forbidden, NotFound, StaleWrite
 from actorium.kernel.ids import Ids
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import STATUS_MESSAGE_CHARS_MAX, WAIT_FOR_FINISH_SECS_MAX
@@ -222,10 +222,10 @@ class Runs:
         return run
 
     def owned_in(self, tx: Tx, principal: Principal, run_id: str) -> Run:
-        """A run that the caller may change. Raises RunNotFound."""
-        run = store.find(tx, run_id)
-        if run is None or run.owner_id != principal.user_id:
-            raise RunNotFound
+        """A run that the caller may change. Raises RunNotFound, and Forbidden for one that may only be seen."""
+        run = self.readable_in(tx, principal, run_id)
+        if run.owner_id != principal.user_id:
+            raise Forbidden
         return run
 
     async def _change(self, principal: Principal, run_id: str, change: Callable[[Run], Run]) -> RunView:

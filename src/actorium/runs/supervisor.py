@@ -8,8 +8,9 @@ is done may be repeated, because a tick after a crash decides the same again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 
@@ -18,13 +19,14 @@ from actorium.executors import Cause, Container, Executor, Phase, Spec
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import ActoriumError, BackendUnavailable, StaleWrite
 from actorium.kernel.ids import Ids
-from actorium.kernel.limits import STARTS_CONCURRENT_MAX
-from actorium.loops.background import Background
+from actorium.kernel.instant import Instant
+from actorium.kernel.limits import ACT_RETRY_SECS, LOG_LOOK_SECS, STARTS_CONCURRENT_MAX
+from actorium.loops.background import Background, outlived
 from actorium.runs import store
 from actorium.runs.changes import save
 from actorium.runs.facts import measure
 from actorium.runs.ingest import Ingest
-from actorium.runs.lifecycle import Act, Decision, Event, container_name, decide, run_of, step
+from actorium.runs.lifecycle import TERMINAL, Act, Decision, Event, RunStatus, container_name, decide, run_of, step
 from actorium.runs.measurements import of
 from actorium.runs.row import Run
 
@@ -55,16 +57,14 @@ class Supervisor:
         self._clock = clock
         self._ids = ids
         self._wake = wake
-        self._busy: dict[str, int] = {}
-        """Containers that something is being done about, with the memory that a start will take."""
-        self._starting = 0
-        self._known: dict[str, Run] = {}
-        """The live runs of the last tick: most have not changed since."""
+        self._busy: set[str] = set()
+        """Containers that something is being done about."""
+        self._starting: set[str] = set()
+        self._logs_due = 0.0
 
     async def tick(self) -> None:
         """One look at everything. Acts run beside each other; each wakes the loop when it is done."""
-        runs = await self._database.read(lambda tx: store.live(tx, self._known))
-        self._known = {run.id: run for run in runs}
+        runs = await self._database.read(store.live)
         survey = await self._executor.survey()
         now = self._clock.now()
         containers: dict[str, dict[int, Container]] = defaultdict(dict)
@@ -73,54 +73,74 @@ class Supervisor:
             containers[run_id][attempt] = container
         room = self._room(runs, survey)
         for run in runs:
-            mine = containers[run.id]
-            name = container_name(run.id, run.life.attempt)
-            older_alive = any(
-                attempt < run.life.attempt and container.phase is not Phase.EXITED
-                for attempt, container in mine.items()
-            ) or any(container_name(run.id, attempt) in self._busy for attempt in range(1, run.life.attempt))
-            seen = mine.pop(run.life.attempt, None)
-            if name in self._busy:
-                continue
-            decision = decide(run.life, seen, now, older_alive=older_alive)
-            if decision.act is Act.START and not room.take(run.options.memory_mbytes):
-                continue
-            if decision.act is not Act.WAIT or decision.events:
-                self._begin(name, run, seen, decision)
+            self._look(run, containers[run.id], now, room)
         for attempts in containers.values():
             for container in attempts.values():
                 self._reap(container)
+        self._take_logs(survey)
+
+    def _look(self, run: Run, mine: dict[int, Container], now: Instant, room: _Room) -> None:
+        """Begin what is to be done about one run. Its present container is taken out of ``mine``."""
+        name = container_name(run.id, run.life.attempt)
+        seen = mine.pop(run.life.attempt, None)
+        if name in self._busy:
+            return
+        decision = decide(run.life, seen, now, older_there=self._older_there(run, mine))
+        if decision.act is Act.START:
+            if not room.take(run):
+                return
+            self._starting.add(name)
+        if decision.act is not Act.WAIT or decision.events:
+            self._begin(decision.act, name, self._act(name, run, seen, decision))
+
+    def _older_there(self, run: Run, mine: Mapping[int, Container]) -> bool:
+        """Whether an earlier attempt's container is not wholly gone: it holds the web port, and its log comes first."""
+        earlier = range(1, run.life.attempt)
+        return any(attempt in mine or container_name(run.id, attempt) in self._busy for attempt in earlier)
 
     def _room(self, runs: list[Run], survey: Mapping[str, Container]) -> _Room:
-        """What is left of the capacity: live containers and starts under way take of it."""
-        memory = {container_name(run.id, run.life.attempt): run.options.memory_mbytes for run in runs}
-        alive = {name for name, container in survey.items() if container.phase is Phase.RUNNING}
-        taken = alive | {name for name, mbytes in self._busy.items() if mbytes}
+        """What is left of the capacity. A run keeps its place from its first start to its end, also between attempts."""
+        there = {run_of(name)[0] for name, container in survey.items() if container.phase is not Phase.EXITED}
+        there |= {run_of(name)[0] for name in self._starting}
+        held = there | {run.id for run in runs if run.status is not RunStatus.READY}
         return _Room(
-            memory_mbytes=self._capacity.memory_mbytes - sum(memory.get(name, 0) for name in taken),
-            containers=self._capacity.containers - len(taken),
-            starts=STARTS_CONCURRENT_MAX - self._starting,
-            is_empty=not taken,
+            memory_mbytes=self._capacity.memory_mbytes - sum(r.options.memory_mbytes for r in runs if r.id in held),
+            containers=self._capacity.containers - len(held),
+            starts=STARTS_CONCURRENT_MAX - len(self._starting),
+            held=held,
         )
 
-    def _begin(self, name: str, run: Run, seen: Container | None, decision: Decision) -> None:
-        starting = decision.act is Act.START
-        self._busy[name] = run.options.memory_mbytes if starting else 0
-        self._starting += starting
-        self._background.start(f"{decision.act} {name}", self._finish(name, run, seen, decision))
+    def _take_logs(self, survey: Mapping[str, Container]) -> None:
+        """Hints may be lost, and nobody heard those of the time when no server was there."""
+        if self._clock.monotonic() < self._logs_due:
+            return
+        self._logs_due = self._clock.monotonic() + LOG_LOOK_SECS
+        for name, container in survey.items():
+            if container.phase is Phase.RUNNING:
+                self._ingest.hint(name)
 
-    async def _finish(self, name: str, run: Run, seen: Container | None, decision: Decision) -> None:
+    def _begin(self, kind: str, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._busy.add(name)
+        self._background.start(f"{kind} {name}", self._finish(kind, name, work))
+
+    async def _finish(self, kind: str, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do one thing; what fails is tried again by a later tick, after a pause."""
         try:
-            await self._act(name, run, seen, decision)
-        except StaleWrite:
-            log.debug("run.changed_meanwhile", run_id=run.id)
-        except BackendUnavailable as error:
-            log.warning("run.backend_unavailable", run_id=run.id, act=decision.act, error=str(error))
-            await self._clock.sleep(1)
+            if not await outlived(f"{kind} {name}", self._attempt(kind, name, work)):
+                await self._clock.sleep(ACT_RETRY_SECS)
         finally:
-            del self._busy[name]
-            self._starting -= decision.act is Act.START
+            self._busy.discard(name)
+            self._starting.discard(name)
             self._wake()
+
+    async def _attempt(self, kind: str, name: str, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except StaleWrite:
+            log.debug("run.changed_meanwhile", container=name)
+        except BackendUnavailable as error:
+            log.warning("run.backend_unavailable", container=name, act=kind, error=str(error))
+            await self._clock.sleep(ACT_RETRY_SECS)
 
     async def _act(self, name: str, run: Run, seen: Container | None, decision: Decision) -> None:
         ended = seen is not None and seen.phase is Phase.EXITED
@@ -164,24 +184,18 @@ class Supervisor:
     def _reap(self, container: Container) -> None:
         """End and forget a container that no live row names: of an earlier attempt, or of a run that has ended."""
         if container.name not in self._busy:
-            self._busy[container.name] = 0
-            self._background.start(f"reap {container.name}", self._finish_reaping(container))
+            self._begin("reap", container.name, self._put_away(container))
 
-    async def _finish_reaping(self, container: Container) -> None:
+    async def _put_away(self, container: Container) -> None:
         name = container.name
-        try:
-            if container.phase is not Phase.EXITED:
-                await self._executor.kill(name)
-                container = (await self._executor.survey()).get(name, container)
-            await self._ingest.take(name)
-            await self._database.write(lambda tx: self._measure_old_in(tx, container))
-            await self._executor.remove(name)
-        except BackendUnavailable as error:
-            log.warning("container.not_reaped", container=name, error=str(error))
-            await self._clock.sleep(1)
-        finally:
-            del self._busy[name]
-            self._wake()
+        if await self._database.read(lambda tx: _is_named(store.find(tx, run_of(name)[0]), name)):
+            return  # another server has started it since this one read the rows
+        if container.phase is not Phase.EXITED:
+            await self._executor.kill(name)
+            container = (await self._executor.survey()).get(name, container)
+        await self._ingest.take(name)
+        await self._database.write(lambda tx: self._measure_old_in(tx, container))
+        await self._executor.remove(name)
 
     def _measure_old_in(self, tx: Tx, container: Container) -> None:
         run_id, attempt = run_of(container.name)
@@ -191,6 +205,11 @@ class Supervisor:
         measure(tx, run_id, attempt=attempt, latest=latest)
 
 
+def _is_named(run: Run | None, name: str) -> bool:
+    """Whether a container is that of a live run's present attempt."""
+    return run is not None and run.status not in TERMINAL and name == container_name(run.id, run.life.attempt)
+
+
 @dataclass(slots=True, kw_only=True)
 class _Room:
     """What may still be started in this tick."""
@@ -198,16 +217,21 @@ class _Room:
     memory_mbytes: int
     containers: int
     starts: int
-    is_empty: bool
+    held: set[str]
+    """Runs that have their place."""
 
-    def take(self, memory_mbytes: int) -> bool:
+    def take(self, run: Run) -> bool:
         """Take room for a container. One that is larger than the whole machine may run alone."""
-        fits = memory_mbytes <= self.memory_mbytes or self.is_empty
-        if not fits or self.containers < 1 or self.starts < 1:
+        if run.id not in self.held and not self._fits(run.options.memory_mbytes):
             self.starts = 0  # first come, first served: nobody overtakes the one that waits
+        if self.starts < 1:
             return False
-        self.memory_mbytes -= memory_mbytes
-        self.containers -= 1
         self.starts -= 1
-        self.is_empty = False
+        if run.id not in self.held:
+            self.memory_mbytes -= run.options.memory_mbytes
+            self.containers -= 1
+            self.held.add(run.id)
         return True
+
+    def _fits(self, memory_mbytes: int) -> bool:
+        return self.containers >= 1 and (memory_mbytes <= self.memory_mbytes or not self.held)

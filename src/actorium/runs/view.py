@@ -111,7 +111,7 @@ def _measured(run: Run, facts: Facts) -> Measurement | None:
 def _stats(run: Run, measured: Measurement | None, now: Instant) -> RunStats:
     millis = run.life.active_millis_at(now)
     return RunStats(
-        input_body_len=run.document.input_body_len,
+        input_body_len=UNSET if run.document.input_body_len is None else run.document.input_body_len,
         reboot_count=run.life.reboot_count,
         duration_millis=millis,
         run_time_secs=millis / 1000,

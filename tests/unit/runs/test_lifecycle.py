@@ -151,7 +151,7 @@ FRESH = {"attempt_started_at": None, "deadline_at": None}
 
 
 @pytest.mark.parametrize(
-    ("before", "seen", "older_alive", "act", "events"),
+    ("before", "seen", "older_there", "act", "events"),
     [
         (life(RunStatus.READY), None, False, Act.START, ()),
         (life(RunStatus.READY), CREATED, False, Act.START, ()),
@@ -185,8 +185,8 @@ FRESH = {"attempt_started_at": None, "deadline_at": None}
         (life(RunStatus.ABORTING), None, False, Act.RECORD, (Event.LOST,)),
     ],
 )  # fmt: skip
-def test_decide(before: Life, seen: Container | None, older_alive: bool, act: Act, events: tuple[Event, ...]) -> None:
-    decision = decide(before, seen, NOW, older_alive=older_alive)
+def test_decide(before: Life, seen: Container | None, older_there: bool, act: Act, events: tuple[Event, ...]) -> None:
+    decision = decide(before, seen, NOW, older_there=older_there)
     assert (decision.act, decision.events) == (act, events)
 
 
@@ -197,7 +197,7 @@ def test_whatever_is_decided_can_be_done() -> None:
     lives += [replace(one, attempt=2, attempt_started_at=None) for one in lives]
     for one, seen, older in product(lives, sights, (True, False)):
         after = one
-        for event in decide(one, seen, NOW, older_alive=older).events:
+        for event in decide(one, seen, NOW, older_there=older).events:
             after = step(after, event, NOW, seen)
 
 
