@@ -183,7 +183,11 @@ class Engine:
         self.ticks += 1
         self._woken = False
         await self.supervisor.tick()
-        for _ in range(TURNS):
+        await self.turns(TURNS)
+
+    async def turns(self, number: int) -> None:
+        """Let everything that can go on do so many turns of the event loop."""
+        for _ in range(number):
             await asyncio.sleep(0)
 
     async def settle(self) -> int:

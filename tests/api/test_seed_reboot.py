@@ -54,7 +54,10 @@ async def _replies() -> Replies:
 
 
 async def _reboot(world: ServerWorld, actor: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    run = await world.start(actor, input={"a": 1}, maxItems=7, maxTotalChargeUsd=0.5, timeout=300, memory=512)
+    query = "maxItems=7&maxTotalChargeUsd=0.5&timeout=300&memory=512"
+    agent = {"User-Agent": "a test"}
+    answer = await world.alice.request("POST", f"/v2/acts/{actor}/runs?{query}", json={"a": 1}, headers=agent)
+    run = answered(answer, 201)["data"]
     before = await world.reached(run["id"], RunStatus.RUNNING)
     await world.clock.advance(10)
     world.executor.measure(container_name(run["id"], 1), measured(world))

@@ -67,7 +67,7 @@ async def test_nothing_is_left_behind(executor: ProcessExecutor, reference: str,
 
 
 async def test_a_killed_shim_takes_its_container_along(executor: ProcessExecutor, reference: str, state: Path) -> None:
-    await executor.start(python("a-1", reference, "import os, time\nos.fork()\nprint('ready')\ntime.sleep(600)"))
+    await executor.start(python("a-1", reference, "import os, time\nif os.fork(): print('ready')\ntime.sleep(600)"))
     await says(executor, "a-1", b"ready")
     os.kill(keeper(state, "a-1"), signal.SIGKILL)
     seen = await ended(executor, "a-1")

@@ -17,7 +17,7 @@ from actorium.demo.failure import DemoFailed
 from actorium.demo.folder import SERVER_LOG, live_containers
 from actorium.executors.process.spawning import Spawner
 from actorium.kernel.clock import Clock
-from actorium.kernel.limits import DEMO_LOG_LINES, DEMO_START_SECS, DEMO_STOP_SECS, DEMO_WATCH_SECS
+from actorium.kernel.limits import DEMO_LOG_LINES, DEMO_NOTICE_SECS, DEMO_START_SECS, DEMO_STOP_SECS, DEMO_WATCH_SECS
 
 DOCTOR = "Run 'actorium doctor' (in a source checkout: .venv/bin/actorium doctor); it says what this machine lacks."
 LOG_SAYS = f"Its log says why. {DOCTOR}"
@@ -47,7 +47,7 @@ async def serving(folder: Path, *, clock: Clock) -> AsyncIterator[DemoServer]:
     try:
         yield await _ready(process, folder, clock=clock)
     except DemoFailed as failure:
-        raise replace(failure, server_log=tail(log)) from failure
+        raise await _explained(failure, process, log) from failure
     finally:
         await _stop(process)
         await _retire_spawner(folder, clock=clock)
@@ -74,11 +74,22 @@ async def _ready(process: Process, folder: Path, *, clock: Clock) -> DemoServer:
     address, token = folder / "address", folder / "token"
     while not address.exists():
         if process.returncode is not None:
-            raise DemoFailed(f"The server ended at its start with exit code {process.returncode}.", LOG_SAYS)
+            raise DemoFailed("It did not start.", DOCTOR)
         if clock.monotonic() > deadline:
             raise DemoFailed(f"The server was not ready after {DEMO_START_SECS} seconds.", DOCTOR)
         await clock.sleep(DEMO_WATCH_SECS)
     return DemoServer(url=address.read_text().strip(), token=token.read_text().strip(), folder=folder)
+
+
+async def _explained(failure: DemoFailed, process: Process, log: Path) -> DemoFailed:
+    """The failure with the end of the server's log; a server that has ended is its cause."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DEMO_NOTICE_SECS):
+            await process.wait()
+    if process.returncode is None:
+        return replace(failure, server_log=tail(log))
+    message = f"The server ended with exit code {process.returncode}. {failure.message}"
+    return DemoFailed(message, LOG_SAYS, server_log=tail(log))
 
 
 async def _retire_spawner(folder: Path, *, clock: Clock) -> None:

@@ -167,5 +167,6 @@ DEMO_CALL_SECS = 90  # one call: the longest wait of the API and some more
 DEMO_BUILD_SECS = 600  # the first build downloads packages
 DEMO_RUN_SECS = 120  # a crawl of the documentation takes seconds
 DEMO_WATCH_SECS = 0.05  # how late the demo notices that its server is ready
+DEMO_NOTICE_SECS = 0.5  # how long a failure waits to see whether the server has just ended
 DEMO_LOG_LINES = 25  # of the server's log shown after a failure
 DEMO_FOLDERS_MAX = 20  # demos that broke off and left something behind

@@ -12,8 +12,8 @@ from actorium.key_value_stores.content import accepts
 from actorium.key_value_stores.errors import ServiceWorkerRefused
 from actorium.key_value_stores.keys import KEY_PUNCTUATION
 from actorium.key_value_stores.model import KeysQuery, KeyValueStoreView, ListOfKeys, RecordQuery
+from actorium.key_value_stores.record import Record
 from actorium.key_value_stores.service import DEFAULT_CONTENT_TYPE, KeyValueStores
-from actorium.key_value_stores.store import Record
 from actorium.storages.model import CreateStorage, ListQuery, NameQuery, UpdateStorage
 from actorium.storages.replies import DELETED, attachment, opened
 

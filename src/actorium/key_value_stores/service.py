@@ -28,7 +28,7 @@ from actorium.key_value_stores.model import (
     KeyValueStoreView,
     ListOfKeys,
 )
-from actorium.key_value_stores.store import Record
+from actorium.key_value_stores.record import Record
 from actorium.storages import errors
 from actorium.storages.kinds import KEY_VALUE_STORES
 from actorium.storages.model import ListQuery, Stored, UpdateStorage

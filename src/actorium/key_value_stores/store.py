@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from actorium.database import Tx
 from actorium.kernel.instant import Instant
+from actorium.key_value_stores.record import Record
 from actorium.storages.store import discard_blob
 
 _LAST_CHARACTER = "\N{DELETE}"  # behind everything a key may hold
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """A record as stored: its bytes may be in a content coding, and inline or in a blob."""
-
-    content_type: str
-    content_encoding: str | None
-    size: int
-    version: str
-    """New with each write: equal versions are equal bytes."""
-    modified_at: Instant
-    blob_key: str | None
-    payload: bytes | None
 
 
 def find(tx: Tx, store_id: str, key: str) -> Record | None:

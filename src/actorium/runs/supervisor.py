@@ -8,9 +8,9 @@ is done may be repeated, because a tick after a crash decides the same again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
 import structlog
 
@@ -60,11 +60,14 @@ class Supervisor:
         self._busy: set[str] = set()
         """Containers that something is being done about."""
         self._starting: set[str] = set()
+        self._known: dict[str, Run] = {}
+        """The live runs of the last tick: most have not changed since, and are not decoded again."""
         self._logs_due = 0.0
 
     async def tick(self) -> None:
         """One look at everything. Acts run beside each other; each wakes the loop when it is done."""
-        runs = await self._database.read(store.live)
+        runs = await self._database.read(partial(store.live, known=self._known))
+        self._known = {run.id: run for run in runs}
         survey = await self._executor.survey()
         now = self._clock.now()
         containers: dict[str, dict[int, Container]] = defaultdict(dict)
@@ -91,7 +94,7 @@ class Supervisor:
                 return
             self._starting.add(name)
         if decision.act is not Act.WAIT or decision.events:
-            self._begin(decision.act, name, self._act(name, run, seen, decision))
+            self._begin(decision.act, name, partial(self._act, name, run, seen, decision))
 
     def _older_there(self, run: Run, mine: Mapping[int, Container]) -> bool:
         """Whether an earlier attempt's container is not wholly gone: it holds the web port, and its log comes first."""
@@ -99,7 +102,7 @@ class Supervisor:
         return any(attempt in mine or container_name(run.id, attempt) in self._busy for attempt in earlier)
 
     def _room(self, runs: list[Run], survey: Mapping[str, Container]) -> _Room:
-        """What is left of the capacity. A run keeps its place from its first start to its end, also between attempts."""
+        """What is left of the capacity. A run keeps its place from its first start to its end, over its attempts."""
         there = {run_of(name)[0] for name, container in survey.items() if container.phase is not Phase.EXITED}
         there |= {run_of(name)[0] for name in self._starting}
         held = there | {run.id for run in runs if run.status is not RunStatus.READY}
@@ -119,11 +122,11 @@ class Supervisor:
             if container.phase is Phase.RUNNING:
                 self._ingest.hint(name)
 
-    def _begin(self, kind: str, name: str, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, kind: str, name: str, work: Callable[[], Awaitable[None]]) -> None:
         self._busy.add(name)
         self._background.start(f"{kind} {name}", self._finish(kind, name, work))
 
-    async def _finish(self, kind: str, name: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _finish(self, kind: str, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Do one thing; what fails is tried again by a later tick, after a pause."""
         try:
             if not await outlived(f"{kind} {name}", self._attempt(kind, name, work)):
@@ -133,9 +136,9 @@ class Supervisor:
             self._starting.discard(name)
             self._wake()
 
-    async def _attempt(self, kind: str, name: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _attempt(self, kind: str, name: str, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except StaleWrite:
             log.debug("run.changed_meanwhile", container=name)
         except BackendUnavailable as error:
@@ -184,7 +187,7 @@ class Supervisor:
     def _reap(self, container: Container) -> None:
         """End and forget a container that no live row names: of an earlier attempt, or of a run that has ended."""
         if container.name not in self._busy:
-            self._begin("reap", container.name, self._put_away(container))
+            self._begin("reap", container.name, partial(self._put_away, container))
 
     async def _put_away(self, container: Container) -> None:
         name = container.name

@@ -22,7 +22,7 @@ def test_a_clean_path_leads_nowhere_else(name: str) -> None:
         assert "Source file" in error.message
         return
     assert path == posixpath.normpath(path)
-    assert not path.startswith(("/", ".."))
+    assert not {"", ".", ".."} & set(path.split("/"))
     assert posixpath.normpath(posixpath.join("/root", path)).startswith("/root/")
     assert "\\" not in path
     assert clean_path(path) == path

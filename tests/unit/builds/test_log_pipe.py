@@ -55,13 +55,14 @@ async def test_lines_are_stamped_when_they_come_and_written_together() -> None:
     await running
 
 
-async def test_many_lines_are_not_kept_waiting() -> None:
+async def test_many_lines_are_not_kept_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actorium.builds.log_pipe.BUILD_LOG_FLUSH_SECS", 3600)
     taken = Taken()
     pipe = LogPipe(taken.append, clock=ManualClock())
     running = asyncio.ensure_future(pipe.run())
     for _ in range(BUILD_LOG_FLUSH_LINES):
         pipe.write(b"x")
-    async with asyncio.timeout(0.09):  # before the period of a batch is over
+    async with asyncio.timeout(10):
         await taken.any.wait()
     assert len(taken.lines) == BUILD_LOG_FLUSH_LINES
     pipe.close()
