@@ -213,4 +213,3 @@ def answered(answer: Answer, status: int) -> Any:
     """The JSON of a reply that must have this status."""
     assert answer.status == status, answer.body
     return answer.json
-

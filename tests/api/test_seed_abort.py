@@ -272,9 +272,7 @@ async def test_status_405_names_this_routes_own_methods(method: str) -> None:
     async with a_running_run() as (world, _, path):
         kind, message = await error_of_call(world.alice, path, status=405, method=method)
         assert kind == "method-not-allowed"
-        assert message == (
-            "This API end-point can only be accessed using the following HTTP methods: OPTIONS,POST"
-        )
+        assert message == ("This API end-point can only be accessed using the following HTTP methods: OPTIONS,POST")
 
 
 @pytest.mark.anyio
@@ -304,5 +302,3 @@ async def test_every_spelling_of_the_actor_and_both_prefixes_lead_to_the_run() -
                 run = await world.reached(run["id"], RunStatus.ABORTED)
                 assert world.executor.calls.count(("kill", container_name(run["id"], 1))) == 1
                 assert run["actId"] == actor
-
-

@@ -101,7 +101,7 @@ def test_the_tail_of_a_log_is_its_end(tmp_path: Path) -> None:
 @pytest.mark.anyio
 async def test_a_server_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACTORIUM_CONCURRENT_RUNS", "many")
-    with pytest.raises(DemoFailed, match="The server ended with exit code 2. It did not start.") as caught:
+    with pytest.raises(DemoFailed, match=r"The server ended with exit code 2\. It did not start\.") as caught:
         async with serving(tmp_path, clock=SystemClock()):
             pytest.fail("it started")
     assert "ACTORIUM_CONCURRENT_RUNS is 'many'" in caught.value.server_log

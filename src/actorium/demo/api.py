@@ -62,7 +62,7 @@ class Api:
                 async for line in reply.content:
                     yield line.decode(errors="replace").rstrip("\r\n")
         except (aiohttp.ClientError, ValueError) as error:  # ValueError: a line longer than the reader's buffer
-            raise DemoFailed(f"The log of {subject_id} broke off: {error or type(error).__name__}.", DOCTOR) from error
+            raise DemoFailed(f"The log of {subject_id} broke off before its end.", DOCTOR) from error
 
     def _address(self, path: str, query: Mapping[str, object]) -> str:
         return f"{self._url}{path}?{urlencode(query)}" if query else f"{self._url}{path}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from actorium.http.route import Alias, Call
+from actorium.http.route import Alias, Call, Resolver
 from actorium.kernel.principal import Principal
 from actorium.kernel.structs import Wire
 from actorium.runs.model import RunOrigin
@@ -27,12 +27,13 @@ class LastRunQuery(Wire, kw_only=True, frozen=True):
 LastRun = Callable[[Principal, str, LastRunQuery], Awaitable[str]]
 """From an Actor and a filter to the id of its newest run."""
 
+_RUN = "/v2/actor-runs/{runId}"
+_LOG = "/v2/logs/{buildOrRunId}"
 _STORAGES = (
-    ("dataset", "/v2/datasets/{datasetId}", "datasetId", "Default dataset"),
-    ("key-value-store", "/v2/key-value-stores/{storeId}", "storeId", "Default key-value store"),
-    ("request-queue", "/v2/request-queues/{queueId}", "queueId", "Default request queue"),
+    ("dataset", "/v2/datasets/{datasetId}", "dataset"),
+    ("key-value-store", "/v2/key-value-stores/{storeId}", "key-value store"),
+    ("request-queue", "/v2/request-queues/{queueId}", "request queue"),
 )
-
 _NESTED_RUN = frozenset({("GET", ""), ("POST", "/abort"), ("POST", "/metamorph"), ("POST", "/resurrect")})
 
 
@@ -51,25 +52,37 @@ def aliases(*, storages: RunStorages, run_of_actor: RunOfActor, last_run: LastRu
     async def to_last_run(call: Call[LastRunQuery, None]) -> Mapping[str, str]:
         return {"runId": await last_run(call.principal, call["actorId"], call.query)}
 
+    async def to_last_storages(call: Call[LastRunQuery, None]) -> Mapping[str, str]:
+        return await storages(call.principal, await last_run(call.principal, call["actorId"], call.query))
+
+    async def to_last_log(call: Call[LastRunQuery, None]) -> Mapping[str, str]:
+        return {"buildOrRunId": await last_run(call.principal, call["actorId"], call.query)}
+
+    def of_last(rest: str, target: str, resolve: Resolver, tag: str) -> Alias:
+        prefix = f"/v2/actors/{{actorId}}/runs/last{rest}"
+        return Alias(prefix=prefix, target=target, resolve=resolve, query=LastRunQuery, tag=tag)
+
     return [
         *(
-            Alias(prefix=f"/v2/actor-runs/{{runId}}/{name}", target=target, resolve=to_storages, tag=tag)
-            for name, target, _, tag in _STORAGES
+            Alias(prefix=f"{_RUN}/{name}", target=target, resolve=to_storages, tag=f"Default {kind}")
+            for name, target, kind in _STORAGES
         ),
-        Alias(prefix="/v2/actor-runs/{runId}/log", target="/v2/logs/{buildOrRunId}", resolve=to_log, tag="Actor runs"),
-        Alias(
-            prefix="/v2/actors/{actorId}/runs/last",
-            target="/v2/actor-runs/{runId}",
-            resolve=to_last_run,
-            query=LastRunQuery,
-            tag="Actors/Actor runs",
+        Alias(prefix=f"{_RUN}/log", target=_LOG, resolve=to_log, tag="Actor runs"),
+        *(
+            of_last(f"/{name}", target, to_last_storages, f"Last Actor run's default {kind}")
+            for name, target, kind in _STORAGES
         ),
+        of_last("/log", _LOG, to_last_log, "Last Actor run's log"),
+        of_last("/abort", f"{_RUN}/abort", to_last_run, "Last Actor run's abort"),
+        of_last("/reboot", f"{_RUN}/reboot", to_last_run, "Last Actor run's reboot"),
+        of_last("", _RUN, to_last_run, "Actors/Actor runs"),
         Alias(
             prefix="/v2/actors/{actorId}/runs/{runId}",
-            target="/v2/actor-runs/{runId}",
+            target=_RUN,
             resolve=to_run,
             tag="Actors/Actor runs",
             only=_NESTED_RUN,
+            operation_ids={"GET ": "actors_run_get", "POST /abort": "actors_run_abort_post"},
             deprecated=True,
         ),
     ]

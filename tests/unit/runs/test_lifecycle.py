@@ -179,7 +179,7 @@ FRESH = {"attempt_started_at": None, "deadline_at": None}
         (life(RunStatus.ABORTING, is_graceful=True), RUNNING, False, Act.WAIT, ()),
         (life(RunStatus.ABORTING, kill_at=NOW), RUNNING, False, Act.KILL, ()),
         (life(RunStatus.ABORTING, attempt_started_at=None), None, False, Act.RECORD, (Event.EXITED,)),
-        (life(RunStatus.ABORTING, attempt_started_at=None), CREATED, False, Act.RECORD, (Event.EXITED,)),
+        (life(RunStatus.ABORTING, attempt_started_at=None), CREATED, False, Act.KILL, ()),
         (life(RunStatus.ABORTING, attempt_started_at=None), RUNNING, False, Act.RECORD, (Event.STARTED,)),
         (life(RunStatus.ABORTING, attempt=2, attempt_started_at=None), None, True, Act.WAIT, ()),
         (life(RunStatus.ABORTING), None, False, Act.RECORD, (Event.LOST,)),
