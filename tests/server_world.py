@@ -9,8 +9,6 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
-from asgi_client import Answer
-
 from actorium.app import http_app
 from actorium.blobs.memory import MemoryBlobs
 from actorium.database import Tx
@@ -27,6 +25,7 @@ from actorium.settings import Settings
 from actorium.testing.builder import FakeBuilder
 from actorium.testing.clock import ManualClock
 from actorium.wiring import Features, Ground, Work
+from asgi_client import Answer
 from world import Client, version
 
 WAIT_SECS = 10
@@ -56,7 +55,7 @@ class CountingInline(Inline):
 
 
 class ServerWorld:
-    """``alice`` and ``bob`` are clients of two users, ``nobody`` has no token. Time moves when a test moves the clock."""
+    """``alice`` and ``bob`` are clients of two users, ``nobody`` has no token. Only tests move the clock."""
 
     def __init__(self, database: CountingInline, settings: Settings) -> None:
         self.database = database

@@ -197,7 +197,7 @@ class Features:
 
     async def own_variables(self, run: Run) -> dict[str, str]:
         """The Actor's own environment variables, as they were when the run's build was started."""
-        row = await self.ground.database.read(lambda tx: self.builds.find_in(tx, run.build_id))
+        row = await self.ground.database.read(lambda tx: self.builds.find_in(tx, run.build_id, even_removed=True))
         if row is None:
             raise NotFound(f"its build {run.document.build_number} was deleted")
         return self.builds.env_of(row)

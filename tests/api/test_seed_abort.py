@@ -1,4 +1,4 @@
-"""The seed page "Abort run", property by property and status by status, on ``/v2/acts/{actorId}/runs/{runId}/abort``."""
+"""The seed page "Abort run", property by property, on ``/v2/acts/{actorId}/runs/{runId}/abort``."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from actorium.http.route import Alias, Route
 from actorium.http.router import Operation, compile_leaves, expand
 from actorium.http.trie import split_path
 from actorium.http.websocket import SocketHandler, SocketRoutes
+from actorium.http.whole import SCOPE_KEY, SendWhole
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import Unauthenticated
 from actorium.kernel.ids import Ids
@@ -105,7 +106,10 @@ class HttpApp:
             wired = _fail(exchange, error)
         whole = True
         try:
-            if wired.stream is None:
+            send_whole: SendWhole | None = scope.get(SCOPE_KEY)
+            if wired.stream is None and send_whole and send_whole(wired.status, wired.headers, wired.content):
+                pass
+            elif wired.stream is None:
                 await send({"type": "http.response.start", "status": wired.status, "headers": wired.headers})
                 content = b"" if scope["method"] == "HEAD" else wired.content
                 await send({"type": "http.response.body", "body": content})

@@ -12,9 +12,10 @@ from typing import Any
 
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from actorium.http.whole import adopt
 from actorium.kernel.errors import Unavailable
 from actorium.kernel.limits import HEAD_BYTES_MAX, HEAD_SECS_MAX, KEEP_ALIVE_SECS, SHUTDOWN_SECS, WEBSOCKET_BYTES_MAX
 from actorium.kernel.structs import encode
@@ -170,6 +171,10 @@ class _BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head, self._in_body, self._head_bytes = False, True, 0
         super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        adopt(cycle)
+        super()._start_asgi_task(cycle, app)
 
     def on_message_complete(self) -> None:
         self._in_body = False

@@ -159,6 +159,8 @@ class ProcessExecutor:
                     os.close(fd)
             elif seen.phase is Phase.CREATED:
                 self._folders.end_unstarted(name, now=self._clock.now())
+            else:
+                await self._clock.sleep(_POLL_SECS)
 
     def _keeper(self, name: str) -> int | None:
         """A descriptor of the shim's process: it can't become another's, as a number could."""

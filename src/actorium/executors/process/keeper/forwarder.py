@@ -160,7 +160,13 @@ class Forwarder:
 
     def _connected(self, near: socket.socket, far: socket.socket, until: float) -> None:
         self._reactor.forget(far.fileno())
-        if far.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0:
+        error = far.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error == errno.ECONNRESET:  # somebody was there and hung up: not for us to call again
+            far.close()
+            near.close()
+            self._released()
+            return
+        if error:
             far.close()
             self._again(near, until)
             return
