@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from structlog.testing import capture_logs
+
 from actorium.database import Tx
 from actorium.database.inline import Inline
 from actorium.database.migrate import migrate
@@ -215,8 +217,9 @@ async def open_engine(
     """An engine whose tasks and database end with the block."""
     engine = Engine(containers=containers, memory_mbytes=memory_mbytes, faults=faults)
     await migrate(engine.database, engine.clock.now())
-    try:
-        yield engine
-    finally:
-        await engine.background.close()
-        await engine.database.close()
+    with capture_logs():  # else each traceback is drawn for people, which takes a second
+        try:
+            yield engine
+        finally:
+            await engine.background.close()
+            await engine.database.close()

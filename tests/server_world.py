@@ -17,9 +17,11 @@ from actorium.database.migrate import migrate
 from actorium.executors import Container, Phase, Stats
 from actorium.executors.fake import FakeExecutor
 from actorium.kernel.ids import SeededIds
+from actorium.kernel.principal import Principal
 from actorium.runs import store
 from actorium.runs.changes import CHANNEL, save
 from actorium.runs.lifecycle import TERMINAL, Event, RunStatus, container_name, step
+from actorium.runs.model import RunView
 from actorium.runs.row import Run
 from actorium.settings import Settings
 from actorium.testing.builder import FakeBuilder
@@ -42,22 +44,10 @@ PATHS: dict[RunStatus, tuple[tuple[Event, int | None], ...]] = {
 """What has to happen to a new run for it to have a status."""
 
 
-class CountingInline(Inline):
-    """Counts reads, so that a test can tell waiting from asking again and again."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.reads = 0
-
-    async def read(self, work: Callable[[Tx], Any], /) -> Any:
-        self.reads += 1
-        return await super().read(work)
-
-
 class ServerWorld:
     """``alice`` and ``bob`` are clients of two users, ``nobody`` has no token. Only tests move the clock."""
 
-    def __init__(self, database: CountingInline, settings: Settings) -> None:
+    def __init__(self, database: Inline, settings: Settings) -> None:
         self.database = database
         self.clock = ManualClock()
         self.executor = FakeExecutor(self.clock)
@@ -156,9 +146,25 @@ class ServerWorld:
 
     async def row(self, run_id: str) -> Run:
         """A run as it is stored."""
-        found = await Inline.read(self.database, lambda tx: store.find(tx, run_id))
+        found = await self.database.read(lambda tx: store.find(tx, run_id))
         assert found is not None
         return found
+
+    def views_drawn(self) -> list[str]:
+        """The runs whose objects are drawn from now on, in order: what a poll would do again and again."""
+        drawn: list[str] = []
+        draw = self.features.runs._view
+
+        def noting(tx: Tx, run: Run, principal: Principal) -> RunView:
+            drawn.append(run.id)
+            return draw(tx, run, principal)
+
+        self.features.runs._view = noting  # type: ignore[method-assign]
+        return drawn
+
+    def is_watched(self, run_id: str) -> bool:
+        """Whether somebody waits for a run to change."""
+        return run_id in self.features.waiters._bells[CHANNEL]
 
     async def price(self, actor_id: str, pricing: dict[str, Any]) -> None:
         """Give an Actor a price, in force at once."""
@@ -193,7 +199,7 @@ def measured(world: ServerWorld, **more: Any) -> Stats:
 @asynccontextmanager
 async def open_server(*, loops: bool = True, **settings: Any) -> AsyncIterator[ServerWorld]:
     """A server with its two users. ``loops=False``: nothing happens by itself except builds."""
-    database = CountingInline()
+    database = Inline()
     world = ServerWorld(database, Settings(**({"rate_limit_scale": 0.0} | settings)))
     await migrate(database, world.clock.now())
     world.work.start()

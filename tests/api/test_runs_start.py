@@ -142,7 +142,7 @@ async def test_the_default_storages_are_there_before_the_process() -> None:
         ):
             made = await world.alice.get(f"/v2/{kind}/{storage}")
             assert (made["id"], made.get("name"), made["actRunId"]) == (storage, None, run["id"])
-            await world.bob.get(f"/v2/{kind}/{storage}", status=403)
+            await world.bob.get(f"/v2/{kind}/{storage}", status=404)
 
 
 WRONG = [
@@ -160,7 +160,7 @@ WRONG = [
     ("maxItems=-1", "invalid-value", "maxItems"),
     ("maxTotalChargeUsd=-0.01", "invalid-value", "maxTotalChargeUsd"),
     ("forcePermissionLevel=ROOT", "invalid-value", "LIMITED_PERMISSIONS"),
-    ("waitForFinish=-1", "invalid-value", "waitForFinish"),
+    ("waitForFinish=soon", "invalid-parameter", "waitForFinish"),
     ("restartOnError=perhaps", "invalid-parameter", "restartOnError"),
 ]
 

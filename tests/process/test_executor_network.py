@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -141,6 +142,9 @@ async def test_a_port_that_is_taken_is_said_and_no_more(executor: ProcessExecuto
     assert str(port).encode() in b"\n".join(await lines(executor, "a-1"))
 
 
+needs_ip = pytest.mark.skipif(shutil.which("ip") is None, reason="needs the program ip of iproute2")
+
+
 @pytest.fixture
 def world() -> Iterator[None]:
     """A host outside of this machine's own network: a namespace that an interface pair leads to."""
@@ -181,7 +185,7 @@ print(s.recv(15))
 """
 
 
-@pytest.mark.xdist_group("world")
+@needs_ip
 async def test_it_reaches_the_world_and_is_counted(executor: ProcessExecutor, reference: str, world: None) -> None:
     await executor.start(python("a-1", reference, REACH.format(host=OUTSIDE, port=8080, patience=5)))
     seen = await ended(executor, "a-1")
@@ -198,6 +202,7 @@ def addresses() -> list[tuple[str, str]]:
     return [(line.split()[0], line.split()[2].split("/")[0]) for line in shown.splitlines()]
 
 
+@needs_ip
 async def test_it_does_not_reach_this_machine_or_its_neighbours(executor: ProcessExecutor, reference: str) -> None:
     with socket.socket() as listener:
         listener.bind(("", 0))

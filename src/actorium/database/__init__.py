@@ -74,6 +74,10 @@ class Database(Protocol):
         """Run a work atomically; returns after the commit that holds it is synced to disk."""
         ...
 
+    def version(self) -> int | None:
+        """A number that differs once anybody has committed a change; None where that can't be told cheaply."""
+        ...
+
     def listen(self, channel: str) -> AsyncIterator[frozenset[str]]:
         """Keys woken on a channel since the last step, coalesced. An empty set means: read everything again.
 

@@ -56,6 +56,10 @@ class Inline:
         await _Turn()
         return job.result()
 
+    def version(self) -> int | None:
+        """Not told: one connection does everything."""
+        return None
+
     def listen(self, channel: str) -> Listener:
         return self._wakes.listen(channel)
 

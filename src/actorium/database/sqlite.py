@@ -94,6 +94,14 @@ class SQLite:
         """Hand the work to the writer; returns when its commit is on disk."""
         return await self._writers.write(work)
 
+    def version(self) -> int | None:
+        """SQLite's own count of what other connections committed: the writer's and those of other processes."""
+        if self._closed:
+            return None
+        with self._turn:
+            version: int = self._reader.execute("PRAGMA data_version").fetchone()[0]
+        return version
+
     def listen(self, channel: str) -> Listener:
         """Wakes of this process: SQLite has one server."""
         return self._wakes.listen(channel)

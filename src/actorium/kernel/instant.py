@@ -17,7 +17,7 @@ _FIRST, _LAST = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999:
 
 
 class Instant(int):
-    """Milliseconds since 1970-01-01T00:00:00Z. An integer in the database, ISO 8601 with three decimals and Z on the wire."""
+    """Milliseconds since 1970 in UTC. An integer in the database, ISO 8601 with three decimals and Z on the wire."""
 
     __slots__ = ()
 

@@ -12,6 +12,9 @@ RATE_RECORD = 200  # key-value records
 RATE_HIGH = 400  # starts, pushes, single queue requests
 RATE_QUEUE_BATCH = 40  # queue batch add and delete, head and lock
 
+TOKENS_KNOWN_MAX = 1024  # callers remembered while nothing is committed
+REPLIES_KNOWN_MAX = 1024  # replies about finished runs remembered while nothing is committed, 2 kB each
+
 # Runs
 MEMORY_MBYTES_MIN = 128  # the API's own; powers of two between
 MEMORY_MBYTES_MAX = 32_768

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from actorium.http.paging import Page, PageQuery, page_of
+from actorium.http.reply import JSON
 from actorium.http.route import Auth, Call, RawBody, Reply, Route
 from actorium.kernel.errors import InvalidValue
 from actorium.kernel.instant import Instant
@@ -59,8 +60,12 @@ def routes(runs: Runs, starter: Starter) -> list[Route]:
         view = await runs.wait(call.principal, run_id, call.query.wait_for_finish)
         return Reply(status=201, content=view, headers={"Location": f"/v2/actor-runs/{run_id}"})
 
-    async def get(call: Call[WaitQuery, None]) -> RunView:
-        return await runs.wait(call.principal, call["runId"], call.query.wait_for_finish)
+    async def get(call: Call[WaitQuery, None]) -> Reply:
+        content = runs.replies.known(call.principal, call["runId"])
+        if content is None:
+            view = await runs.wait(call.principal, call["runId"], call.query.wait_for_finish)
+            content = runs.replies.made(call.principal, view)
+        return Reply(content=content, media_type=JSON)
 
     async def put(call: Call[Any, UpdateRun]) -> RunView:
         return await runs.update(call.principal, call["runId"], call.body)

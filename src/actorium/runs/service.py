@@ -26,6 +26,7 @@ from actorium.runs.errors import JobFinished, RunNotFinished, RunNotFound
 from actorium.runs.facts import facts_of
 from actorium.runs.lifecycle import ALLOWED, TERMINAL, Event, RunStatus, step
 from actorium.runs.model import GeneralAccess, RunOrigin, RunShort, RunView, StorageIds, UpdateRun
+from actorium.runs.replies import FinishedReplies
 from actorium.runs.row import Run
 from actorium.runs.view import Views
 
@@ -56,6 +57,7 @@ class Runs:
         self._actors = actors
         self._builds = builds
         self._delete_storages_in = delete_storages_in
+        self.replies = FinishedReplies(database)
         logs.subjects(self.log_subject)
 
     async def get(self, principal: Principal, run_id: str) -> RunView:

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from actorium.database import Database, Tx
 from actorium.database.again import write_again
+from actorium.database.unchanged import Unchanged
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import StaleWrite
 from actorium.kernel.ids import Ids
-from actorium.kernel.limits import ACTORS_PER_USER_MAX, MEMORY_MBYTES_MAX, PAGE_ITEMS_MAX
+from actorium.kernel.limits import ACTORS_PER_USER_MAX, MEMORY_MBYTES_MAX, PAGE_ITEMS_MAX, TOKENS_KNOWN_MAX
 from actorium.kernel.principal import Principal
 from actorium.users import store
 from actorium.users.model import (
@@ -59,6 +60,7 @@ class Users:
         self._ids = ids
         self._clock = clock
         self._enabled_features = enabled_features
+        self._known: Unchanged[str, Principal] = Unchanged(database, entries_max=TOKENS_KNOWN_MAX)
 
     async def create(self, username: str, token: str | None = None) -> tuple[User, str]:
         """Make a user; the user and its token, which is readable only now.
@@ -116,8 +118,13 @@ class Users:
         return token
 
     async def authenticate(self, token: str) -> Principal | None:
-        """Who a token belongs to. Always read, never cached: a rotated token is dead at once."""
-        return await self._database.read(lambda tx: store.principal_of(tx, token_hash(token)))
+        """Who a token belongs to. Remembered only while nothing is committed: a rotated token is dead at once."""
+        known = self._known.get(token)
+        if known is None:
+            known = await self._database.read(lambda tx: store.principal_of(tx, token_hash(token)))
+            if known is not None:
+                self._known.put(token, known)
+        return known
 
     async def find_id(self, username: str) -> str | None:
         return await self._database.read(lambda tx: store.id_of(tx, username))

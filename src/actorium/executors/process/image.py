@@ -20,7 +20,7 @@ class ProcessImage(Wire, kw_only=True, frozen=True):
     layers: tuple[str, ...]
     """Absolute layer folders, lowest first. Below them lies the host's read-only system (/usr, /bin, /lib, ...)."""
     toolchain: tuple[str, ...] = ()
-    """Host folders seen read-only at their own path: interpreters outside the system folders, their standard libraries."""
+    """Host folders seen read-only at their own path: interpreters outside the system folders."""
     env: dict[str, str] = {}
     workdir: str = "/"
     entrypoint: tuple[str, ...] = ()
