@@ -21,7 +21,7 @@ from actorium.settings import Settings, environment_name
 ENGINE_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock")
 DISK_FREE_GBYTES_MIN = 5
 GIGABYTE = 1_000_000_000
-SQLITE_MIN = (3, 35, 0)  # RETURNING
+SQLITE_MIN = (3, 37, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ def _sqlite() -> Finding:
     return Finding(
         name="sqlite",
         ok=sqlite3.sqlite_version_info >= SQLITE_MIN,
-        meaning=f"{sqlite3.sqlite_version}; the embedded database needs 3.35 or newer",
+        meaning=f"{sqlite3.sqlite_version}; the embedded database needs 3.37 or newer",
         required=True,
     )
 

@@ -21,7 +21,9 @@ def configure(*, level: str, format: str) -> None:
     ]
     ending: list[Any]
     if as_text:
-        ending = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Rich tracebacks show local variables, tokens among them, and take a second each.
+        plain = structlog.dev.plain_traceback
+        ending = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     else:
         ending = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_serialize)]
     structlog.configure(

@@ -246,12 +246,10 @@ async def test_what_a_run_does_is_counted_as_its_usage_and_what_people_do_is_not
         run = await world.running(await world.actor())
         inside = Client(world.app, token=world.features.tokens.token(run["id"]))
         for client in (inside, world.alice):
-            await client.post(f"/v2/datasets/{run['defaultDatasetId']}/items", [{"n": 1}, {"n": 2}])
-            answer = await client.request("GET", f"/v2/datasets/{run['defaultDatasetId']}/items")
-            assert answer.status == 200
-            await client.put(
-                f"/v2/key-value-stores/{run['defaultKeyValueStoreId']}/records/A", {"a": 1}, status=201
-            )
+            items, records = (f"/v2/actor-runs/{run['id']}/{one}" for one in ("dataset/items", "key-value-store/records"))
+            assert (await client.request("POST", items, json=[{"n": 1}, {"n": 2}])).status == 201
+            assert (await client.request("GET", items)).json == [{"n": 1}, {"n": 2}] * (1 + (client is world.alice))
+            assert (await client.request("PUT", f"{records}/A", json={"a": 1})).status == 201
         await world.features.meter.tick()
         usage = (await world.alice.get(f"/v2/actor-runs/{run['id']}"))["usage"]
         assert usage["DATASET_WRITES"] == 2

@@ -83,6 +83,17 @@ async def test_a_killed_shim_takes_its_container_along(executor: ProcessExecutor
     await until(gone)
 
 
+async def test_a_deleted_folder_ends_its_containers(executor: ProcessExecutor, reference: str, state: Path) -> None:
+    await executor.start(spec("a-1", reference, "sleep", "600"))
+    shutil.rmtree(state / plan.CONTAINERS / "a-1")
+
+    async def gone() -> bool:
+        held_now = held(state)
+        return held_now["groups"] == 0 and held_now["loops"] == 0
+
+    await until(gone)
+
+
 async def test_a_stopped_shim_is_killed_with_its_container(
     executor: ProcessExecutor, reference: str, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

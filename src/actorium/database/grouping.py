@@ -255,8 +255,7 @@ class Writers:
         wakes = [wake for job in jobs for wake in job.wakes]
         for job in jobs:
             job.answer()
-        if wakes:
-            self._committed(wakes)
+        self._committed(wakes)
 
     def _leave(self, jobs: list[Job[Any]]) -> None:
         """A thread has ended. If it died of a bug, nobody may wait for it for ever."""

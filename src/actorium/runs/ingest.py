@@ -47,16 +47,20 @@ class Ingest:
         run_id, _ = run_of(container)
         after = await self._database.read(lambda tx: self._logs.cursor_in(tx, run_id, container))
         found = await self._executor.logs(container, after)
-        if found.lines:
-            await self._database.write(lambda tx: self.write_in(tx, container, after, found))
-        return found.more
+        if not found.lines:
+            return False
+        return await self._database.write(lambda tx: self.write_in(tx, container, after, found)) and found.more
 
-    def write_in(self, tx: Tx, container: str, after: str | None, found: LogRead) -> None:
-        """Append a piece that was read behind the cursor, unless another reader was first."""
+    def write_in(self, tx: Tx, container: str, after: str | None, found: LogRead) -> bool:
+        """Append a piece that was read behind the cursor, unless another reader was first.
+
+        False when that leads nowhere, because the log was deleted with its run.
+        """
         run_id, _ = run_of(container)
         if self._logs.cursor_in(tx, run_id, container) == after:
             lines = self._mask_in(tx, run_id, found.lines)
             self._logs.take_in(tx, run_id, container=container, cursor=found.cursor, lines=lines)
+        return self._logs.cursor_in(tx, run_id, container) != after
 
     async def _drain(self, container: str) -> None:
         try:

@@ -217,6 +217,9 @@ class Shim:
 
     def _measure(self) -> None:
         self._meter_now()
+        if not self._folder.exists():
+            self._kill("killed")  # the state folder was deleted: nobody else can end this container any more
+            return
         self._watch_disk()
         self._reactor.after(STATS_PERIOD_SECS, self._measure)
 
@@ -254,9 +257,11 @@ class Shim:
         if self._signal is not None and self._message is None:
             self._message = f"Ended by signal {self._signal} ({signal.Signals(self._signal).name})."
         self._log.close()
-        self._write_exit()
-        self._hints.state()
-        self._sandbox.remove()
+        try:
+            self._write_exit()
+            self._hints.state()
+        finally:  # also when the folder is gone or its disk is full
+            self._sandbox.remove()
 
     def _drain(self) -> None:
         """Every writer is dead: what is left in the pipe is the end of it."""
