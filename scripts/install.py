@@ -38,6 +38,8 @@ def main() -> int:
     print(f"Installing what '{wanted}' needs into .venv ...", flush=True)
     if not PYTHON.exists():
         venv.create(VENV, with_pip=True, clear=VENV.exists())
+    if subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True, check=False).returncode:
+        subprocess.run([str(PYTHON), "-m", "ensurepip", "--upgrade"], check=True, capture_output=True)
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "--require-hashes", "-r", str(files[0])], check=True)
     uv = [str(VENV / "bin" / "uv"), "pip", "install", "--quiet", "--python", str(PYTHON)]

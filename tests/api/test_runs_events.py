@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosedOK, ConnectionClosedError
+from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
 
 from actorium.executors import Stats
 from actorium.http.server import bind, serve
@@ -80,7 +80,7 @@ async def test_system_info_has_the_eight_fields_and_comes_again() -> None:
 
 
 async def test_the_python_sdk_reads_what_is_sent() -> None:
-    from apify._models import SystemInfoEventData  # the SDK's own strict model
+    from apify.events._types import SystemInfoEventData  # the SDK's own strict model
 
     async with open_site() as site, connect(site.address()) as socket:
         site.world.executor.measure(site.container, measured(site.world))
@@ -99,7 +99,10 @@ async def test_a_graceful_abort_says_aborting_first_and_persist_state_second() -
     async with open_site() as site, connect(site.address()) as early:
         await site.world.alice.post(f"/v2/actor-runs/{site.run_id}/abort?gracefully=1", status=200)
         names = [await message(early), await message(early)]
-        assert [(one["name"], one["data"]) for one in names] == [("aborting", {}), ("persistState", {"isMigrating": False})]
+        assert [(one["name"], one["data"]) for one in names] == [
+            ("aborting", {}),
+            ("persistState", {"isMigrating": False}),
+        ]
         async with connect(site.address()) as late:  # a socket that reconnects hears it too
             assert [(await message(late))["name"] for _ in range(2)] == ["aborting", "persistState"]
         site.world.executor.exit(site.container, 0)

@@ -131,19 +131,21 @@ async def test_waiting_is_held_and_wakes_at_once_when_the_run_ends(how: str) -> 
     async with open_server() as world:
         actor = await world.actor()
         drawn = world.views_drawn()
-        path = f"/v2/actors/{actor}/runs?waitForFinish=999999"
-        if how == "get":
-            run = await world.start(actor)
-            path = f"/v2/actor-runs/{run['id']}?waitForFinish=60"
-        held = asyncio.ensure_future(world.alice.request("POST" if how == "start" else "GET", path))
-        while not (started := [name for call, name in world.executor.calls if call == "start"]):
-            await asyncio.sleep(0)
-        await world.reached(started[0].rpartition("-")[0], RunStatus.RUNNING)
+        if how == "start":
+            path, method = f"/v2/actors/{actor}/runs?waitForFinish=999999", "POST"
+            held = asyncio.ensure_future(world.alice.request(method, path))
+            name, _ = await anext(world.executor.watch())
+        else:
+            name = container_name((await world.running(actor))["id"], 1)
+            path, method = f"/v2/actor-runs/{name.removesuffix('-1')}?waitForFinish=60", "GET"
+            held = asyncio.ensure_future(world.alice.request(method, path))
+        await world.reached(name.removesuffix("-1"), RunStatus.RUNNING)
+        await world.clock.advance(0)
         before = len(drawn)
         await asyncio.sleep(0.3)  # the time in which a poll would show
         assert not held.done()
         assert len(drawn) == before
-        world.executor.exit(started[0], 0)
+        world.executor.exit(name, 0)
         async with asyncio.timeout(1):
             answer = await held
         assert answer.json["data"]["status"] == "SUCCEEDED"
@@ -162,8 +164,8 @@ async def test_a_caller_that_leaves_while_it_waits_leaves_nothing_behind() -> No
     async with open_server() as world:
         run = await world.running(await world.actor())
         held = asyncio.ensure_future(world.alice.request("GET", f"/v2/actor-runs/{run['id']}?waitForFinish=60"))
-        while not world.is_watched(run["id"]):
-            await asyncio.sleep(0)
+        await world.clock.advance(0)
+        assert world.is_watched(run["id"])
         held.cancel()
         await asyncio.gather(held, return_exceptions=True)
         assert not world.is_watched(run["id"])
@@ -246,7 +248,9 @@ async def test_what_a_run_does_is_counted_as_its_usage_and_what_people_do_is_not
         run = await world.running(await world.actor())
         inside = Client(world.app, token=world.features.tokens.token(run["id"]))
         for client in (inside, world.alice):
-            items, records = (f"/v2/actor-runs/{run['id']}/{one}" for one in ("dataset/items", "key-value-store/records"))
+            items, records = (
+                f"/v2/actor-runs/{run['id']}/{one}" for one in ("dataset/items", "key-value-store/records")
+            )
             assert (await client.request("POST", items, json=[{"n": 1}, {"n": 2}])).status == 201
             assert (await client.request("GET", items)).json == [{"n": 1}, {"n": 2}] * (1 + (client is world.alice))
             assert (await client.request("PUT", f"{records}/A", json={"a": 1})).status == 201

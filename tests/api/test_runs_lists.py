@@ -19,7 +19,7 @@ LINE = re.compile(rb"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z ")
 
 
 async def five(world: ServerWorld) -> tuple[str, str, list[str]]:
-    """Two Actors and five runs, a second apart: SUCCEEDED, FAILED, RUNNING of the first, SUCCEEDED, READY of the other."""
+    """Two Actors and their runs, a second apart: three of the first, two of the second."""
     first, second = await world.actor("first"), await world.actor("second")
     made = []
     for actor, status in (

@@ -228,6 +228,9 @@ async def test_malformed_json_is_the_actors_input_and_not_a_change_of_a_run() ->
     async with open_server() as world:
         run = await world.running(await world.actor())
         answer = await world.alice.request(
-            "PUT", f"/v2/actor-runs/{run['id']}", body=b'{"statusMessage": ', headers={"Content-Type": "application/json"}
+            "PUT",
+            f"/v2/actor-runs/{run['id']}",
+            body=b'{"statusMessage": ',
+            headers={"Content-Type": "application/json"},
         )
         assert (answer.status, answer.json["error"]["type"]) == (400, "invalid-request")

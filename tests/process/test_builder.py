@@ -153,7 +153,7 @@ async def test_a_python_actor_with_a_package(
     assert builds.image(changed).layers[:-1] == image.layers[:-1]
     assert await builds.run(changed, tmp_path) == (0, "other\n")
     with capsys.disabled():
-        print(f"\n  cold {cold:.2f} s, unchanged {cached * 1000:.0f} ms, only code changed {code_only * 1000:.0f} ms")  # noqa: T201
+        print(f"\n  cold {cold:.2f} s, unchanged {cached * 1000:.0f} ms, only code changed {code_only * 1000:.0f} ms")
     builds.nothing_is_left()
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from actorium.executors import Cause, Container, Executor, Phase, Spec
@@ -193,7 +194,7 @@ class ExecutorConformance:
             return heard >= {("a-1", "state"), ("a-1", "log")}
 
         listening = asyncio.ensure_future(listen())
-        await asyncio.sleep(0)
+        await anyio.lowlevel.checkpoint()  # so that it listens
         try:
             await self.start(executor, "a-1", TALKS)
             await until(all_heard)
