@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 UV = Path(sys.executable).parent / "uv"
-BOOTSTRAP = "uv>=0.13,<0.14\nhatchling>=1.27\n"
+BOOTSTRAP = "uv>=0.13,<0.14\nhatchling>=1.27\neditables>=0.5\n"
 COMMON = ("--universal", "--generate-hashes", "--no-emit-index-url", "--no-annotate", "--no-header", "--quiet")
 HEADER = (
     "# Written by 'make lock' from pyproject.toml. No index is named: packages come from the one this machine uses.\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sqlite3
 import time
 import urllib.request
@@ -13,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from actorium.executors.process.keeper import plan, shim
+from actorium.executors.process.keeper import lock, plan, shim
 from live_server import LiveServer
 
 ACTOR = Path(__file__).with_name("troubled_actor") / "main.py"
@@ -112,8 +111,7 @@ class Runs:
 
     def events(self, run: str) -> list[str]:
         """What the outbox holds about a run."""
-        place = self.server.folder / "data"
-        file = next(path for path in place.iterdir() if path.suffix in (".db", ".sqlite", ".sqlite3"))
+        file = self.server.folder / "data" / "actorium.db"
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
             rows = database.execute("SELECT type FROM events WHERE subject_id = ? ORDER BY rowid", (run,)).fetchall()
         return [str(row[0]).removeprefix("ACTOR.RUN.") for row in rows]
@@ -176,21 +174,17 @@ def state_of(server: LiveServer) -> Path:
 
 def keeper_of(server: LiveServer, name: str) -> int | None:
     """The process id of a container's shim."""
-    from actorium.executors.process.keeper import lock
-
     return lock.holder(state_of(server) / plan.CONTAINERS / name / plan.LOCK)
 
 
 def spawner_of(server: LiveServer) -> int | None:
     """The process id of the server's spawner."""
-    from actorium.executors.process.keeper import lock
-
     return lock.holder(state_of(server) / plan.SPAWNER_LOCK)
 
 
 def is_there(pid: int) -> bool:
     try:
-        os.kill(pid, signal.Signals(0) if False else 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     return True

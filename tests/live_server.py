@@ -23,6 +23,9 @@ class LiveServer:
     The port is free at the first start and the same afterwards; ``kill`` is SIGKILL, ``start`` starts it again.
     """
 
+    command: tuple[str, ...] = ("-m", "actorium", "serve")
+    """What the interpreter runs."""
+
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
         self.log = folder / "server.log"
@@ -50,7 +53,7 @@ class LiveServer:
         } | self._settings
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "actorium", "serve"], env=environment, stdout=log, stderr=log
+                [sys.executable, *self.command], env=environment, stdout=log, stderr=log
             )
         deadline = time.monotonic() + READY_SECS_MAX
         while not address.exists():

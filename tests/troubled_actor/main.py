@@ -111,7 +111,7 @@ def events() -> Iterator[dict[str, Any]]:
 
 
 def reboots(_: Any) -> None:
-    """Says what it finds of earlier attempts, leaves traces in and out of its storages, and prints until it is ended."""
+    """Tells of earlier attempts, leaves traces in and out of its storages, and prints until it is ended."""
     path = f"/key-value-stores/{STORE}/records/attempts"
     with contextlib.suppress(urllib.error.HTTPError):
         print(f"found attempts {call('GET', path).decode()}")
@@ -124,8 +124,8 @@ def reboots(_: Any) -> None:
     call("PUT", path, str(time.time_ns()).encode())
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    os.fork()
-    print("ready")
+    if os.fork():
+        print("ready")
     while True:
         print(f"beat {time.time_ns() // 1_000_000}")
         time.sleep(0.02)
