@@ -22,6 +22,7 @@ from actorium.loops.background import Background
 from actorium.runs import changes, store
 from actorium.runs.ingest import Ingest
 from actorium.runs.lifecycle import TERMINAL, Event, Life, RunStatus, container_name, step
+from actorium.runs.metering import RunMeter
 from actorium.runs.model import RunMeta, RunOptions, RunOrigin, StorageIds
 from actorium.runs.row import Document, Run
 from actorium.runs.supervisor import Capacity, Supervisor
@@ -57,6 +58,7 @@ class Engine:
             self.database,
             self.executor,
             ingest=self.ingest,
+            meter=RunMeter(self.database, self.executor),
             spec_of=self._spec,
             capacity=self._capacity,
             background=self.background,

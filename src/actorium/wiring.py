@@ -263,6 +263,7 @@ class Work:
             database,
             executor,
             ingest=self._ingest,
+            meter=features.meter,
             spec_of=features.specs.of,
             capacity=Capacity(memory_mbytes=settings.memory_mbytes, containers=settings.concurrent_runs),
             background=background,

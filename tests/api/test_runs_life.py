@@ -263,6 +263,17 @@ async def test_what_a_run_does_is_counted_as_its_usage_and_what_people_do_is_not
         assert usage["REQUEST_QUEUE_WRITES"] == 0
 
 
+async def test_the_end_of_a_run_shows_all_that_it_did() -> None:
+    async with open_server() as world:
+        run = await world.running(await world.actor())
+        inside = Client(world.app, token=world.features.tokens.token(run["id"]))
+        await inside.request("POST", f"/v2/actor-runs/{run['id']}/dataset/items", json=[{"n": 1}, {"n": 2}])
+        ended = await world.finished(run["id"])
+        assert ended["usage"]["DATASET_WRITES"] == 2
+        await world.features.meter.tick()
+        assert (await world.alice.get(f"/v2/actor-runs/{run['id']}"))["usage"]["DATASET_WRITES"] == 2
+
+
 async def test_runs_beyond_the_capacity_wait_and_the_oldest_goes_first() -> None:
     async with open_server(concurrent_runs=1) as world:
         actor = await world.actor()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -29,6 +30,11 @@ def call(method: str, path: str, content: bytes | None = None) -> bytes:
         return reply.read()
 
 
+def say(text: str) -> None:
+    """One line at once: several processes write."""
+    os.write(1, f"{text}\n".encode())
+
+
 def rest() -> None:
     while True:
         time.sleep(3600)
@@ -38,12 +44,12 @@ def rest() -> None:
 
 
 def sleeps(_: Any) -> None:
-    print("ready")
+    say("ready")
     rest()
 
 
 def leaves(wanted: Any) -> None:
-    print("ready")
+    say("ready")
     time.sleep(wanted.get("secs", 0))
     sys.exit(wanted.get("code", 0))
 
@@ -59,7 +65,7 @@ def is_deaf(_: Any) -> None:
             os.close(1)
             os.close(2)
         rest()
-    print("ready")
+    say("ready")
     rest()
 
 
@@ -67,7 +73,7 @@ def forks(_: Any) -> None:
     """Without end: each child forks again; what fails is tried again."""
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    print("ready")
+    say("ready")
     while True:
         try:
             os.fork()
@@ -82,9 +88,9 @@ def hears(wanted: Any) -> None:
         call("PUT", f"/actor-runs/{RUN}", json.dumps(body).encode())
     for number, event in enumerate(events()):
         if number == 0:
-            print("ready")
+            say("ready")
         if event["name"] != "systemInfo":
-            print(f"event {event['name']}")
+            say(f"event {event['name']}")
         if event["name"] == "persistState" and "code" in wanted:
             sys.exit(wanted["code"])
 
@@ -114,10 +120,10 @@ def reboots(_: Any) -> None:
     """Tells of earlier attempts, leaves traces in and out of its storages, and prints until it is ended."""
     path = f"/key-value-stores/{STORE}/records/attempts"
     with contextlib.suppress(urllib.error.HTTPError):
-        print(f"found attempts {call('GET', path).decode()}")
+        say(f"found attempts {call('GET', path).decode()}")
     found = [place for place in ("/tmp/trace", "trace", f"{os.environ['HOME']}/trace") if os.path.exists(place)]
-    print(f"found files {found}")
-    print(f"told {os.environ['APIFY_TOKEN'][-6:]} {os.environ['ACTOR_WEB_SERVER_URL']} {STORE}")
+    say(f"found files {found}")
+    say(f"told {os.environ['APIFY_TOKEN'][-6:]} {os.environ['ACTOR_WEB_SERVER_URL']} {STORE}")
     for place in ("/tmp/trace", "trace", f"{os.environ['HOME']}/trace"):
         with contextlib.suppress(OSError), open(place, "w") as file:
             file.write("x")
@@ -125,9 +131,9 @@ def reboots(_: Any) -> None:
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     if os.fork():
-        print("ready")
+        say("ready")
     while True:
-        print(f"beat {time.time_ns() // 1_000_000}")
+        say(f"beat {time.time_ns() // 1_000_000}")
         time.sleep(0.02)
 
 
@@ -138,7 +144,7 @@ def fills_its_disk(_: Any) -> None:
                 file.write(b"x" * 1_000_000)
                 file.flush()
         except OSError as error:
-            print(f"stopped by {error}")
+            say(f"stopped by {error}")
             time.sleep(2)
             sys.exit(28)
 
@@ -171,7 +177,7 @@ def dies_by_signal(wanted: Any) -> None:
 
 
 def closes_its_output(wanted: Any) -> None:
-    print("last words")
+    say("last words")
     os.close(1)
     os.close(2)
     time.sleep(0.5)
@@ -187,7 +193,7 @@ def deletes_its_folder(_: Any) -> None:
             shutil.rmtree(name) if os.path.isdir(name) else os.remove(name)
     with contextlib.suppress(OSError):
         os.rmdir(place)
-    print("ready")
+    say("ready")
     time.sleep(0.5)
 
 
@@ -197,7 +203,7 @@ def listens_late(wanted: Any) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("0.0.0.0", int(os.environ["ACTOR_WEB_SERVER_PORT"])))
     listener.listen(16)
-    print("ready")
+    say("ready")
     until = time.monotonic() + wanted["secs"]
     held = []
     while True:
@@ -211,17 +217,19 @@ def listens_late(wanted: Any) -> None:
 
 
 def counts(wanted: Any) -> None:
-    """A line each tenth of a second, then a code: for what goes on while the server is away."""
-    print(f"started {wanted['mark']}")
+    """Lines with their own times, then a code: for what goes on while the server is away."""
+    say(f"started {os.getpid()} {time.time_ns()}")
     for number in range(wanted["lines"]):
-        print(f"line {number} {time.time_ns() // 1_000_000}")
-        time.sleep(0.1)
+        say(f"line {number} {time.time_ns() // 1_000_000}")
+        time.sleep(wanted.get("pause", 0.1))
+    if wanted.get("stays"):
+        rest()
     sys.exit(wanted["code"])
 
 
 def calls_once(wanted: Any) -> None:
     """Waits until nobody answers at the API, then asks once more and says how long that took."""
-    print("ready")
+    say("ready")
     while True:
         try:
             with socket.create_connection(("127.0.0.1", int(API.rpartition(":")[2]))) as connection:
@@ -234,11 +242,22 @@ def calls_once(wanted: Any) -> None:
         time.sleep(0.05)
     begun = time.monotonic()
     call("PUT", f"/key-value-stores/{STORE}/records/after", json.dumps(wanted).encode())
-    print(f"answered after {time.monotonic() - begun:.1f}")
+    say(f"answered after {time.monotonic() - begun:.1f}")
 
 
 DOES: dict[str, Callable[[Any], None]] = {name: thing for name, thing in globals().items() if callable(thing)}
 
+
+def asked() -> Any:
+    """The input; tried again, because the server may be killed while it answers."""
+    for _ in range(50):
+        try:
+            return json.loads(call("GET", f"/key-value-stores/{STORE}/records/INPUT"))
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.2)
+    raise SystemExit("nobody told what to do")
+
+
 if __name__ == "__main__":
-    wanted = json.loads(call("GET", f"/key-value-stores/{STORE}/records/INPUT"))
+    wanted = asked()
     DOES[wanted["does"]](wanted)

