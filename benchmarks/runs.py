@@ -123,7 +123,8 @@ async def _bursts(api: Client, true: str, leave: str, folder: Path) -> list[Figu
         ),
         Figure(
             name=f"{PYTHON_BURST} runs of a Python program that only exits, part of the shell's rate",
-            value=pythons / shells, unit="x", against=f"{pythons:.0f}/s here, {shells:.0f}/s so isolated from a shell, {bares:.0f}/s namespaces alone",
+            value=pythons / shells, unit="x",
+            against=f"{pythons:.0f}/s here, {shells:.0f}/s so isolated from a shell, {bares:.0f}/s namespaces alone",
             goal=">= 0.6 x", met=pythons / shells >= 0.6,
         ),
     ]  # fmt: skip

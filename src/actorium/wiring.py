@@ -25,7 +25,7 @@ from actorium.http.route import Alias, Route
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import NotFound
 from actorium.kernel.ids import Ids
-from actorium.kernel.limits import STATS_PERIOD_SECS, SUPERVISOR_PERIOD_SECS
+from actorium.kernel.limits import ACCESSES_PERIOD_SECS, STATS_PERIOD_SECS, SUPERVISOR_PERIOD_SECS, SWEEP_PERIOD_SECS
 from actorium.kernel.meter import Usage
 from actorium.kernel.principal import Principal
 from actorium.key_value_stores import api as key_value_stores_api
@@ -66,8 +66,7 @@ from actorium.users import api as users_api
 from actorium.users.service import Users
 
 METER_PERIOD_SECS = 2.0  # usage and measurements reach the tables so often
-ACCESS_PERIOD_SECS = 5.0  # when storages were last looked at reaches the tables so often
-SWEEP_PERIOD_SECS = 5.0  # deleted storages lose their contents so soon
+PRUNE_PERIOD_SECS = 3600.0  # layers that nothing needs leave the disk so often
 BUILD_PERIOD_SECS = 1.0  # how late a missed wake of a build is noticed
 
 
@@ -296,9 +295,10 @@ class Work:
         self._loops = [
             self._supervisor,
             self._builds,
+            self._loop("builds.pruning", ground.builder.prune, PRUNE_PERIOD_SECS),
             self._loop("runs.readiness", readiness.tick, STATS_PERIOD_SECS),
             self._loop("runs.metering", features.meter.tick, METER_PERIOD_SECS),
-            self._loop("storages.accesses", features.accesses.flush, ACCESS_PERIOD_SECS),
+            self._loop("storages.accesses", features.accesses.flush, ACCESSES_PERIOD_SECS),
             self._loop("storages.sweeper", sweeper.tick, SWEEP_PERIOD_SECS),
         ]
 

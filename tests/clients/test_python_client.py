@@ -15,7 +15,7 @@ from apify_client.errors import ApifyApiError
 from clients.conftest import source_files
 from live_server import LiveServer
 
-pytestmark = [pytest.mark.clients, pytest.mark.xdist_group("python-client")]
+pytestmark = [pytest.mark.clients]
 
 MINUTE = timedelta(minutes=1)
 

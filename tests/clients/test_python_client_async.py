@@ -12,7 +12,7 @@ from apify_client.errors import ApifyApiError
 from clients.conftest import source_files
 from live_server import LiveServer
 
-pytestmark = [pytest.mark.anyio, pytest.mark.clients, pytest.mark.xdist_group("python-client")]
+pytestmark = [pytest.mark.anyio, pytest.mark.clients]
 
 MINUTE = timedelta(minutes=1)
 

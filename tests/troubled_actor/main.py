@@ -137,7 +137,7 @@ def reboots(_: Any) -> None:
         time.sleep(0.02)
 
 
-def fills_its_disk(_: Any) -> None:
+def fills_its_disk(wanted: Any) -> None:
     with open("/tmp/large", "wb") as file:
         try:
             while True:
@@ -145,7 +145,7 @@ def fills_its_disk(_: Any) -> None:
                 file.flush()
         except OSError as error:
             say(f"stopped by {error}")
-            time.sleep(2)
+            time.sleep(wanted["secs"])
             sys.exit(28)
 
 

@@ -61,3 +61,7 @@ class Builder(Protocol):
     async def remove(self, reference: str) -> None:
         """Forget an image; absent is success."""
         ...
+
+    async def prune(self) -> None:
+        """Delete what no image needs and no build used lately, and what killed servers left."""
+        ...

@@ -70,7 +70,7 @@ ACCESSES_PENDING_MAX = 100_000  # storages whose uses wait in memory for the nex
 ACCESSES_PER_WRITE = 500
 ACCESSES_PERIOD_SECS = 5.0  # how late accessedAt and read counts reach the rows; a crash loses this much of them
 SWEPT_ROWS_PER_WRITE = 500  # contents of deleted storages removed in one transaction
-SWEEP_PERIOD_SECS = 10.0
+SWEEP_PERIOD_SECS = 5.0
 
 # Loops
 SUPERVISOR_PERIOD_SECS = 1.0  # how late a missed hint is noticed

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from actorium.blobs import Blobs
 from actorium.database import Tx
 from actorium.http.paging import StoragePage, clamp_limit
-from actorium.kernel.errors import ActoriumError, BackendUnavailable
+from actorium.kernel.errors import ActoriumError, BackendUnavailable, NotFound
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import INLINE_BYTES_MAX, KEYS_PER_PAGE_MAX
 from actorium.kernel.meter import Meter, Usage
@@ -240,7 +240,11 @@ class KeyValueStores:
         signed = _record_signature(signature, key)
 
         def work(tx: Tx) -> tuple[str, Record | None]:
-            stored = self._storages.readable(tx, principal, address, signed=signed)
+            try:
+                stored = self._storages.readable(tx, principal, address, signed=signed)
+            except NotFound as error:
+                # Clients read a 404 as "no such record"; a store that is not there or not theirs has to be an error.
+                raise errors.refused(KEY_VALUE_STORES) from error
             return stored.id, store.find(tx, stored.id, key)
 
         self._meter.count(principal.run_id, Usage.KEY_VALUE_STORE_READS)

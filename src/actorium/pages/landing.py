@@ -11,13 +11,20 @@ curl -H "Authorization: Bearer $TOKEN" {api}/v2/users/me"""
 _PYTHON = """\
 from apify_client import ApifyClient
 
-client = ApifyClient("YOUR TOKEN", api_url="{api}", api_public_url="{api}")
+client = ApifyClient(
+    "YOUR TOKEN",
+    api_url="{api}",
+    api_public_url="{api}",
+)
 print(client.user().get())"""
 
 _JAVASCRIPT = """\
 import {{ ApifyClient }} from 'apify-client';
 
-const client = new ApifyClient({{ token: 'YOUR TOKEN', baseUrl: '{api}' }});
+const client = new ApifyClient({{
+    token: 'YOUR TOKEN',
+    baseUrl: '{api}',
+}});
 console.log(await client.user().get());"""
 
 

@@ -60,3 +60,6 @@ class FakeBuilder:
     async def remove(self, reference: str) -> None:
         """Remember that the image is gone."""
         self.removed.append(reference)
+
+    async def prune(self) -> None:
+        """Nothing is kept."""

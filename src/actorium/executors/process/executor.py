@@ -57,7 +57,7 @@ class ProcessExecutor:
         self._folders = Folders(self._folder)
         self._spawner = Spawner(self._folder, clock)
         self._names: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._swept = clock.monotonic()
+        self._swept: float | None = None
         self._hints: socket.socket | None = None
         self._watchers: set[asyncio.Queue[tuple[str, Hint]]] = set()
 
@@ -132,9 +132,10 @@ class ProcessExecutor:
     async def survey(self) -> Mapping[str, Container]:
         """See the port."""
         try:
-            if self._clock.monotonic() - self._swept > TOMBSTONE_SECS / 10:
+            if self._swept is None or self._clock.monotonic() - self._swept > TOMBSTONE_SECS / 10:
                 self._swept = self._clock.monotonic()
-                self._folders.sweep(now=self._clock.now())
+                for left in self._folders.sweep(now=self._clock.now()):
+                    await asyncio.to_thread(delete_tree, left)  # perhaps a million files
             seen = [self._folders.look(name) for name in self._folders.names()]
         except OSError as error:
             raise BackendUnavailable(f"The containers in {self._folders.containers} can't be read: {error}.") from error

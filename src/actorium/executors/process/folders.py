@@ -15,6 +15,8 @@ from actorium.executors.process.keeper.measure import State
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import TOMBSTONE_SECS
 
+_GONE = ".gone"
+
 
 class Folders:
     """Every container of one state folder. A folder appears and disappears whole."""
@@ -26,6 +28,8 @@ class Folders:
         for place in (state, self.containers, self._tombstones):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._ended: dict[str, Container] = {}
+        self._unfinished = {name for name in os.listdir(self.containers) if name.endswith(_GONE)}  # noqa: PTH208
+        """What an earlier server began to delete."""
 
     def names(self) -> list[str]:
         """Containers that exist. Raises OSError."""
@@ -135,22 +139,28 @@ class Folders:
         tombstone = self._tombstones / name
         tombstone.touch()
         os.utime(tombstone, (now / 1000, now / 1000))
-        gone = self.containers / f".{name}.gone"
+        gone = self.containers / f".{name}{_GONE}"
         shutil.rmtree(gone, ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):
             folder.rename(gone)
         self._ended.pop(name, None)
         return gone
 
-    def sweep(self, *, now: Instant) -> None:
-        """Forget the tombstones whose time is over, and delete what a crash left half removed or half made."""
+    def sweep(self, *, now: Instant) -> list[Path]:
+        """Forget the tombstones whose time is over. Returns what a crash left half removed or half made."""
         before = now / 1000 - TOMBSTONE_SECS
         for entry in os.scandir(self._tombstones):
             if entry.stat().st_mtime < before:
                 Path(entry.path).unlink(missing_ok=True)
+        left = []
         for entry in os.scandir(self.containers):
-            if entry.name.startswith(".") and entry.stat().st_mtime < before:
-                delete_tree(Path(entry.path))
+            if not entry.name.startswith("."):
+                continue
+            with contextlib.suppress(FileNotFoundError):  # being deleted
+                if entry.name in self._unfinished or entry.stat().st_mtime < before:
+                    left.append(Path(entry.path))
+        self._unfinished.clear()
+        return left
 
 
 def read_state(folder: Path) -> State | None:

@@ -52,13 +52,17 @@ class Spawner:
     async def ensure(self) -> None:
         """Meet a spawner of this version, started if there is none. Raises BackendUnavailable."""
         async with self._meeting:
+            launched = False
             for _ in range(_TRIES):
                 if self._met:
                     return
                 found = await self._hello()
                 if found is None:
                     await self._launch()
-                elif found.get("version") == self._version:
+                    launched = True
+                elif launched or found.get("version") == self._version:
+                    # Another version right after our own launch: the installed code was replaced under this server.
+                    self._version = str(found.get("version"))
                     self._met = True
                 else:
                     with contextlib.suppress(OSError):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actorium.kernel.errors import NotFound
+from actorium.kernel.errors import Forbidden, NotFound
 from actorium.kernel.limits import INLINE_BYTES_MAX, SWEPT_ROWS_PER_WRITE
 from actorium.key_value_stores.errors import InvalidRecordKey, RecordNotFound
 from actorium.key_value_stores.model import KeysQuery
@@ -175,8 +175,6 @@ class KeyValueStoresConformance(StoresConformance):
         await put(shelf, store, "key", b"secret")
         for attempt in (
             shelf.stores.get(BOB, store),
-            shelf.stores.read(BOB, store, "key"),
-            shelf.stores.read(BOB, store, "absent"),
             shelf.stores.keys(BOB, store, KeysQuery()),
             shelf.stores.put(BOB, store, "key", pieces(b"x"), content_type=None),
             shelf.stores.delete_record(BOB, store, "key"),
@@ -184,4 +182,7 @@ class KeyValueStoresConformance(StoresConformance):
         ):
             with pytest.raises(NotFound, match="Insufficient permissions for the key-value store"):
                 await attempt
+        for there, key in ((store, "key"), (store, "absent"), ("nothere0000000000", "key")):
+            with pytest.raises(Forbidden, match="Insufficient permissions for the key-value store"):
+                await shelf.stores.read(BOB, there, key)
         assert await get(shelf, store, "key") == b"secret"

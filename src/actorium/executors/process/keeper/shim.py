@@ -27,6 +27,7 @@ _HINT_GAP_SECS = 0.05
 _HINT_SECS_MAX = 1.0
 _DEADLINE_CHECK_SECS = 3600.0  # clocks may be set; a wait longer than this is cut
 _PIPE_BYTES = 262_144
+_DISK_FULL_BYTES = 1 << 20  # the file system keeps the last blocks for itself: writing fails before none is left
 
 
 class Hints:
@@ -180,6 +181,8 @@ class Shim:
             self._exit_code = code
         else:
             self._signal = -code
+        if self._sandbox.limited_disk:
+            self._watch_disk()  # a full disk may be why it ended
         self._count_bytes()
         self._meter.last()
         self._reactor.stopped = True
@@ -232,7 +235,8 @@ class Shim:
             return
         if self._sandbox.limited_disk:
             with contextlib.suppress(OSError):
-                self._disk_full = os.statvfs(f"/proc/{self._sandbox.pid}/root/").f_bavail == 0
+                left = os.statvfs(f"/proc/{self._sandbox.pid}/root/")
+                self._disk_full = left.f_bavail * left.f_frsize < _DISK_FULL_BYTES or left.f_favail == 0
             if self._disk_full:
                 self._log.note(f"The container's disk of {self._plan.disk_mbytes} MB is full: writing fails.")
             return
