@@ -52,9 +52,7 @@ class LiveServer:
             "ACTORIUM_LOG_LEVEL": "debug",
         } | self._settings
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, *self.command], env=environment, stdout=log, stderr=log
-            )
+            self._process = subprocess.Popen([sys.executable, *self.command], env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + READY_SECS_MAX
         while not address.exists():
             if self._process.poll() is not None or time.monotonic() > deadline:

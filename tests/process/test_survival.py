@@ -181,11 +181,13 @@ def test_a_killed_spawner_is_replaced_and_takes_nothing_along(runs: Runs) -> Non
     was_true(runs, before, {"lines": 15, "code": 2})
 
 
-def test_what_a_killed_server_began_to_delete_is_deleted_by_the_next(runs: Runs) -> None:
-    gone = state_of(runs.server) / "containers" / ".abc-1.gone"
+def test_what_a_killed_server_left_half_done_is_deleted_by_the_next(runs: Runs) -> None:
+    containers = state_of(runs.server) / "containers"
+    killed = runs.server.pid
     runs.server.kill()
-    (gone / "disk" / "upper").mkdir(parents=True)
-    (gone / "disk" / "upper" / "file").write_text("x")
+    for name in (".abc-1.gone", f".abc-2.{killed}"):
+        (containers / name / "disk" / "upper").mkdir(parents=True)
+        (containers / name / "disk" / "upper" / "file").write_text("x")
     runs.server.start()
     at_rest(runs)
 

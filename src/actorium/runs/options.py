@@ -50,7 +50,7 @@ def resolve(asked: StartOptions, defaults: Defaults, *, build: str) -> RunOption
     """The options of a run. ``build`` is the tag or number asked for. Raises InvalidMemory and its kin."""
     memory = _first(asked.memory, defaults.memory_mbytes, MEMORY_MBYTES_DEFAULT)
     timeout = _first(asked.timeout, defaults.timeout_secs, RUN_TIMEOUT_SECS_DEFAULT)
-    if not _power_of_two(memory) or not MEMORY_MBYTES_MIN <= memory <= MEMORY_MBYTES_MAX:
+    if not MEMORY_MBYTES_MIN <= memory <= MEMORY_MBYTES_MAX or not _power_of_two(memory):
         raise InvalidMemory(f"Memory is {memory:g} MB; it must be a power of two between 128 and 32768 MB.")
     if not math.isfinite(timeout) or not 0 <= timeout <= RUN_TIMEOUT_SECS_MAX:
         raise InvalidTimeout(f"Timeout is {timeout:g} seconds; it must be from 0 (no limit) to {RUN_TIMEOUT_SECS_MAX}.")

@@ -46,8 +46,9 @@ class Supervisor:
     """Drives every live run towards its end."""
 
     def __init__(
-        self, database: Database, executor: Executor, *, ingest: Ingest, meter: RunMeter, spec_of: Callable[[Run], Awaitable[Spec]],
-        capacity: Capacity, background: Background, clock: Clock, ids: Ids, wake: Callable[[], None],
+        self, database: Database, executor: Executor, *, ingest: Ingest, meter: RunMeter,
+        spec_of: Callable[[Run], Awaitable[Spec]], capacity: Capacity, background: Background, clock: Clock,
+        ids: Ids, wake: Callable[[], None],
     ) -> None:  # fmt: skip
         self._database = database
         self._executor = executor

@@ -28,8 +28,8 @@ class Folders:
         for place in (state, self.containers, self._tombstones):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._ended: dict[str, Container] = {}
-        self._unfinished = {name for name in os.listdir(self.containers) if name.endswith(_GONE)}  # noqa: PTH208
-        """What an earlier server began to delete."""
+        self._unfinished = {name for name in os.listdir(self.containers) if _is_left(name)}  # noqa: PTH208
+        """What an earlier server began to make or to delete."""
 
     def names(self) -> list[str]:
         """Containers that exist. Raises OSError."""
@@ -161,6 +161,14 @@ class Folders:
                     left.append(Path(entry.path))
         self._unfinished.clear()
         return left
+
+
+def _is_left(name: str) -> bool:
+    """Whether a folder is hidden and no other process is making it."""
+    maker = name.rpartition(".")[2]
+    return name.startswith(".") and (
+        f".{maker}" == _GONE or maker == str(os.getpid()) or not Path("/proc", maker).exists()
+    )
 
 
 def read_state(folder: Path) -> State | None:
