@@ -19,6 +19,7 @@ from actorium.builds.service import Builds
 from actorium.database import Database, Tx
 from actorium.datasets import api as datasets_api
 from actorium.datasets.service import Datasets
+from actorium.events.outbox import OutboxPruner
 from actorium.events.waiters import Waiters
 from actorium.executors import Executor, Hint
 from actorium.http.route import Alias, Route
@@ -59,6 +60,7 @@ from actorium.runs.usage import PRICES_USD
 from actorium.runs.view import Views
 from actorium.settings import Settings
 from actorium.storages.accesses import Accesses
+from actorium.storages.garbage import GarbageCollector
 from actorium.storages.kinds import DATASETS, KEY_VALUE_STORES, REQUEST_QUEUES
 from actorium.storages.service import Surroundings
 from actorium.storages.sweeper import Sweeper
@@ -66,7 +68,7 @@ from actorium.users import api as users_api
 from actorium.users.service import Users
 
 METER_PERIOD_SECS = 2.0  # usage and measurements reach the tables so often
-PRUNE_PERIOD_SECS = 3600.0  # layers that nothing needs leave the disk so often
+PRUNE_PERIOD_SECS = 3600.0  # layers that nothing needs, and old events, go so often
 BUILD_PERIOD_SECS = 1.0  # how late a missed wake of a build is noticed
 
 
@@ -295,6 +297,8 @@ class Work:
         self._loops = [
             self._supervisor,
             self._builds,
+            self._loop("storages.garbage", GarbageCollector(database, ground.blobs).tick, SWEEP_PERIOD_SECS),
+            self._loop("events.pruning", OutboxPruner(database, clock).tick, PRUNE_PERIOD_SECS),
             self._loop("builds.pruning", ground.builder.prune, PRUNE_PERIOD_SECS),
             self._loop("runs.readiness", readiness.tick, STATS_PERIOD_SECS),
             self._loop("runs.metering", features.meter.tick, METER_PERIOD_SECS),

@@ -1,4 +1,4 @@
-"""``docs/run-object.md`` names exactly the properties that the models have, and says truly which are null, 0 or absent."""
+"""``docs/run-object.md`` names exactly the properties of the models, and says truly which are null, 0 or absent."""
 
 from __future__ import annotations
 

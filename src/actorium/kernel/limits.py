@@ -73,6 +73,9 @@ SWEPT_ROWS_PER_WRITE = 500  # contents of deleted storages removed in one transa
 SWEEP_PERIOD_SECS = 5.0
 
 # Loops
+EVENTS_KEPT_SECS = 7 * 86_400  # how long the outbox remembers
+EVENTS_PER_PRUNE = 1000  # how many old events one transaction forgets
+GARBAGE_PER_TICK = 100  # how many blobs are deleted between two looks at the table
 SUPERVISOR_PERIOD_SECS = 1.0  # how late a missed hint is noticed
 STATS_PERIOD_SECS = 1.0  # how often a run is measured
 ACT_RETRY_SECS = 1.0  # how long a container whose start or end failed waits for the next attempt
