@@ -288,22 +288,22 @@ class Work:
             alone=settings.database.startswith("sqlite:"),
         )
         self._builds = self._loop("builds.builder", self._build_loop.tick, BUILD_PERIOD_SECS)
+        self._loops = [self._supervisor, self._builds, *self._chores()]
+
+    def _chores(self) -> list[Loop]:
+        """What is done now and then, whoever asks for what."""
+        features, ground = self._features, self._features.ground
+        database, executor, clock = ground.database, ground.executor, ground.clock
         readiness = Readiness(database, executor, clock=clock)
-        sweeper = Sweeper(
-            database,
-            clock,
-            {DATASETS: Datasets.clear, KEY_VALUE_STORES: KeyValueStores.clear, REQUEST_QUEUES: RequestQueues.clear},
-        )
-        self._loops = [
-            self._supervisor,
-            self._builds,
-            self._loop("storages.garbage", GarbageCollector(database, ground.blobs).tick, SWEEP_PERIOD_SECS),
-            self._loop("events.pruning", OutboxPruner(database, clock).tick, PRUNE_PERIOD_SECS),
-            self._loop("builds.pruning", ground.builder.prune, PRUNE_PERIOD_SECS),
+        clears = {DATASETS: Datasets.clear, KEY_VALUE_STORES: KeyValueStores.clear, REQUEST_QUEUES: RequestQueues.clear}
+        return [
             self._loop("runs.readiness", readiness.tick, STATS_PERIOD_SECS),
             self._loop("runs.metering", features.meter.tick, METER_PERIOD_SECS),
             self._loop("storages.accesses", features.accesses.flush, ACCESSES_PERIOD_SECS),
-            self._loop("storages.sweeper", sweeper.tick, SWEEP_PERIOD_SECS),
+            self._loop("storages.sweeper", Sweeper(database, clock, clears).tick, SWEEP_PERIOD_SECS),
+            self._loop("storages.garbage", GarbageCollector(database, ground.blobs).tick, SWEEP_PERIOD_SECS),
+            self._loop("events.pruning", OutboxPruner(database, clock).tick, PRUNE_PERIOD_SECS),
+            self._loop("builds.pruning", ground.builder.prune, PRUNE_PERIOD_SECS),
         ]
 
     def _wake_supervisor(self) -> None:

@@ -144,6 +144,44 @@ def test_what_was_measured(client: ApifyClient, actor: str) -> None:
     assert run.usage_total_usd > 0
 
 
+def test_every_kind_of_object_is_read_by_the_strict_models(client: ApifyClient, actor: str) -> None:
+    run = client.actor(actor).call(run_input={"items": 1}, logger=None)
+    assert run is not None
+    client.actor(actor).version("0.1").env_vars().create(name="COLOUR", value="blue")
+    read = [
+        client.user().get(),
+        client.user("local").get(),
+        client.actor(actor).get(),
+        client.actor(actor).version("0.1").get(),
+        client.actor(actor).version("0.1").env_var("COLOUR").get(),
+        client.build(run.build_id).get(),
+        client.run(run.id).get(),
+        client.actor(actor).last_run().get(),
+        client.dataset(run.default_dataset_id).get(),
+        client.key_value_store(run.default_key_value_store_id).get(),
+        client.request_queue(run.default_request_queue_id).get(),
+        client.request_queue(run.default_request_queue_id).list_head().items[0],
+        client.request_queue(run.default_request_queue_id).get_request(
+            client.request_queue(run.default_request_queue_id).list_head().items[0].id
+        ),
+    ]
+    assert None not in read
+    lists = [
+        client.actors().list().items,
+        client.actor(actor).versions().list().items,
+        client.actor(actor).version("0.1").env_vars().list().items,
+        client.actor(actor).builds().list().items,
+        client.actor(actor).runs().list().items,
+        client.builds().list().items,
+        client.runs().list().items,
+        client.key_value_store(run.default_key_value_store_id).list_keys().items,
+        client.datasets().list(unnamed=True).items,
+        client.key_value_stores().list(unnamed=True).items,
+        client.request_queues().list(unnamed=True).items,
+    ]
+    assert all(lists), lists
+
+
 @pytest.mark.parametrize("code", [1, 91, 255])
 def test_an_exit_code_is_the_true_one(client: ApifyClient, actor: str, code: int) -> None:
     run = client.actor(actor).call(run_input={"code": code}, logger=None)
