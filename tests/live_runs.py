@@ -180,11 +180,3 @@ def keeper_of(server: LiveServer, name: str) -> int | None:
 def spawner_of(server: LiveServer) -> int | None:
     """The process id of the server's spawner."""
     return lock.holder(state_of(server) / plan.SPAWNER_LOCK)
-
-
-def is_there(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

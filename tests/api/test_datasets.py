@@ -59,6 +59,11 @@ async def test_update_delete_and_list() -> None:
         ListOfDatasetsResponse.model_validate(answer.json)
         page = answer.json["data"]
         assert (page["total"], page["count"], page["limit"], page["unnamed"]) == (2, 2, 1000, False)
+        nameless = await filled(world.alice)
+        answer = await world.alice.request("GET", "/v2/datasets?unnamed=1")
+        ListOfDatasetsResponse.model_validate(answer.json)
+        names = {item["id"]: item["name"] for item in answer.json["data"]["items"]}
+        assert names[nameless["id"]] == nameless["id"]
         assert (await world.alice.get("/v2/datasets?ownership=sharedWithMe"))["items"] == []
         await world.alice.delete(f"/v2/datasets/{dataset['id']}")
         gone = await world.alice.get(f"/v2/datasets/{dataset['id']}", status=404)

@@ -47,7 +47,8 @@ class DatasetShort(Wire, kw_only=True, frozen=True):
     """A dataset in a list."""
 
     id: str
-    name: str | None
+    name: str
+    """Clients require one in a list: that of an unnamed dataset is its id."""
     user_id: str
     username: str
     created_at: Instant

@@ -222,7 +222,7 @@ class Datasets:
     def _short(self, stored: Stored, principal: Principal) -> DatasetShort:
         return DatasetShort(
             id=stored.id,
-            name=stored.name,
+            name=stored.name or stored.id,
             user_id=stored.owner_id,
             username=principal.username,
             created_at=stored.created_at,

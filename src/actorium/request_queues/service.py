@@ -84,9 +84,11 @@ class RequestQueues:
 
     async def page(self, principal: Principal, query: ListQuery) -> StoragePage[RequestQueueShort]:
         """A page of the caller's queues."""
-        return await self.storages.page(
-            principal, query, view=lambda stored: RequestQueueShort(**self._shown(stored, principal))
-        )
+        return await self.storages.page(principal, query, view=lambda stored: self._short(stored, principal))
+
+    def _short(self, stored: Stored, principal: Principal) -> RequestQueueShort:
+        """Clients require a name in a list: that of an unnamed queue is its id."""
+        return RequestQueueShort(**self._shown(stored, principal) | {"name": stored.name or stored.id})
 
     def _view(self, stored: Stored, principal: Principal) -> RequestQueueView:
         return RequestQueueView(**self._shown(stored, principal), console_url=self.storages.console_url(stored.id))

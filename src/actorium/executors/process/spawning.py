@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from actorium.executors.process.keeper import disk, plan, spawner
+from actorium.executors.process.keeper import disk, lock, plan, spawner
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import BackendUnavailable
 
@@ -20,6 +21,8 @@ KEEPER = Path(spawner.__file__).with_name("__main__.py")
 ENVIRONMENT = {"PATH": disk.SEARCH_PATH, "LC_ALL": "C.UTF-8"}  # nothing of the server's own
 _TRIES = 40
 _RETRY_SECS = 0.05
+_HELLO_SECS_MAX = 5.0
+_START_SECS_MAX = 60.0  # longer than a sandbox may take
 
 
 def helper_command(kind: str, *arguments: str) -> list[str]:
@@ -43,8 +46,8 @@ class Spawner:
             if not self._met:
                 await self.ensure()
             try:
-                return await self._ask({"op": "start", "name": name}, None)
-            except (ConnectionError, FileNotFoundError, BlockingIOError):
+                return await self._ask({"op": "start", "name": name}, _START_SECS_MAX)
+            except (ConnectionError, FileNotFoundError, BlockingIOError, TimeoutError):
                 self._met = False
                 await self._clock.sleep(_RETRY_SECS)
         raise BackendUnavailable(f"The spawner in {self._folder} does not answer.")
@@ -81,11 +84,21 @@ class Spawner:
 
     async def _hello(self) -> dict[str, Any] | None:
         try:
-            answer = await self._ask({"op": "hello"}, 5.0)
+            answer = await self._ask({"op": "hello"}, _HELLO_SECS_MAX)
             found = json.loads(answer) if answer else None
-        except (OSError, TimeoutError, ValueError):
+        except TimeoutError:
+            self._end_hung()
+            return None
+        except (OSError, ValueError):
             return None
         return found if isinstance(found, dict) else None
+
+    def _end_hung(self) -> None:
+        """Kill a spawner that takes connections and says nothing: shims do not need it, and another takes its place."""
+        pid = lock.holder(self._folder / plan.SPAWNER_LOCK)
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     async def _launch(self) -> None:
         with (self._folder / plan.SPAWNER_LOG).open("ab") as log:

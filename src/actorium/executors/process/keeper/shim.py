@@ -262,7 +262,7 @@ class Shim:
             self._message = f"Ended by signal {self._signal} ({signal.Signals(self._signal).name})."
         self._log.close()
         try:
-            self._write_exit()
+            write_exit(self._folder, self._cause, message=self._message, exit_code=self._exit_code)
             self._hints.state()
         finally:  # also when the folder is gone or its disk is full
             self._sandbox.remove()
@@ -272,20 +272,6 @@ class Shim:
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self._output, _READ_BYTES):
                 self._log.feed(data)
-
-    def _write_exit(self) -> None:
-        found = {
-            "exit_code": self._exit_code,
-            "cause": self._cause,
-            "message": self._message,
-            "finished_ms": clock.now_ms(),
-        }
-        scratch = self._folder / f".{plan.EXIT}"
-        fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        os.write(fd, json.dumps(found).encode())
-        os.fsync(fd)
-        os.close(fd)
-        scratch.replace(self._folder / plan.EXIT)
 
 
 def keep(state: Path, name: str, reply: socket.socket | None) -> None:
@@ -302,6 +288,11 @@ def keep(state: Path, name: str, reply: socket.socket | None) -> None:
     except FileNotFoundError:
         answer(reply, FOUND)  # removed meanwhile
         return
+    except (ValueError, KeyError, TypeError) as error:
+        message = f"what was written about it is damaged, as after a loss of power ({error}). Start the run again"
+        write_exit(folder, "not-started", message=message, exit_code=None)
+        answer(reply, STARTED)
+        return
     Shim(state, told, woken).run(reply)
 
 
@@ -312,6 +303,17 @@ def _take_signals() -> int:
         signal.signal(number, lambda *_: None)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     return woken
+
+
+def write_exit(folder: Path, cause: str, *, message: str | None, exit_code: int | None) -> None:
+    """How a container ended, whole or not at all."""
+    found = {"exit_code": exit_code, "cause": cause, "message": message, "finished_ms": clock.now_ms()}
+    scratch = folder / f".{plan.EXIT}"
+    fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    os.write(fd, json.dumps(found).encode())
+    os.fsync(fd)
+    os.close(fd)
+    scratch.replace(folder / plan.EXIT)
 
 
 def answer(reply: socket.socket | None, word: bytes) -> None:
