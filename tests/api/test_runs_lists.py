@@ -11,7 +11,7 @@ from apify_client._models import ListOfRuns
 
 from actorium.runs.lifecycle import RunStatus, container_name
 from server_world import ServerWorld, open_server
-from world import Client
+from world import Client, version
 
 pytestmark = pytest.mark.anyio
 
@@ -235,6 +235,20 @@ async def test_the_token_and_secrets_of_a_run_are_not_in_its_log() -> None:
         text = await logged(world, run["id"], b"my token")
         assert token.encode() not in text
         assert b", sir" in text
+
+
+async def test_secrets_stay_out_of_the_log_of_a_run_whose_build_was_deleted() -> None:
+    async with open_server() as world:
+        sources = dict(version(("Dockerfile", "FROM scratch")))
+        secret = {"name": "KEY", "value": "very-secret", "isSecret": True}
+        actor = await world.actor(versions=[sources | {"envVars": [secret]}])
+        run = await world.running(actor)
+        await world.alice.post(f"/v2/actors/{actor}/builds?version=0.1&waitForFinish=10")
+        await world.alice.delete(f"/v2/actor-builds/{run['buildId']}")
+        world.executor.write(container_name(run["id"], 1), b"my key is very-secret, sir")
+        text = await logged(world, run["id"], b"my key")
+        assert b"very-secret" not in text
+        assert b"my key is *****, sir" in text
 
 
 async def test_a_log_of_nothing_is_not_there() -> None:

@@ -179,7 +179,7 @@ class Runs:
     def build_secrets_in(self, tx: Tx, run_id: str) -> tuple[str, ...]:
         """The values of the run's build that its log must not show."""
         run = store.find(tx, run_id)
-        build = None if run is None else self._builds.find_in(tx, run.build_id)
+        build = None if run is None else self._builds.find_in(tx, run.build_id, even_removed=True)
         return () if build is None else self._builds.secrets_of(build)
 
     def uses_build_in(self, tx: Tx, build_id: str) -> bool:

@@ -226,11 +226,15 @@ class _Room:
     starts: int
     held: set[str]
     """Runs that have their place."""
+    is_full: bool = False
+    """A run waits for a place: first come, first served, so no later one gets one before it."""
 
     def take(self, run: Run) -> bool:
         """Take room for a container. One that is larger than the whole machine may run alone."""
-        if run.id not in self.held and not self._fits(run.options.memory_mbytes):
-            self.starts = 0  # first come, first served: nobody overtakes the one that waits
+        if run.id not in self.held:
+            self.is_full = self.is_full or not self._fits(run.options.memory_mbytes)
+            if self.is_full:
+                return False
         if self.starts < 1:
             return False
         self.starts -= 1

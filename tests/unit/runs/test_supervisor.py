@@ -231,6 +231,20 @@ async def test_a_reboot_ends_the_old_container_before_the_new_one_starts() -> No
         assert (await engine.run(run)).life.attempt_started_at == engine.now()
 
 
+async def test_a_reboot_keeps_its_place_before_an_older_run_that_was_committed_later_and_does_not_fit() -> None:
+    async with open_engine(memory_mbytes=1024) as engine:
+        run = await engine.started(memory_mbytes=512)
+        large = await engine.add(memory_mbytes=1024)
+        older = "UPDATE runs SET started_at = started_at - 1000 WHERE id = :id"
+        await engine.database.write(lambda tx: tx.run(older, id=large))
+        await engine.apply(run, Event.REBOOT)
+        await engine.settle()
+        assert await running(engine) == {f"{run}-2"}
+        engine.executor.exit(f"{run}-2", 0)
+        await engine.settle()
+        assert await running(engine) == {f"{large}-1"}
+
+
 async def test_an_old_container_that_left_by_itself_is_put_away_before_the_new_one_starts() -> None:
     """Else its shim might still hold the web port, and two logs would be taken in at once with one cursor."""
     async with open_engine() as engine:
