@@ -43,6 +43,10 @@ class Engine:
         self.faults = self.executor.faults
         self.logs = Logs(self.database, Waiters(self.database))
         self.specs_refused: dict[str, Exception] = {}
+        self.specs_asked: list[str] = []
+        self.specs_given = asyncio.Event()
+        """Clear it, and starts wait for their specs."""
+        self.specs_given.set()
         self.ticks = 0
         self._capacity = Capacity(memory_mbytes=memory_mbytes, containers=containers)
         self._woken = False
@@ -81,6 +85,8 @@ class Engine:
 
     async def _spec(self, run: Run) -> Spec:
         name = container_name(run.id, run.life.attempt)
+        self.specs_asked.append(name)
+        await self.specs_given.wait()
         if run.id in self.specs_refused:
             raise self.specs_refused[run.id]
         return Spec(

@@ -75,3 +75,10 @@ def test_settings_are_shown_with_their_defaults() -> None:
 def test_no_setting_is_named_that_is_none(path: Path) -> None:
     known = {environment_name(one.name) for one in fields(Settings)}
     assert set(re.findall(r"ACTORIUM_[A-Z_]*[A-Z]", path.read_text())) <= known
+
+
+def test_the_tutorial_goes_on_from_the_readme_with_an_actor_of_another_name() -> None:
+    (first,) = re.findall(r'^    name="([\w-]+)",$', (ROOT / "README.md").read_text(), re.MULTILINE)
+    (second,) = re.findall(r'\{"name": "([\w-]+)", "versions"', (DOCS / "tutorial.md").read_text())
+    assert first != second
+    assert f"/v2/actors/~{second}/runs" in (DOCS / "tutorial.md").read_text()

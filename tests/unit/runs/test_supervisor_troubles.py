@@ -10,6 +10,7 @@ import pytest
 from actorium.executors import Phase
 from actorium.executors.fake import Faults
 from actorium.kernel.errors import BackendUnavailable
+from actorium.kernel.limits import STARTS_CONCURRENT_MAX
 from actorium.runs.lifecycle import Event, RunStatus
 from engine import Engine, open_engine
 
@@ -109,10 +110,13 @@ async def test_lines_of_the_time_without_a_server_are_there_soon_after_it() -> N
         assert await engine.timed_log(run) == [f"{at} nobody heard"]
 
 
-async def test_a_run_that_reboots_keeps_its_place() -> None:
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_run_that_reboots_keeps_its_place(ended: bool) -> None:
     async with open_engine(containers=1) as engine:
         first = await engine.started()
         waiting = await engine.add()
+        if ended:
+            engine.executor.exit(f"{first}-1", 0)
         await engine.apply(first, Event.REBOOT)
         await engine.settle()
         assert {name for name, _ in (await engine.executor.survey()).items()} == {f"{first}-2"}
@@ -120,6 +124,24 @@ async def test_a_run_that_reboots_keeps_its_place() -> None:
         engine.executor.exit(f"{first}-2", 0)
         await engine.settle()
         assert await engine.status(waiting) is RunStatus.RUNNING
+
+
+@pytest.mark.parametrize("count", [3, STARTS_CONCURRENT_MAX + 5])
+async def test_what_is_being_done_is_not_begun_again_and_starts_beside_each_other_are_bounded(count: int) -> None:
+    async with open_engine() as engine:
+        engine.specs_given.clear()
+        runs = [await engine.add() for _ in range(count)]
+        for _ in range(5):
+            await engine.tick()
+        first = [f"{run}-1" for run in runs[:STARTS_CONCURRENT_MAX]]
+        assert engine.specs_asked == first
+        await engine.apply(runs[0], Event.ABORT)
+        await engine.tick()
+        engine.specs_given.set()
+        await engine.settle()
+        assert sorted(engine.specs_asked) == sorted(f"{run}-1" for run in runs)
+        assert await engine.status(runs[0]) is RunStatus.ABORTED
+        assert {await engine.status(run) for run in runs[1:]} == {RunStatus.RUNNING}
 
 
 async def test_a_container_that_was_never_begun_is_dead_before_the_abort_is_told() -> None:
