@@ -97,6 +97,20 @@ def test_averages_and_peaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert seen.net_rx == -1
 
 
+def test_a_peak_is_never_below_the_average(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("actorium.executors.process.keeper.clock.monotonic", lambda: now[0])
+    group = FakeGroup()
+    meter = measure.Meter(str(tmp_path / "state"), group)
+    meter.started(100.0)
+    for moment, cpu_secs in ((100.01, 0.002), (100.04, 0.03)):  # a short program: the second window is too short
+        now[0] = moment
+        group.now = Usage(cpu_ns=round(cpu_secs * 1e9))
+        meter.sample()
+    meter.last()
+    assert meter.state.cpu_max == pytest.approx(meter.state.cpu_avg) == pytest.approx(75.0)
+
+
 def test_a_container_is_taken_on_once(tmp_path: Path) -> None:
     measure.Meter(str(tmp_path / "state"), None)
     with pytest.raises(FileExistsError):

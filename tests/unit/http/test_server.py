@@ -182,6 +182,20 @@ async def test_a_large_body_that_says_so_is_refused_and_its_sender_sees_it(site:
     assert (status, error_type(body)) == (413, "request-too-large")
 
 
+async def test_who_asked_to_close_sees_the_refusal_of_a_large_body_too(site: Site) -> None:
+    length = BODY_BYTES_MAX * 2
+    reader, writer = await site.open()
+    writer.write(request("POST", "/size", f"content-length: {length}", "connection: close"))
+    async with asyncio.timeout(10):
+        for _ in range(length // 65_536):
+            writer.write(b"x" * 65_536)
+            await writer.drain()  # raises when the server cuts what it refuses
+        status, headers, body = await read_reply(reader)
+        assert (status, error_type(body), headers["connection"]) == (413, "request-too-large", "close")
+        assert await reader.read() == b""
+    writer.close()
+
+
 async def test_an_endless_body_is_refused_and_then_cut(site: Site) -> None:
     reader, writer = await site.open()
     writer.write(request("POST", "/size", "transfer-encoding: chunked"))
@@ -257,6 +271,13 @@ async def test_a_head_that_is_too_large_is_refused(site: Site) -> None:
 async def test_what_is_no_http_is_refused(site: Site) -> None:
     status, headers, body = await site.send(b"\x16\x03\x01 hello\r\n\r\n")
     assert (status, error_type(body), headers["connection"]) == (400, "invalid-request", "close")
+
+
+async def test_a_head_that_uvicorn_cannot_read_leaves_no_traceback(site: Site) -> None:
+    problems: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
+    status, _, body = await site.send(b"GET /hello/a?x=" + b"y" * 70_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert (status, error_type(body), problems) == (400, "invalid-request", [])
 
 
 async def test_a_follower_that_leaves_ends_its_stream(site: Site) -> None:
