@@ -103,7 +103,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         options = _options(settings)
         builder = ProcessBuilder(folder.builds, clock=clock, environment=os.environ, options=options)
         executor = ProcessExecutor(folder.containers, clock=clock, images=builder.images, options=options)
-        stack.push_async_callback(executor.close)
+        stack.push_async_callback(_let_go, executor)
         ground = Ground(
             settings=settings,
             database=database,
@@ -124,7 +124,9 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         work = Work(features)
         work.start()
         stack.push_async_callback(work.stop)
-        await stack.enter_async_context(serve(http_app(features), bound))
+        application = http_app(features)
+        for listening in (bound, *_also_on_loopback(bound)):
+            await stack.enter_async_context(serve(application, listening))
         write_private(folder.address, f"{ground.public_url}\n")
         log.info("server.ready", url=ground.public_url, data=str(folder.root), version=__version__)
         yield Server(url=ground.public_url, username=user.username, new_token=token)
@@ -176,6 +178,20 @@ async def _openapi(folder: str) -> dict[str, Any]:
 
 def _document(features: Features) -> dict[str, Any]:
     return document(routes(features), aliases(features), title="Actorium API", version=__version__)
+
+
+def _also_on_loopback(bound: Bound) -> list[Bound]:
+    """Runs reach the API over the machine's loopback, whichever address it was told to listen on."""
+    if bound.host in ("127.0.0.1", "localhost", "0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        return []
+    return [bind("127.0.0.1", bound.port)]
+
+
+async def _let_go(executor: ProcessExecutor) -> None:
+    """Leave running containers alone; where there are none, leave nothing behind."""
+    if not await executor.survey():
+        await executor.retire()
+    await executor.close()
 
 
 def _options(settings: Settings) -> ProcessOptions:

@@ -134,8 +134,6 @@ class Settings:
     """Containers alive at once. Default: 16 for each core."""
     cpu_cores_min: float = _setting(_number(0, 1024), 1.0, "a number of cores from 0 to 1024")
     """A run may use so many cores while nobody else needs them; 0 = only its share, one core for 4096 MB."""
-    container_host: str = _setting(_matching(r"[A-Za-z0-9.:_-]+"), "127.0.0.1", "an address of this machine")
-    """Address on which the web servers of runs answer."""
     container_ports: tuple[int, int] = _setting(_ports, _PORTS, "a range such as 21000-30999")
     """Ports for the web servers of runs."""
     allow_host_network: bool = _setting(_truth, False, "true or false")

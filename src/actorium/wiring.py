@@ -68,6 +68,7 @@ from actorium.users import api as users_api
 from actorium.users.service import Users
 
 METER_PERIOD_SECS = 2.0  # usage and measurements reach the tables so often
+LOOPBACK = "127.0.0.1"  # where the web servers of runs answer; what leaves the machine is a proxy's business
 PRUNE_PERIOD_SECS = 3600.0  # layers that nothing needs, and old events, go so often
 BUILD_PERIOD_SECS = 1.0  # how late a missed wake of a build is noticed
 
@@ -94,7 +95,7 @@ class Ground:
 
     def container_url(self, port: int) -> str:
         """Where a run's web server answers."""
-        return f"http://{self.settings.container_host}:{port}"
+        return f"http://{LOOPBACK}:{port}"
 
 
 class Features:
@@ -191,7 +192,7 @@ class Features:
                 request_queues=self.request_queues,
             ),
             logs=self.logs,
-            ports=Ports(*ground.settings.container_ports, host=ground.settings.container_host, ids=ground.ids),
+            ports=Ports(*ground.settings.container_ports, host=LOOPBACK, ids=ground.ids),
             clock=ground.clock,
             ids=ground.ids,
         )

@@ -39,7 +39,7 @@ async def test_a_build_from_start_to_finish() -> None:
             buildNumber="0.1.1",
             buildNumberInt=100001,
             meta={"origin": "CLI", "clientIp": "127.0.0.1", "userAgent": "tester"},
-            options={"useCache": False, "betaPackages": False, "memoryMbytes": 4096, "diskMbytes": 8192},
+            options={"useCache": True, "betaPackages": False, "memoryMbytes": 4096, "diskMbytes": 8192},
             actVersion={"versionNumber": "0.1", "sourceType": "SOURCE_FILES", "buildTag": "latest"},
             actorDefinition=None,
         )
@@ -95,14 +95,14 @@ async def test_what_the_builder_is_told() -> None:
         plain = {"name": "COLOR", "value": "red"}
         await make(world, envVars=[secret, plain], applyEnvVarsToBuild=True)
         world.builder.lines = [b"KEY is very-secret\nand nothing else", b"\xff"]
-        build = await built(world, "version=0.1&useCache=1")
+        build = await built(world, "version=0.1&useCache=0")
         spec = world.builder.specs[0]
         assert spec.name == f"{build['id']}-1"
         assert spec.owner_number == 1
         assert spec.files == {name: content.encode() for name, content in FILES}
         assert spec.dockerfile == "Dockerfile"
         assert spec.build_args == {"KEY": "very-secret", "COLOR": "red", "ACTOR_PATH_IN_DOCKER_CONTEXT": "."}
-        assert spec.use_cache is True
+        assert spec.use_cache is False
         assert spec.memory_mbytes == 4096
         assert spec.deadline == world.clock.now().plus(secs=BUILD_TIMEOUT_SECS)
         lines = await log_of(world, build["id"])

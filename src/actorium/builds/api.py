@@ -32,7 +32,7 @@ class StartQuery(WaitQuery, kw_only=True, frozen=True):
     """The version to build, such as 0.1. Required."""
     tag: str | None = None
     """The tag that shall point at the build once it has succeeded; without one, that of the version."""
-    use_cache: bool = False
+    use_cache: bool | None = None
     beta_packages: bool = False
 
 
@@ -47,7 +47,10 @@ class BuildsApi:
         if query.version is None:
             raise VersionRequired
         asked = StartBuild(
-            version=query.version, tag=query.tag, use_cache=query.use_cache, beta_packages=query.beta_packages
+            version=query.version,
+            tag=query.tag,
+            use_cache=query.use_cache is not False,
+            beta_packages=query.beta_packages,
         )
         meta = BuildMeta(
             origin=origin_of(origin.request_origin, run_id=call.principal.run_id),
