@@ -204,7 +204,15 @@ def _bind(settings: Settings, folder: DataFolder) -> Bound:
         bound = bind(settings.host, settings.port or folder.remembered_port())
     except Unavailable as error:
         if settings.port:
-            raise Unavailable(f"ACTORIUM_PORT is {settings.port}. {error.message}") from error
-        bound = bind(settings.host, 0)
+            where = f"ACTORIUM_HOST is {settings.host}, ACTORIUM_PORT is {settings.port}"
+            raise Unavailable(f"{where}. {error.message}") from error
+        bound = _bind_any(settings.host)
     folder.remember_port(bound.port)
     return bound
+
+
+def _bind_any(host: str) -> Bound:
+    try:
+        return bind(host, 0)
+    except Unavailable as error:
+        raise Unavailable(f"ACTORIUM_HOST is {host}. {error.message}") from error

@@ -179,6 +179,13 @@ class _BoundedHttp(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._in_body = False
         super().on_message_complete()
+        if self._said_goodbye():
+            self.transport.close()
+
+    def _said_goodbye(self) -> bool:
+        """Whether the last reply of this connection is out."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and cycle.response_complete and not cycle.keep_alive
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -186,14 +193,21 @@ class _BoundedHttp(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
                 self.send_400_response(f"The request line and headers are larger than {HEAD_BYTES_MAX} bytes.")
-        elif not self._in_body or not self.cycle.response_complete:
+        elif not self._in_body or not self._replied():
             self._disarm()
             return
         if self._guard is None:
             self._guard = self.loop.call_later(self.head_secs_max, self.transport.close)
 
+    def _replied(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle  # None while the connection's first head is not understood
+        return cycle is None or cycle.response_complete
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, in the shape of every other error."""
+        if self._said_goodbye():
+            self.transport.close()
+            return
         body = encode({"error": {"type": "invalid-request", "message": msg}})
         self.transport.write(
             b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=utf-8\r\n"

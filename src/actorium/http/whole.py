@@ -43,9 +43,19 @@ class WholeCycle(RequestResponseCycle):
         self.transport.write(b"".join(parts))
         self.message_event.set()
         if not self.keep_alive:
-            self.transport.close()
+            self._leave()
         self.on_response()
         return True
+
+    def _leave(self) -> None:
+        """Close; but while the client still sends, only our side: a cut would take the reply from it.
+
+        The server's protocol closes the rest at the end of the body or when its time is over.
+        """
+        if self.more_body and self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
 
     def _default_head(self) -> bytes:
         known, head = WholeCycle._defaults

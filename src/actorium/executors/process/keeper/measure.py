@@ -95,6 +95,7 @@ class Meter:
             self.state.cpu_current = (cpu_ns - self._cpu_ns) / 1e7 / max(window, 1e-3)
             self.state.cpu_max = max(self.state.cpu_max, self.state.cpu_current)
             self._cpu_ns, self._cpu_at = cpu_ns, now
+        self.state.cpu_max = max(self.state.cpu_max, self.state.cpu_avg)  # windows may all be too short
 
     def _add_memory(self, mem_bytes: int | None, now: float) -> None:
         if not mem_bytes:
