@@ -222,7 +222,7 @@ async def test_another_users_run_is_not_there() -> None:
             await world.bob.get(path, status=404)
         await world.alice.put(path, {"generalAccess": "ANYONE_WITH_ID_CAN_READ"})
         shown = await world.nobody.get(path)
-        assert (shown["usageTotalUsd"], shown["usageUsd"]) == (None, None)
+        assert not {"usageTotalUsd", "usageUsd"} & set(shown)
         assert (await world.nobody.request("GET", f"{path}/log")).status == 200
 
 

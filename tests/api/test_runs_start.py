@@ -234,3 +234,17 @@ async def test_malformed_json_is_the_actors_input_and_not_a_change_of_a_run() ->
             headers={"Content-Type": "application/json"},
         )
         assert (answer.status, answer.json["error"]["type"]) == (400, "invalid-request")
+
+
+async def test_input_that_says_json_and_is_none_is_refused() -> None:
+    async with open_server() as world:
+        actor = await world.actor()
+        for content in (b"{bad", b"[1,]", b"[" * 100_000):
+            answer = await world.alice.request(
+                "POST", f"/v2/actors/{actor}/runs", headers={"content-type": "application/json"}, body=content
+            )
+            assert (answer.status, answer.json["error"]["type"]) == (400, "invalid-input")
+        answer = await world.alice.request(
+            "POST", f"/v2/actors/{actor}/runs", headers={"content-type": "text/plain"}, body=b"{bad"
+        )
+        assert answer.status == 201

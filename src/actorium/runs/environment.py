@@ -30,6 +30,15 @@ _OLD_NAMES = {
 """What SDKs before today's called the same."""
 
 
+_DEFAULTS = {
+    "APIFY_LOG_LEVEL": "INFO",
+    "APIFY_METAMORPH_AFTER_SLEEP_MILLIS": "300000",
+    "APIFY_PERSIST_STATE_INTERVAL_MILLIS": "60000",
+    "APIFY_USER_PRICING_TIER": "FREE",
+}
+"""What the Actor's own variables may replace."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What a run's process is told about the server around it."""
@@ -65,7 +74,7 @@ def environment(run: Run, around: Surroundings, *, own: Mapping[str, str], deadl
         | {"ACTOR_STANDBY_URL": around.container_url}
     )
     old = {alias: base[name] for name, aliases in _OLD_NAMES.items() if name in base for alias in aliases}
-    return dict(own) | base | old
+    return _DEFAULTS | dict(own) | base | old
 
 
 def _identity(run: Run) -> dict[str, str]:
@@ -83,7 +92,8 @@ def _identity(run: Run) -> dict[str, str]:
         "APIFY_META_ORIGIN": str(run.meta.origin),
         "APIFY_ACTOR_PRICING_INFO": encode(document.pricing_info or {}).decode(),
         "APIFY_CHARGED_ACTOR_EVENT_COUNTS": "{}",
-    } | ({"APIFY_WORKFLOW_KEY": document.workflow_key} if document.workflow_key else {})
+        "APIFY_WORKFLOW_KEY": document.workflow_key or run.id,
+    }
 
 
 def _storages(run: Run) -> dict[str, str]:

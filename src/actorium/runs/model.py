@@ -185,8 +185,8 @@ class RunView(Wire, kw_only=True, frozen=True):
     is_container_server_ready: bool | None = False
     git_branch_name: str | None = None
     usage: RunUsage | None
-    usage_total_usd: float | None
-    usage_usd: RunUsageUsd | None
+    usage_total_usd: float | None | UnsetType
+    usage_usd: RunUsageUsd | None | UnsetType
     metamorphs: list[Metamorph] | None = None
 
 

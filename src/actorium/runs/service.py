@@ -249,7 +249,7 @@ class Runs:
         view = self._views.full(run, facts_of(tx, run.id), self._clock.now())
         if principal.user_id == run.owner_id:
             return view
-        return structs.replace(view, usage_total_usd=None, usage_usd=None)
+        return structs.replace(view, usage_total_usd=UNSET, usage_usd=UNSET)
 
 
 def _may_read(run: Run, principal: Principal) -> bool:

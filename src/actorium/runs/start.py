@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from actorium.actors.pricing import PayPerEvent, in_force
 from actorium.actors.row import ActorRow
 from actorium.actors.service import Actors
@@ -15,7 +17,7 @@ from actorium.database import Database, Tx, UniqueViolation
 from actorium.datasets.service import Datasets
 from actorium.http.route import Origin, RawBody
 from actorium.kernel.clock import Clock
-from actorium.kernel.errors import InvalidValue
+from actorium.kernel.errors import InvalidInput, InvalidValue
 from actorium.kernel.ids import Ids
 from actorium.kernel.principal import Principal
 from actorium.key_value_stores.service import KeyValueStores, Payload
@@ -76,6 +78,7 @@ class Starter:
     ) -> str:
         """Make a run; the supervisor starts its container. Returns its id. Raises what the contract names."""
         content = b"" if body.content.strip() in (b"", b"null") else body.content
+        _check_json(content, body.content_type)
         store = self._storages.key_value_stores
         asked = _Asked(
             actor=actor,
@@ -183,6 +186,15 @@ class Starter:
                 content_type=asked.content_type,
                 now=run.started_at,
             )
+
+
+def _check_json(content: bytes, content_type: str | None) -> None:
+    """An input that says it is JSON has to be JSON; any other type is stored as it came."""
+    if content and (content_type or "").partition(";")[0].strip().lower() == "application/json":
+        try:
+            msgspec.json.decode(content, type=msgspec.Raw)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise InvalidInput(f"The input is sent as application/json and is no valid JSON: {error}") from error
 
 
 def _greeting(run: Run) -> bytes:
