@@ -239,13 +239,6 @@ def _events_of_end(life: Life, seen: Container) -> tuple[Event, ...]:
     return (*before, *((Event.DEADLINE,) if overdue else ()), end)
 
 
-def next_look(life: Life) -> Instant | None:
-    """When something is due even if nothing happens: the deadline, or the end of a grace."""
-    if life.status in STOPPING:
-        return life.kill_at
-    return life.deadline_at if life.status is RunStatus.RUNNING else None
-
-
 def container_name(run_id: str, attempt: int) -> str:
     return f"{run_id}-{attempt}"
 

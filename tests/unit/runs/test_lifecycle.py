@@ -20,7 +20,6 @@ from actorium.runs.lifecycle import (
     RunStatus,
     container_name,
     decide,
-    next_look,
     run_of,
     step,
 )
@@ -205,12 +204,6 @@ def test_whatever_is_decided_can_be_done() -> None:
         after = one
         for event in decide(one, seen, NOW, older_there=older).events:
             after = step(after, event, NOW, seen)
-
-
-def test_next_look_is_the_deadline_or_the_end_of_a_grace() -> None:
-    assert next_look(life(RunStatus.READY)) is None
-    assert next_look(life(RunStatus.RUNNING)) == T0.plus(secs=60)
-    assert next_look(life(RunStatus.ABORTING)) == NOW.plus(secs=5)
 
 
 def test_container_names_lead_back_to_their_run() -> None:
