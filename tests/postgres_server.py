@@ -34,12 +34,13 @@ MISSING = (
 OPTIONS = "-c fsync=off -c full_page_writes=off -c listen_addresses= -c max_connections=200 -c shared_buffers=32MB"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
     """A running server. Its folder holds the data, the socket and the log."""
 
     folder: Path
     pid: int
+    binaries: Path | None = None
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql:///{database}?host={self.folder}&user=postgres"
@@ -56,8 +57,18 @@ class Server:
                 connection.execute(create)
         return self.url(name)
 
+    def restart(self) -> None:
+        """End it as a crash would, and start it again on its data."""
+        self._quit()
+        assert self.binaries is not None, "only a server of one's own is restarted"
+        self.pid = _launch(self.binaries, self.folder, _user(self.folder))
+
     def stop(self) -> None:
         """End it at once: its data are of no use any more."""
+        self._quit()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _quit(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             process = os.pidfd_open(self.pid)  # tells of the end even where nobody reaps orphans
             try:
@@ -65,7 +76,6 @@ class Server:
                 select.select([process], [], [], START_SECS)
             finally:
                 os.close(process)
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def installed() -> Path | None:
@@ -112,17 +122,27 @@ def start(binaries: Path | None = None) -> Server:
         _run(
             [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"], **user
         )
-        options = f"{OPTIONS} -k {folder}"
-        _run(
-            [binaries / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-t", START_SECS, "-o", options, "start"],
-            **user,
-        )
+        pid = _launch(binaries, folder, user)
     except RuntimeError as error:
         log = folder / "log"
         printed = log.read_text("utf-8", "replace") if log.exists() else ""
         shutil.rmtree(folder, ignore_errors=True)
         raise RuntimeError(f"{error}\n{printed}") from error
-    return Server(folder, int((data / "postmaster.pid").read_text().split()[0]))
+    return Server(folder, pid, binaries)
+
+
+def _launch(binaries: Path, folder: Path, user: dict[str, Any]) -> int:
+    """Start the server of a cluster; its pid."""
+    data = folder / "data"
+    command = [binaries / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-t", START_SECS]
+    _run([*command, "-o", f"{OPTIONS} -k {folder}", "start"], **user)
+    return int((data / "postmaster.pid").read_text().split()[0])
+
+
+def _user(folder: Path) -> dict[str, Any]:
+    """Whom the server runs as: the owner of its folder."""
+    owner = folder.stat().st_uid
+    return {} if owner == os.geteuid() else {"user": owner, "group": owner, "extra_groups": []}
 
 
 def _run(command: list[Any], **user: Any) -> None:
