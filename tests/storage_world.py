@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from actorium.blobs import Blobs
 from actorium.blobs.memory import MemoryBlobs
+from actorium.database import Database
 from actorium.database.inline import Inline
 from actorium.database.migrate import migrate
 from actorium.datasets import api as datasets_api
@@ -29,10 +31,10 @@ PUBLIC_URL = "http://localhost:8010"
 class StorageWorld:
     """A small server. ``alice`` and ``bob`` are clients of two users, ``nobody`` has no token."""
 
-    def __init__(self, database: Inline) -> None:
+    def __init__(self, database: Database, blobs: Blobs | None = None) -> None:
         self.clock = ManualClock()
         self.ids = SeededIds()
-        self.blobs = MemoryBlobs()
+        self.blobs = blobs or MemoryBlobs()
         self.users = Users(database, ids=self.ids, clock=self.clock)
         around = Surroundings(
             database=database,
@@ -65,10 +67,10 @@ class StorageWorld:
 
 
 @asynccontextmanager
-async def open_storages() -> AsyncIterator[StorageWorld]:
+async def open_storages(blobs: Blobs | None = None) -> AsyncIterator[StorageWorld]:
     """A world with its two users and their tokens."""
     database = await Inline.open()
-    world = StorageWorld(database)
+    world = StorageWorld(database, blobs)
     await migrate(database, world.clock.now())
     world.alice = await world.client_of("alice")
     world.bob = await world.client_of("bob")

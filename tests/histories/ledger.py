@@ -163,11 +163,11 @@ def _may_both(one: Lock, other: Lock, given_up: Mapping[tuple[str, str], Sequenc
 
 def wrong_handling(ledger: Ledger) -> list[str]:
     """Requests that were handled twice."""
-    firsts: dict[str, list[str]] = {}
+    by: dict[str, list[str]] = {}
     for one in ledger.handled:
         if one.acked and one.first:
-            firsts.setdefault(one.id, []).append(one.worker)
-    return [f"{one_id} was handled by {' and '.join(workers)}" for one_id, workers in firsts.items() if len(workers) > 1]
+            by.setdefault(one.id, []).append(one.worker)
+    return [f"{one_id} was handled by {' and '.join(workers)}" for one_id, workers in by.items() if len(workers) > 1]
 
 
 def wrong_requests(ledger: Ledger, keys: Sequence[str], counters: Mapping[str, int]) -> list[str]:
