@@ -183,11 +183,20 @@ async def state(place: Place) -> bytes:
             found.append((await alice.request("GET", f"/v2/{kind}/{name}/{rest}")).body.decode())
     for one in found:
         if isinstance(one, dict):
-            for volatile in ("accessedAt", "stats", "itemsPublicUrl", "keysPublicUrl", "recordsPublicUrl", "usage"):
+            for volatile in VOLATILE:
                 one.pop(volatile, None)
     return json.dumps(found, sort_keys=True).encode()
 
 
+VOLATILE = (
+    "accessedAt",
+    "stats",
+    "usage",
+    "isContainerServerReady",
+    "itemsPublicUrl",
+    "keysPublicUrl",
+    "recordsPublicUrl",
+)
 STRANGERS = {
     "another user": "",
     "no token": "",
