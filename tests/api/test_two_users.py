@@ -113,7 +113,7 @@ async def place() -> AsyncIterator[Place]:
             place.real[param] = own
             for one in (own, named):
                 await fill(alice, f"/v2/{kind}/{one}")
-        request = await alice.get(f"/v2/request-queues/{place.real['queueId']}/head")
+        request = await alice.get(f"/v2/request-queues/{place.real['queueId']}/head?clientKey=alice")
         place.real |= {
             "actorId": actor,
             "runId": run["id"],
@@ -140,7 +140,9 @@ async def fill(alice: Client, path: str) -> None:
     elif "key-value" in path:
         await alice.request("PUT", f"{path}/records/{SECRET}", body=SECRET.encode())
     else:
-        await alice.post(f"{path}/requests", {"uniqueKey": SECRET, "url": f"http://example.com/{SECRET}"})
+        await alice.post(
+            f"{path}/requests?clientKey=alice", {"uniqueKey": SECRET, "url": f"http://example.com/{SECRET}"}
+        )
 
 
 def ghosts(names: Mapping[str, str]) -> dict[str, str]:
@@ -169,7 +171,7 @@ async def ask(client: Client, operation: Operation, names: Mapping[str, str], ex
     return await client.request(operation.method, target, json=operation.body)
 
 
-async def state(place: Place) -> bytes:
+async def state(place: Place) -> list[str]:
     """Everything of alice's that a stranger might have changed."""
     alice, real = place.world.alice, place.real
     found: list[Any] = [
@@ -179,13 +181,13 @@ async def state(place: Place) -> bytes:
     for kind, param in (("datasets", "datasetId"), ("key-value-stores", "storeId"), ("request-queues", "queueId")):
         for name in (real[param], place.named[param]):
             found.append(await alice.get(f"/v2/{kind}/{name}"))
-            rest = {"datasetId": "items", "storeId": f"records/{SECRET}", "queueId": "requests"}[param]
+            rest = {"datasetId": "items", "storeId": f"records/{SECRET}", "queueId": "requests?clientKey=alice"}[param]
             found.append((await alice.request("GET", f"/v2/{kind}/{name}/{rest}")).body.decode())
     for one in found:
         if isinstance(one, dict):
             for volatile in VOLATILE:
                 one.pop(volatile, None)
-    return json.dumps(found, sort_keys=True).encode()
+    return [json.dumps(one, sort_keys=True) for one in found]
 
 
 VOLATILE = (
