@@ -26,5 +26,6 @@ def compile_to(name: str, *arguments: str, source: str = "pyproject.toml", text:
 if __name__ == "__main__":
     compile_to("bootstrap", source="-", text=BOOTSTRAP)
     compile_to("runtime")
-    groups = [part for group in ("dev", "clients", "postgres-server") for part in ("--group", group)]
+    groups = [part for group in ("dev", "clients", "postgres-server", "s3-server") for part in ("--group", group)]
     compile_to("dev", "--all-extras", *groups)
+    compile_to("peers", source="benchmarks/storages/programs/peers.in")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["postgres_server"]
+settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("calm")  # a loaded machine is no failure
+
+pytest_plugins = ["postgres_server", "s3_server"]
 
 
 @pytest.fixture

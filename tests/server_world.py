@@ -13,7 +13,7 @@ from actorium.app import http_app
 from actorium.blobs.memory import MemoryBlobs
 from actorium.database import Tx
 from actorium.database.inline import Inline
-from actorium.database.migrate import migrate
+from actorium.database.migrate import Engine, migrate
 from actorium.executors import Container, Phase, Stats
 from actorium.executors.fake import FakeExecutor
 from actorium.kernel.ids import SeededIds
@@ -47,7 +47,7 @@ PATHS: dict[RunStatus, tuple[tuple[Event, int | None], ...]] = {
 class ServerWorld:
     """``alice`` and ``bob`` are clients of two users, ``nobody`` has no token. Only tests move the clock."""
 
-    def __init__(self, database: Inline, settings: Settings) -> None:
+    def __init__(self, database: Engine, settings: Settings) -> None:
         self.database = database
         self.clock = ManualClock()
         self.executor = FakeExecutor(self.clock)
@@ -197,9 +197,11 @@ def measured(world: ServerWorld, **more: Any) -> Stats:
 
 
 @asynccontextmanager
-async def open_server(*, loops: bool = True, **settings: Any) -> AsyncIterator[ServerWorld]:
+async def open_server(
+    *, loops: bool = True, database: Engine | None = None, **settings: Any
+) -> AsyncIterator[ServerWorld]:
     """A server with its two users. ``loops=False``: nothing happens by itself except builds."""
-    database = Inline()
+    database = database or Inline()
     world = ServerWorld(database, Settings(**({"rate_limit_scale": 0.0} | settings)))
     await migrate(database, world.clock.now())
     world.work.start()

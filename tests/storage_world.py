@@ -9,9 +9,10 @@ from actorium.blobs import Blobs
 from actorium.blobs.memory import MemoryBlobs
 from actorium.database import Database
 from actorium.database.inline import Inline
-from actorium.database.migrate import migrate
+from actorium.database.migrate import Engine, migrate
 from actorium.datasets import api as datasets_api
 from actorium.datasets.service import Datasets
+from actorium.datasets.sql.boxes import Boxes
 from actorium.http.app import HttpApp, HttpLimits
 from actorium.kernel.ids import SeededIds
 from actorium.key_value_stores import api as key_value_stores_api
@@ -19,6 +20,7 @@ from actorium.key_value_stores.service import KeyValueStores
 from actorium.request_queues import api as request_queues_api
 from actorium.request_queues.service import RequestQueues
 from actorium.storages.accesses import Accesses
+from actorium.storages.schema_checks import SchemaChecks
 from actorium.storages.service import Surroundings
 from actorium.testing.clock import ManualClock
 from actorium.testing.conformance.stores import CountingMeter
@@ -31,10 +33,12 @@ PUBLIC_URL = "http://localhost:8010"
 class StorageWorld:
     """A small server. ``alice`` and ``bob`` are clients of two users, ``nobody`` has no token."""
 
-    def __init__(self, database: Database, blobs: Blobs | None = None) -> None:
+    def __init__(self, database: Database, blobs: Blobs | None = None, *, boxes: Boxes | None = None) -> None:
+        self.database = database
         self.clock = ManualClock()
         self.ids = SeededIds()
         self.blobs = blobs or MemoryBlobs()
+        self.schemas = SchemaChecks()
         self.users = Users(database, ids=self.ids, clock=self.clock)
         around = Surroundings(
             database=database,
@@ -43,11 +47,12 @@ class StorageWorld:
             accesses=Accesses(database),
             find_user=self.users.find_id_in,
             public_base_url=lambda: PUBLIC_URL,
+            schemas=self.schemas,
         )
         meter = CountingMeter()
         self.app = HttpApp(
             [
-                *datasets_api.routes(Datasets(around, blobs=self.blobs, meter=meter)),
+                *datasets_api.routes(Datasets(around, blobs=self.blobs, meter=meter), boxes),
                 *key_value_stores_api.routes(KeyValueStores(around, blobs=self.blobs, meter=meter)),
                 *request_queues_api.routes(RequestQueues(around, meter=meter)),
             ],
@@ -66,17 +71,28 @@ class StorageWorld:
         return Client(self.app, token=token)
 
 
+async def open_database() -> Engine:
+    """What a world stands on; a test of another pairing puts its own in place of this function."""
+    return await Inline.open()
+
+
+async def open_blobs() -> Blobs:
+    """The same for blobs."""
+    return MemoryBlobs()
+
+
 @asynccontextmanager
-async def open_storages(blobs: Blobs | None = None) -> AsyncIterator[StorageWorld]:
+async def open_storages(blobs: Blobs | None = None, *, boxes: Boxes | None = None) -> AsyncIterator[StorageWorld]:
     """A world with its two users and their tokens."""
-    database = await Inline.open()
-    world = StorageWorld(database, blobs)
+    database = await open_database()
+    world = StorageWorld(database, blobs or await open_blobs(), boxes=boxes)
     await migrate(database, world.clock.now())
     world.alice = await world.client_of("alice")
     world.bob = await world.client_of("bob")
     try:
         yield world
     finally:
+        await world.schemas.close()
         await database.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,7 +19,7 @@ from actorium.blobs.files import FileBlobs
 from actorium.blobs.memory import MemoryBlobs
 from actorium.builders.process.builder import ProcessBuilder
 from actorium.data_folder import DataFolder, write_private
-from actorium.database import installation
+from actorium.database import installation, sqlite
 from actorium.database.migrate import Engine, migrate
 from actorium.database.sqlite import SQLite
 from actorium.executors.fake import FakeExecutor
@@ -51,27 +52,60 @@ class Server:
 
 
 async def open_database(settings: Settings, folder: DataFolder) -> Engine:
-    """The database that the settings name, with its schema up to date."""
-    kind, _, rest = settings.database.partition(":")
-    if kind == "sqlite":
-        folder.make()
-        database: Engine = await SQLite.open(rest or folder.database)
-    else:
-        try:
-            from actorium.database.postgres import Postgres
-        except ImportError as error:
+    """The database that the settings name, with its schema up to date, for a server or a command beside it."""
+    database = await open_engine(settings, folder)
+    try:
+        await migrate(database, now=SystemClock().now())
+        if await database.read(installation.is_unfinished_copy):
             raise Unavailable(
-                "ACTORIUM_DATABASE names PostgreSQL, and its driver is not installed: install actorium[postgres]."
-            ) from error
-        database = await Postgres.open(settings.database)
-    await migrate(database, now=SystemClock().now())
+                "ACTORIUM_DATABASE names an unfinished copy: start 'actorium copy' once more and let it end, or name "
+                "another database."
+            )
+    except BaseException:
+        await database.close()
+        raise
     return database
 
 
-async def open_blobs(settings: Settings, folder: DataFolder) -> Blobs:
-    """The blob store that the settings name."""
-    _, _, rest = settings.blobs.partition(":")
-    return await FileBlobs.open(Path(rest) if rest else folder.blobs)
+async def open_engine(settings: Settings, folder: DataFolder) -> Engine:
+    """The database that the settings name, as it is."""
+    kind, _, rest = settings.database.partition(":")
+    if kind == "sqlite":
+        folder.make()
+        return await SQLite.open(rest or folder.database)
+    try:
+        from actorium.database.postgres import Postgres
+    except ImportError as error:
+        raise Unavailable(
+            "ACTORIUM_DATABASE names PostgreSQL, and its driver is not installed: install actorium[postgres]."
+        ) from error
+    return await Postgres.open(settings.database)
+
+
+async def is_used(settings: Settings, folder: DataFolder) -> bool:
+    """Whether an Actorium process, or another program, is at the database now. Raises BackendUnavailable."""
+    kind, _, rest = settings.database.partition(":")
+    if kind == "sqlite":
+        path = Path(rest) if rest else folder.database
+        return path.exists() and await asyncio.to_thread(sqlite.is_used, path)
+    from actorium.database import postgres_connection
+
+    return await asyncio.to_thread(postgres_connection.is_used, settings.database)
+
+
+async def open_blobs(settings: Settings, folder: DataFolder, *, only_reading: bool = False) -> Blobs:
+    """The blob store that the settings name. ``only_reading``: beside a server, which is not to be disturbed."""
+    kind, _, rest = settings.blobs.partition(":")
+    if kind == "file":
+        return await FileBlobs.open(Path(rest) if rest else folder.blobs, only_reading=only_reading)
+    try:
+        from actorium.blobs.s3 import S3Blobs
+    except ImportError as error:
+        raise Unavailable(
+            "ACTORIUM_BLOBS names S3, and what speaks to it is not installed: install actorium[s3]."
+        ) from error
+    credentials = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    return await S3Blobs.open(settings.blobs, credentials, only_reading=only_reading)
 
 
 async def probe_executor(settings: Settings) -> list[probe.Finding]:

@@ -15,8 +15,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from actorium.app import probe_executor
-from actorium.settings import Settings, environment_name
+from actorium.app import open_blobs, probe_executor
+from actorium.data_folder import DataFolder
+from actorium.kernel.errors import ActoriumError
+from actorium.settings import Settings, environment_name, is_private
 
 ENGINE_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock")
 DISK_FREE_GBYTES_MIN = 5
@@ -41,7 +43,8 @@ async def examine(settings: Settings) -> list[Finding]:
         Finding(name=one.name, ok=one.ok, meaning=one.meaning, required=one.name == "namespaces")
         for one in await probe_executor(settings)
     ]
-    return [_python(), _sqlite(), *executor, _engine(), _postgres(settings), _disk(settings), _port(settings)]
+    blobs = await _blobs(settings)
+    return [_python(), _sqlite(), *executor, _engine(), _postgres(settings), blobs, _disk(settings), _port(settings)]
 
 
 def _python() -> Finding:
@@ -81,6 +84,19 @@ def _postgres(settings: Settings) -> Finding:
         )
     used = "in use" if settings.database.startswith("postgres") else "not in use"
     return Finding(name="postgresql driver", ok=True, meaning=f"psycopg {psycopg.__version__}, {used}")
+
+
+async def _blobs(settings: Settings) -> Finding:
+    folder = DataFolder(settings.data)
+    if settings.blobs.startswith("file:"):
+        place = settings.blobs.removeprefix("file:") or folder.blobs
+        return Finding(name="blobs", ok=True, meaning=f"files in {place}")
+    try:
+        blobs = await open_blobs(settings, folder)
+    except ActoriumError as error:
+        return Finding(name="blobs", ok=False, meaning=error.message, required=True)
+    await blobs.close()
+    return Finding(name="blobs", ok=True, meaning="the bucket can be read, written and listed")
 
 
 def _disk(settings: Settings) -> Finding:
@@ -123,7 +139,7 @@ def report(settings: Settings, findings: Sequence[Finding], console: Console | N
     for setting in fields(Settings):
         name = environment_name(setting.name)
         value = str(getattr(settings, setting.name))
-        is_secret = setting.name == "token" or "@" in value
+        is_secret = is_private(setting.name, value)
         source = "set" if os.environ.get(name) else "default"
         shown.add_row(name, "(hidden)" if value and is_secret else value, source)
     console.print(shown)

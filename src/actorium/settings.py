@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -63,6 +64,9 @@ def _matching(pattern: str) -> Callable[[str], str]:
     return read
 
 
+_DAYS = _whole(0, 36_500)
+
+
 def _choice(*choices: str) -> Callable[[str], str]:
     return _matching("|".join(re.escape(choice) for choice in choices))
 
@@ -87,6 +91,27 @@ def _prices(text: str) -> Mapping[str, float]:
     if unknown := set(prices) - set(Usage):
         raise ValueError(unknown)
     return prices
+
+
+_POSTGRES = r"postgres(ql)?://([^@/?#\s]*@)?[^@/?#\s]*(/[^@?#\s]*)?(\?\w+=[^@#\s]*)?"
+_BUCKET = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w./-]*)?(\?[^@\s]*)?"
+
+
+def _database(text: str) -> str:
+    if re.fullmatch(rf"sqlite:.*|{_POSTGRES}", text) is None:
+        raise ValueError
+    return text
+
+
+def _blobs(text: str) -> str:
+    if text.startswith("file:"):
+        return text
+    if re.fullmatch(_BUCKET, text) is None:
+        raise ValueError
+    options = dict(parse_qsl(urlsplit(text).query, keep_blank_values=True, strict_parsing="?" in text))
+    if set(options) - {"endpoint", "region"} or not re.match(r"https?://[^/]", options.get("endpoint", "https://any")):
+        raise ValueError
+    return text
 
 
 def _data() -> Path:
@@ -121,11 +146,16 @@ class Settings:
     token: str = _setting(_matching(r"[\x21-\x7e]{16,256}"), "", "at least 16 printable characters without spaces")
     """Token of the first user; without it one is made and printed once."""
     database: str = _setting(
-        _matching(r"(sqlite|postgres|postgresql):.*"), "sqlite:", "sqlite:PATH or postgresql://USER:PASSWORD@HOST/NAME"
+        _database,
+        "sqlite:",
+        "sqlite:PATH or postgresql://USER:PASSWORD@HOST/NAME, with %40 for @, %2F for / and so on in the password",
     )
-    """Where rows live. ``sqlite:`` alone is a file in the data folder."""
-    blobs: str = _setting(_matching(r"file:.*"), "file:", "file:FOLDER")
-    """Where large payloads live. ``file:`` alone is a folder in the data folder."""
+    """Where rows live. ``sqlite:`` alone is a file in the data folder. libpq's variables and password file apply."""
+    blobs: str = _setting(
+        _blobs, "file:", "file:FOLDER, s3://BUCKET or s3://BUCKET/FOLDER?endpoint=https://HOST&region=REGION"
+    )
+    """Where large payloads live. ``file:`` alone is a folder in the data folder. Credentials of S3 come from
+    AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the role of the machine."""
     executor: str = _setting(_choice("auto", "process"), "auto", "auto or process")
     """What runs Actors. ``auto`` takes local processes."""
     memory_mbytes: int = _setting(_whole(128, 64 * MEGABYTE), _memory_mbytes, "megabytes, at least 128")
@@ -142,6 +172,14 @@ class Settings:
     """Builds at once."""
     prices: Mapping[str, float] = _setting(_prices, dict, 'JSON such as {"DATASET_READS": 0.0000004}, USD a unit')
     """Prices that replace those of the built-in table."""
+    unnamed_storage_days: int = _setting(_DAYS, 7, "days from 1 to 36500, or 0 for ever")
+    """An unnamed storage that nobody has used for so many days is deleted; 0 keeps it for ever. Those of a run that is
+    kept, and all named ones, stay."""
+    run_days: int = _setting(_DAYS, 7, "days from 1 to 36500, or 0 for ever")
+    """A run that ended so many days ago is deleted with its log and its default storages, unless one of these has a
+    name or was used since; 0 keeps all runs for ever."""
+    runs_kept: int = _setting(_whole(0, 1_000_000), 10, "a whole number from 0 to 1000000")
+    """So many of the newest runs of each Actor are kept however old they are."""
     rate_limit_scale: float = _setting(_number(0, 1_000_000), 1.0, "a number from 0 (off)")
     """Multiplies every rate limit; 0 turns them off."""
     log_level: str = _setting(_choice("debug", "info", "warning", "error"), "info", "debug, info, warning or error")
@@ -152,6 +190,11 @@ class Settings:
 
 def environment_name(name: str) -> str:
     return f"ACTORIUM_{name.upper()}"
+
+
+def is_private(name: str, text: str) -> bool:
+    """Whether a setting's value is not to be shown: it is the token, or may hold a password."""
+    return name == "token" or "@" in text or "password" in text
 
 
 def read(environment: Mapping[str, str]) -> Settings:
@@ -168,6 +211,6 @@ def read(environment: Mapping[str, str]) -> Settings:
         try:
             values[one.name] = one.metadata["read"](text)
         except (ValueError, msgspec.MsgspecError) as error:
-            shown = "(hidden)" if one.name == "token" else repr(text)
+            shown = "(hidden)" if is_private(one.name, text) else repr(text)
             raise WrongSetting(f"{name} is {shown}; it takes {one.metadata['wanted']}.") from error
     return Settings(**values)

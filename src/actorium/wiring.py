@@ -18,7 +18,9 @@ from actorium.builds.for_actors import BuildsForActors
 from actorium.builds.service import Builds
 from actorium.database import Database, Tx
 from actorium.datasets import api as datasets_api
+from actorium.datasets.segments.merging import Merger
 from actorium.datasets.service import Datasets
+from actorium.datasets.store import MERGES
 from actorium.events.outbox import OutboxPruner
 from actorium.events.waiters import Waiters
 from actorium.executors import Executor, Hint
@@ -26,7 +28,14 @@ from actorium.http.route import Alias, Route
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import NotFound
 from actorium.kernel.ids import Ids
-from actorium.kernel.limits import ACCESSES_PERIOD_SECS, STATS_PERIOD_SECS, SUPERVISOR_PERIOD_SECS, SWEEP_PERIOD_SECS
+from actorium.kernel.limits import (
+    ACCESSES_PERIOD_SECS,
+    MERGE_PERIOD_SECS,
+    RETENTION_PERIOD_SECS,
+    STATS_PERIOD_SECS,
+    SUPERVISOR_PERIOD_SECS,
+    SWEEP_PERIOD_SECS,
+)
 from actorium.kernel.meter import Usage
 from actorium.kernel.principal import Principal
 from actorium.key_value_stores import api as key_value_stores_api
@@ -49,6 +58,7 @@ from actorium.runs.metering import RunMeter
 from actorium.runs.model import StorageIds
 from actorium.runs.ports import Ports
 from actorium.runs.readiness import Readiness
+from actorium.runs.retention import RunRetention
 from actorium.runs.row import Run
 from actorium.runs.service import Runs
 from actorium.runs.socket import EventsSocket
@@ -62,8 +72,13 @@ from actorium.settings import Settings
 from actorium.storages.accesses import Accesses
 from actorium.storages.garbage import GarbageCollector
 from actorium.storages.kinds import DATASETS, KEY_VALUE_STORES, REQUEST_QUEUES
+from actorium.storages.retention import StorageRetention
+from actorium.storages.schema_checks import SchemaChecks
 from actorium.storages.service import Surroundings
+from actorium.storages.survey import SURVEY_PERIOD_SECS, BlobSurvey
 from actorium.storages.sweeper import Sweeper
+from actorium.tasks import api as tasks_api
+from actorium.tasks.service import Tasks
 from actorium.users import api as users_api
 from actorium.users.service import Users
 
@@ -109,6 +124,7 @@ class Features:
         self.waiters = Waiters(database)
         self.meter = RunMeter(database, ground.executor)
         self.accesses = Accesses(database)
+        self.schemas = SchemaChecks()
         self.logs = Logs(database, self.waiters)
         self.users = Users(database, ids=ids, clock=clock)
         self.tokens = RunTokens(ground.secret)
@@ -119,6 +135,8 @@ class Features:
             accesses=self.accesses,
             find_user=self.users.find_id_in,
             public_base_url=lambda: ground.public_url,
+            unnamed_days=ground.settings.unnamed_storage_days,
+            schemas=self.schemas,
         )
         self.datasets = Datasets(around, blobs=ground.blobs, meter=self.meter)
         self.key_value_stores = KeyValueStores(around, blobs=ground.blobs, meter=self.meter)
@@ -126,6 +144,7 @@ class Features:
         self.builds, self.actors = self._sources()
         self.runs = self._runs()
         self.starter = self._starter()
+        self.tasks = Tasks(database, actors=self.actors, runs=self.runs, starter=self.starter, ids=ids, clock=clock)
         self.specs = Specs(
             own=self.own_variables,
             tokens=self.tokens,
@@ -236,6 +255,7 @@ def routes(features: Features) -> list[Route]:
         *versions_api.routes(features.actors.versions),
         *builds_api.routes(features.builds),
         *runs_api.routes(features.runs, features.starter),
+        *tasks_api.routes(features.tasks, features.runs),
         *logs_api.routes(features.logs),
         *datasets_api.routes(features.datasets),
         *key_value_stores_api.routes(features.key_value_stores),
@@ -248,6 +268,7 @@ def aliases(features: Features) -> list[Alias]:
     runs = features.runs
     return [
         *run_aliases(storages=runs.storages, run_of_actor=runs.of_actor, last_run=features.last_run),
+        *tasks_api.aliases(features.tasks, runs.storages),
         *builds_api.aliases(features.builds),
     ]
 
@@ -289,7 +310,9 @@ class Work:
             alone=settings.database.startswith("sqlite:"),
         )
         self._builds = self._loop("builds.builder", self._build_loop.tick, BUILD_PERIOD_SECS)
-        self._loops = [self._supervisor, self._builds, *self._chores()]
+        merger = Merger(database, ground.blobs, ids=ground.ids, clock=clock)
+        self._merging = self._loop("datasets.merging", merger.tick, MERGE_PERIOD_SECS)
+        self._loops = [self._supervisor, self._builds, self._merging, *self._chores()]
 
     def _chores(self) -> list[Loop]:
         """What is done now and then, whoever asks for what."""
@@ -303,8 +326,35 @@ class Work:
             self._loop("storages.accesses", features.accesses.flush, ACCESSES_PERIOD_SECS),
             self._loop("storages.sweeper", Sweeper(database, clock, clears).tick, SWEEP_PERIOD_SECS),
             self._loop("storages.garbage", GarbageCollector(database, ground.blobs).tick, SWEEP_PERIOD_SECS),
+            *self._retention(),
             self._loop("events.pruning", OutboxPruner(database, clock).tick, PRUNE_PERIOD_SECS),
             self._loop("builds.pruning", ground.builder.prune, PRUNE_PERIOD_SECS),
+        ]
+
+    def _retention(self) -> list[Loop]:
+        """What is forgotten by rule, and what a crash left behind."""
+        features, ground = self._features, self._features.ground
+        database, clock, settings = ground.database, ground.clock, ground.settings
+        storages = StorageRetention(
+            database,
+            clock,
+            accesses=features.accesses,
+            is_kept=features.runs.exists_in,
+            days=settings.unnamed_storage_days,
+        )
+        runs = RunRetention(
+            database,
+            clock,
+            logs=features.logs,
+            accesses=features.accesses,
+            days=settings.run_days,
+            newest_kept=settings.runs_kept,
+        )
+        survey = BlobSurvey(database, ground.blobs, clock=clock, ids=ground.ids)
+        return [
+            self._loop("runs.retention", runs.tick, RETENTION_PERIOD_SECS),
+            self._loop("storages.retention", storages.tick, RETENTION_PERIOD_SECS),
+            self._loop("storages.survey", survey.tick, SURVEY_PERIOD_SECS),
         ]
 
     def _wake_supervisor(self) -> None:
@@ -321,6 +371,7 @@ class Work:
             background.start(f"listen {channel}", waiters.run(channel))
         background.start("listen runs.work", self._wake_on(WORK, self._supervisor))
         background.start("listen builds.work", self._wake_on(builds_changes.WORK, self._builds))
+        background.start("listen datasets.merges", self._wake_on(MERGES, self._merging))
         background.start("watch containers", self._watch())
         for loop in self._loops:
             background.start(loop.name, loop.run())
@@ -331,6 +382,7 @@ class Work:
         await self._features.background.close()
         await self._features.meter.tick()
         await self._features.accesses.flush()
+        await self._features.schemas.close()
 
     def _loop(self, name: str, tick: Callable[[], Awaitable[None]], period_secs: float) -> Loop:
         ground = self._features.ground

@@ -85,6 +85,8 @@ async def test_a_build_is_taken_over_when_its_server_is_gone() -> None:
         await world.loop.tick()
         assert len(world.builder.specs) == 1
         await world.clock.advance(BUILD_LEASE_SECS + 1)
+        await world.loop.tick()
+        await world.builder.begun()  # the second attempt, before the first goes on
         world.builder.go()
         assert await world.ended(build["id"]) == "SUCCEEDED"
         assert [spec.name for spec in world.builder.specs] == [f"{build['id']}-1", f"{build['id']}-2"]

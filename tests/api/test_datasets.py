@@ -136,10 +136,9 @@ async def test_csv_parameters() -> None:
     ("query", "type"),
     [
         ("format=pdf", None),
-        ("format=xlsx", "invalid-value"),
         ("offset=-1", None),
         ("limit=x", None),
-        ("view=absent", "requested-dataset-view-does-not-exist"),
+        ("view=absent", "dataset-does-not-have-schema"),
         ("format=csv&delimiter=ab", "invalid-value"),
         ("outputFields=a", "invalid-value"),
     ],

@@ -38,7 +38,7 @@ BODIES: dict[str, Any] = {
     "array of DeletedRequest": [{"uniqueKey": SECRET}],
     "array": [{"uniqueKey": "new", "url": "http://example.com/"}],
     "object": {"uniqueKey": SECRET, "url": "http://example.com/"},
-    "DatasetQuery": {"sql": "SELECT * FROM dataset"},
+    "SqlBody": {"sql": "SELECT * FROM dataset"},
     "CreateTask": {"actId": GHOST, "name": "mine"},
     "UpdateTask": {"title": "stolen"},
     "": {"stolen": True},

@@ -16,8 +16,10 @@ from actorium.database.inline import Inline
 from actorium.database.migrate import Engine, migrate
 from actorium.database.sqlite import SQLite
 from actorium.kernel.instant import Instant
+from s3_server import Server
 
-PAIRINGS = ["inline+memory", "sqlite+files", pytest.param("postgres+files", marks=pytest.mark.services)]
+SERVICES = [pytest.param(pairing, marks=pytest.mark.services) for pairing in ("postgres+files", "postgres+s3")]
+PAIRINGS = ["inline+memory", "sqlite+files", *SERVICES]
 
 
 async def open_database(kind: str, folder: Path, request: pytest.FixtureRequest) -> Engine:
@@ -28,6 +30,17 @@ async def open_database(kind: str, folder: Path, request: pytest.FixtureRequest)
     from actorium.database.postgres import Postgres
 
     return await Postgres.open(request.getfixturevalue("postgres_url"))
+
+
+async def open_blobs(kind: str, folder: Path, request: pytest.FixtureRequest) -> Blobs:
+    if kind == "memory":
+        return MemoryBlobs()
+    if kind == "files":
+        return await FileBlobs.open(folder / "blobs")
+    from actorium.blobs.s3 import S3Blobs
+
+    server: Server = request.getfixturevalue("s3")
+    return await S3Blobs.open(server.url, server.environment)
 
 
 @pytest.fixture(params=PAIRINGS)
@@ -45,8 +58,8 @@ async def database(pairing: str, tmp_path: Path, request: pytest.FixtureRequest)
 
 
 @pytest.fixture
-async def blobs(pairing: str, tmp_path: Path) -> AsyncIterator[Blobs]:
+async def blobs(pairing: str, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Blobs]:
     """An empty blob store."""
-    opened: Blobs = MemoryBlobs() if pairing.endswith("+memory") else await FileBlobs.open(tmp_path / "blobs")
+    opened = await open_blobs(pairing.partition("+")[2], tmp_path, request)
     yield opened
     await opened.close()

@@ -110,6 +110,26 @@ async def test_a_commit_that_fails_runs_each_work_again_alone(database: Postgres
     assert await database.read(count) == 19
 
 
+async def test_a_read_of_one_statement_is_run_once_and_longer_ones_are_known_after_the_first_time(
+    database: Postgres,
+) -> None:
+    attempts: list[str] = []
+
+    def short(tx: Tx) -> int:
+        attempts.append("short")
+        return count(tx)
+
+    def longer(tx: Tx) -> tuple[int, int]:
+        attempts.append("longer")
+        return count(tx), count(tx)
+
+    await database.write(partial(add, id="a"))
+    for _ in range(2):
+        assert await database.read(short) == 1
+        assert await database.read(partial(longer)) == (1, 1)
+    assert attempts == ["short", "longer", "longer", "short", "longer"]
+
+
 async def test_a_schema_changed_by_another_server(database: Postgres, postgres_url: str) -> None:
     await database.write(partial(add, id="a"))
     for _ in range(30):  # more than enough for every reader to have prepared it
@@ -144,8 +164,11 @@ def test_payloads_fit_or_say_everything() -> None:
 
 
 async def test_what_cannot_be_opened_says_what_to_check() -> None:
-    with pytest.raises(BackendUnavailable, match="ACTORIUM_DATABASE"):
-        await Postgres.open("postgres://user:secret@127.0.0.1:1/none")
+    for password in ["secret", "s%40cr%2Fet", "sec%zzret", "127.0.0.1"]:
+        with pytest.raises(BackendUnavailable, match="ACTORIUM_DATABASE") as caught:
+            await Postgres.open(f"postgres://user:{password}@127.0.0.1:1/none")
+        assert password not in caught.value.message
+        assert "\n" not in caught.value.message
 
 
 async def test_three_servers_migrate_at_once_to_the_schema_of_sqlite(postgres_url: str) -> None:

@@ -1,4 +1,4 @@
-"""The API tests of users, Actors and builds once more, on PostgreSQL: each store is one text."""
+"""The API tests of users, Actors, builds and storages once more, on PostgreSQL and S3: each store is one text."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ from types import ModuleType
 
 import pytest
 
+import s3_server
+import storage_world
 import world
+from actorium.blobs import Blobs
+from actorium.blobs.s3 import S3Blobs
 from actorium.database.migrate import Engine
 from actorium.database.postgres import Postgres
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 API = Path(__file__).resolve().parents[1] / "api"
-FILES = ("test_users", "test_actors", "test_actor_versions", "test_builds", "test_build_loop")
+STORAGES = ("test_datasets", "test_key_value_stores", "test_request_queues")
+FILES = ("test_users", "test_actors", "test_actor_versions", "test_builds", "test_build_loop", *STORAGES)
 
 Test = Callable[[], Awaitable[None]]
 
@@ -40,9 +45,16 @@ def collected() -> Iterator[Test]:
 
 
 @pytest.mark.parametrize("test", [*collected()], ids=lambda test: test.__name__)
-async def test_on_postgres(test: Test, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_on_postgres(
+    test: Test, postgres_url: str, s3: s3_server.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def open_database() -> Engine:
         return await Postgres.open(postgres_url)
 
-    monkeypatch.setattr(world, "open_database", open_database)
+    async def open_blobs() -> Blobs:
+        return await S3Blobs.open(s3.url, s3.environment)
+
+    for module in (world, storage_world):
+        monkeypatch.setattr(module, "open_database", open_database)
+    monkeypatch.setattr(storage_world, "open_blobs", open_blobs)
     await test()

@@ -13,7 +13,7 @@ import pytest
 from msgspec import inspect
 
 from actorium.actors.pricing import FlatPricePerMonth, Free, PayPerEvent, PricePerDatasetItem
-from actorium.runs.lifecycle import container_name
+from actorium.runs.lifecycle import RunStatus, container_name
 from actorium.runs.model import RunShort, RunView
 from api.seed_checks import found
 from api.seed_properties import PRICING, RUN
@@ -90,7 +90,10 @@ def test_every_row_says_a_kind_and_a_source() -> None:
 @pytest.mark.anyio
 async def test_a_real_run_is_as_the_table_says() -> None:
     async with open_server() as world:
-        run = await world.running(await world.actor(), input={}, maxItems=1, maxTotalChargeUsd=1, restartOnError=1)
+        task = await world.alice.post("/v2/actor-tasks", {"actId": await world.actor()})
+        options = "maxItems=1&maxTotalChargeUsd=1&restartOnError=1"
+        run = await world.alice.post(f"/v2/actor-tasks/{task['id']}/runs?{options}", {})
+        await world.reached(run["id"], RunStatus.RUNNING)
         world.executor.measure(container_name(run["id"], 1), measured(world))
         await world.clock.advance(1)
         ended: dict[str, Any] = await world.finished(run["id"])

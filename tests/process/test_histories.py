@@ -12,6 +12,7 @@ import postgres_server
 from histories.play import play
 from live_server import LiveServer
 from postgres_server import Server
+from s3_server import Server as ObjectStore
 
 SECS = 20.0
 LONG_SECS = float(os.environ.get("HISTORY_SECS", "180"))
@@ -34,8 +35,8 @@ async def test_sqlite_and_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.services
-async def test_postgres_and_files(tmp_path: Path, postgres: Server) -> None:
-    with LiveServer(tmp_path, ACTORIUM_DATABASE=postgres.url()) as server:
+async def test_postgres_and_s3(tmp_path: Path, postgres: Server, s3: ObjectStore) -> None:
+    with LiveServer(tmp_path, ACTORIUM_DATABASE=postgres.url(), ACTORIUM_BLOBS=s3.url, **s3.environment) as server:
         await play(server, secs=SECS, seed=SEED, disturb=postgres.restart)
 
 
@@ -48,6 +49,6 @@ async def test_sqlite_and_files_for_minutes(tmp_path: Path) -> None:
 
 @pytest.mark.services
 @pytest.mark.long
-async def test_postgres_and_files_for_minutes(tmp_path: Path, postgres: Server) -> None:
-    with LiveServer(tmp_path, ACTORIUM_DATABASE=postgres.url()) as server:
+async def test_postgres_and_s3_for_minutes(tmp_path: Path, postgres: Server, s3: ObjectStore) -> None:
+    with LiveServer(tmp_path, ACTORIUM_DATABASE=postgres.url(), ACTORIUM_BLOBS=s3.url, **s3.environment) as server:
         await play(server, secs=LONG_SECS, seed=SEED + 1, disturb=postgres.restart)

@@ -38,6 +38,9 @@ def test_values_are_read() -> None:
         ("HOST", "not a host!"),
         ("DATABASE", "mysql://x"),
         ("BLOBS", "ftp://x"),
+        ("BLOBS", "s3://UPPER"),
+        ("BLOBS", "s3://bucket?endpoint=minio:9000"),
+        ("BLOBS", "s3://bucket?regoin=eu-west-1"),
         ("EXECUTOR", "magic"),
         ("MEMORY_MBYTES", "-1"),
         ("CONTAINER_PORTS", "3000-2000"),
@@ -65,6 +68,42 @@ def test_a_wrong_token_is_not_shown() -> None:
     with pytest.raises(WrongSetting) as caught:
         read({"ACTORIUM_TOKEN": "tooshort"})
     assert "tooshort" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE", "postgresql://me:swor@dfish@host/db"),
+        ("DATABASE", "postgresql://me:swor/dfish@host/db"),
+        ("DATABASE", "postgresql://me:swor#dfish@host/db"),
+        ("DATABASE", "postgresql://me:swor?dfish@host/db"),
+        ("DATABASE", "mysql://me:swordfish@host/db"),
+        ("DATABASE", "host=db password=swordfish"),
+        ("BLOBS", "s3://me:swordfish@bucket"),
+        ("BLOBS", "s3://bucket?endpoint=https://me:swordfish@host"),
+    ],
+)
+def test_a_password_is_not_shown(name: str, value: str) -> None:
+    with pytest.raises(WrongSetting) as caught:
+        read({f"ACTORIUM_{name}": value})
+    assert "dfish" not in str(caught.value)
+    assert f"ACTORIUM_{name} is (hidden); it takes" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE", "sqlite:/srv/a b.db"),
+        ("DATABASE", "postgres://host"),
+        ("DATABASE", "postgresql://me:sw%40rd%2Ffish%23@h1:5432,[::1]:5433/db?sslmode=verify-full"),
+        ("DATABASE", "postgresql:///db?host=/run/postgresql&user=me"),
+        ("BLOBS", "file:/srv/blobs"),
+        ("BLOBS", "s3://bucket"),
+        ("BLOBS", "s3://my.bucket-1/a/b_c?endpoint=http://127.0.0.1:9000&region=eu-central-1"),
+    ],
+)
+def test_addresses_are_taken_as_they_are(name: str, value: str) -> None:
+    assert getattr(read({f"ACTORIUM_{name}": value}), name.lower()) == value
 
 
 def test_a_misspelt_setting_is_told() -> None:

@@ -39,6 +39,10 @@ class Blobs(Protocol):
         """Every key with the prefix, in byte order."""
         ...
 
+    def sizes(self, prefix: str = "", /) -> AsyncIterator[tuple[str, int]]:
+        """The same, each with its size in bytes, for the price of a listing."""
+        ...
+
     async def close(self) -> None:
         """Finish what is being written."""
         ...

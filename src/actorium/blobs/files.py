@@ -11,7 +11,7 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,9 +32,14 @@ class FileBlobs:
         self._threads = ThreadPoolExecutor(BLOB_THREADS, thread_name_prefix="blobs")
 
     @classmethod
-    async def open(cls, root: str | Path) -> FileBlobs:
-        """Open the folder, made if absent, readable by its owner alone."""
+    async def open(cls, root: str | Path, *, only_reading: bool = False) -> FileBlobs:
+        """Open the folder, made if absent, readable by its owner alone.
+
+        ``only_reading`` makes and clears nothing: for who looks at the folder of a running server.
+        """
         root = Path(root).absolute()
+        if only_reading:
+            return cls(root)
         with _translated():
             (root / "incoming").mkdir(mode=0o700, parents=True, exist_ok=True)
             for leftover in (root / "incoming").iterdir():
@@ -86,12 +91,21 @@ class FileBlobs:
 
     async def keys(self, prefix: str = "", /) -> AsyncIterator[str]:
         """Folder by folder, so memory is bounded by the largest folder."""
+        async for folder in self._folders(prefix):
+            for key in await self._run(_names, folder, prefix):
+                yield key
+
+    async def sizes(self, prefix: str = "", /) -> AsyncIterator[tuple[str, int]]:
+        async for folder in self._folders(prefix):
+            for key, size in await self._run(_sized, folder, prefix):
+                yield key, size
+
+    async def _folders(self, prefix: str) -> AsyncIterator[str]:
         for first in await self._run(_names, self._root, prefix[:1]):
             if len(first) > 1:
                 continue  # incoming
             for second in await self._run(_names, f"{self._root}/{first}", prefix[1:2]):
-                for key in await self._run(_names, f"{self._root}/{first}/{second}", prefix):
-                    yield key
+                yield f"{self._root}/{first}/{second}"
 
     async def close(self) -> None:
         """Finish what is being written."""
@@ -205,6 +219,16 @@ def _sync_folder(path: Path) -> None:
 def _names(folder: str, prefix: str) -> list[str]:
     with os.scandir(folder) as entries:
         return sorted(entry.name for entry in entries if entry.name.startswith(prefix))
+
+
+def _sized(folder: str, prefix: str) -> list[tuple[str, int]]:
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(prefix):
+                with suppress(FileNotFoundError):  # deleted meanwhile
+                    found.append((entry.name, entry.stat().st_size))
+    return sorted(found)
 
 
 def _unlink(path: str | Path) -> None:

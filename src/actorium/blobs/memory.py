@@ -42,4 +42,8 @@ class MemoryBlobs:
             if key.startswith(prefix):
                 yield key
 
+    async def sizes(self, prefix: str = "", /) -> AsyncIterator[tuple[str, int]]:
+        async for key in self.keys(prefix):
+            yield key, len(self._blobs[key])
+
     async def close(self) -> None: ...

@@ -208,7 +208,8 @@ def _found(name: str, value: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _facts(document: Mapping[str, Any]) -> Facts:
-    datasets = document.get("storages", {}).get("datasets") or {}
+    storages = document.get("storages", {})
+    datasets = storages.get("datasets") or {}
     return Facts(
         default_memory_mbytes=document.get("defaultMemoryMbytes"),
         min_memory_mbytes=document.get("minMemoryMbytes"),
@@ -216,4 +217,5 @@ def _facts(document: Mapping[str, Any]) -> Facts:
         uses_standby_mode=document.get("usesStandbyMode", False),
         dataset_aliases=tuple(alias for alias in datasets if alias != "default"),
         has_input_schema="input" in document,
+        has_storage_schemas=any(storages.get(name) for name in ("dataset", "datasets", "keyValueStore")),
     )

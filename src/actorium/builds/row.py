@@ -22,6 +22,8 @@ class Facts(Wire, kw_only=True, frozen=True, omit_defaults=True):
     dataset_aliases: tuple[str, ...] = ()
     """Datasets that each run gets beside its default one."""
     has_input_schema: bool = False
+    has_storage_schemas: bool = False
+    """Whether the definition has more to say about a run's storages than their aliases."""
 
 
 class BuildDocument(Wire, kw_only=True, frozen=True, omit_defaults=True):

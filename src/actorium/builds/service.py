@@ -16,6 +16,7 @@ from actorium.builds.errors import BuildMissing, DeletingDefaultBuild, DeletingU
 from actorium.builds.lifecycle import TERMINAL, Event, possible
 from actorium.builds.model import BuildActVersion, BuildMeta, BuildOptions, BuildShort, BuildView
 from actorium.builds.row import BuildDocument, BuildRow
+from actorium.builds.storage_schemas import StorageSchemas, storage_schemas
 from actorium.builds.view import Prices, build_view, short_view
 from actorium.database import Database, Tx
 from actorium.database.again import write_again
@@ -194,6 +195,10 @@ class Builds:
     def find_in(self, tx: Tx, build_id: str, *, even_removed: bool = False) -> BuildRow | None:
         """A build by id, whoever asks. ``even_removed``: also a deleted one that a live run still needs."""
         return store.find(tx, build_id, even_removed=even_removed)
+
+    def storages_in(self, tx: Tx, row: BuildRow) -> StorageSchemas:
+        """What the Actor's definition says about the storages that each run of the build gets."""
+        return storage_schemas(self.definition_in(tx, row.id) if row.facts.has_storage_schemas else None)
 
     def definition_in(self, tx: Tx, build_id: str) -> dict[str, Any] | None:
         """The Actor's definition with its references resolved; None until the build has read it."""

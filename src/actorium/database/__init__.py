@@ -40,12 +40,19 @@ class Tx(Protocol):
         """The first row, or None."""
         ...
 
+    def held(self, sql: str, /, **params: Any) -> Row | None:
+        """The first row of a plain SELECT from one table, which nobody else changes before this transaction is over.
+
+        It is the newest committed row: whoever held it before has finished.
+        """
+        ...
+
     def run(self, sql: str, /, **params: Any) -> int:
         """Execute one statement; how many rows it changed."""
         ...
 
-    def many(self, sql: str, rows: Iterable[Mapping[str, Any]], /) -> None:
-        """Execute one statement once per mapping of parameters."""
+    def many(self, sql: str, rows: Iterable[Mapping[str, Any]], /) -> int:
+        """Execute one statement once per mapping of parameters; how many rows that changed in all."""
         ...
 
     def wake(self, channel: str, key: str) -> None:
@@ -70,8 +77,12 @@ class Database(Protocol):
         """Run a work on a consistent snapshot, read only."""
         ...
 
-    async def write(self, work: Work[T], /) -> T:
-        """Run a work atomically; returns after the commit that holds it is synced to disk."""
+    async def write(self, work: Work[T], /, *, lane: str = "") -> T:
+        """Run a work atomically; returns after the commit that holds it is synced to disk.
+
+        lane: the id of a row that many works change at once. Those of one lane run one after the other, so that groups
+        on several connections do not wait for each other crosswise.
+        """
         ...
 
     def version(self) -> int | None:

@@ -1,4 +1,4 @@
-"""Grouped commits: many callers' works in one transaction, each in a savepoint of its own, one sync for all.
+"""Grouped commits: many callers' works in one transaction, each of them whole or not at all, one sync for all.
 
 Knows no engine. An engine gives a ``Session``; this file decides what runs together, what runs again alone, and who is
 told what.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from queue import Empty, SimpleQueue
 from threading import Thread
 from types import TracebackType
@@ -33,6 +34,10 @@ class GroupTx(Tx, Protocol):
 
     wakes: list[Wake]
     failure: Exception | None
+
+    def spoilt(self) -> bool:
+        """Whether a work that ends here with an error leaves changes or a broken transaction behind."""
+        ...
 
     def end(self) -> None:
         """Refuse every later statement."""
@@ -76,13 +81,15 @@ class Session(Protocol):
 class Job(Generic[T]):
     """A work, and what came of it."""
 
-    __slots__ = ("error", "future", "value", "wakes", "work")
+    __slots__ = ("error", "future", "spoilt", "value", "wakes", "work")
 
     def __init__(self, work: Work[T], future: asyncio.Future[T] | None = None) -> None:
         self.work = work
         self.future = future
         self.value: T | None = None
         self.error: BaseException | None = None
+        self.spoilt = False
+        """It failed, and has to be taken out of its transaction."""
         self.wakes: list[Wake] = []
 
     def run(self, tx: GroupTx) -> None:
@@ -90,12 +97,13 @@ class Job(Generic[T]):
         self.value, self.error, self.wakes = None, None, []
         with self:
             self.value = self.work(tx)
-        failure = tx.failure
+        failure, changed = tx.failure, tx.spoilt()
         tx.end()
         if isinstance(failure, RunAgain):
             raise failure
         if self.error is None and failure is not None:
-            self.error = failure  # the work swallowed it, but its savepoint is gone
+            self.error = failure  # the work swallowed it, but what it did is lost
+        self.spoilt = changed and self.error is not None
         if self.error is None:
             self.wakes = tx.wakes
 
@@ -144,15 +152,14 @@ def run_group(session: Session, jobs: Sequence[Job[Any]]) -> None:
 
 
 def _together(session: Session, jobs: Sequence[Job[Any]]) -> None:
-    grouped = len(jobs) > 1
+    """In one transaction. Savepoints cost as much as a statement each, and failed works that have changed something
+    are rare: so first without any, and if there was such a work, once more from the start with them."""
     try:
         session.begin()
-        for job in jobs:
-            if grouped:
-                session.savepoint()
-            job.run(session.tx())
-            if grouped and job.error is not None:
-                session.undo()
+        if not _straight(session, jobs):
+            session.rollback()
+            session.begin()
+            _guarded(session, jobs)
         if all(job.error is not None for job in jobs):
             session.rollback()
         else:
@@ -160,6 +167,24 @@ def _together(session: Session, jobs: Sequence[Job[Any]]) -> None:
     except BackendUnavailable:
         session.rollback()
         raise
+
+
+def _straight(session: Session, jobs: Sequence[Job[Any]]) -> bool:
+    """Run one after the other; False as soon as one has to be taken out again and others would go with it."""
+    for job in jobs:
+        job.run(session.tx())
+        if job.spoilt and len(jobs) > 1:
+            return False
+    return True
+
+
+def _guarded(session: Session, jobs: Sequence[Job[Any]]) -> None:
+    """The same, each in a savepoint of its own."""
+    for job in jobs:
+        session.savepoint()
+        job.run(session.tx())
+        if job.error is not None:
+            session.undo()
 
 
 def _apart(session: Session, jobs: Sequence[Job[Any]]) -> None:
@@ -187,89 +212,108 @@ def _alone(session: Session, job: Job[Any]) -> BackendUnavailable | None:
 
 
 class Writers:
-    """Threads that each take everything queued, run it as one group, and answer all callers at once."""
+    """Threads that each take everything that waits for them, run it as one group, and answer all callers at once."""
 
     def __init__(self, sessions: Sequence[Session], *, committed: Callable[[list[Wake]], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._committed = committed
-        self._queue: SimpleQueue[Job[Any] | None] = SimpleQueue()
         self._open = True
         self._left = self._loop.create_future()
+        self._living = [_Writer(session) for session in sessions]
         self._threads = [
-            Thread(target=self._serve, args=(session,), name=f"database-writer-{number}", daemon=True)
-            for number, session in enumerate(sessions)
+            Thread(target=self._serve, args=(writer,), name=f"database-writer-{number}", daemon=True)
+            for number, writer in enumerate(self._living)
         ]
-        self._living = len(self._threads)
         for thread in self._threads:
             thread.start()
 
-    async def write(self, work: Work[T]) -> T:
-        """Queue a work; returns or raises what it does, once the commit that holds it is synced."""
+    async def write(self, work: Work[T], *, lane: str = "") -> T:
+        """Queue a work; returns or raises what it does, once the commit that holds it is synced.
+
+        Works of one lane go to one thread, others to the one that has least to do.
+        """
         if not self._open:
             raise BackendUnavailable("The database is closed.")
-        if self._queue.qsize() >= WRITES_WAITING_MAX:
+        if sum(writer.waiting for writer in self._living) >= WRITES_WAITING_MAX:
             raise BackendUnavailable("Too many writes are waiting for the database. Please try again later.")
+        living = self._living
+        writer = living[hash(lane) % len(living)] if lane else min(living, key=attrgetter("waiting"))
         job = Job(work, self._loop.create_future())
-        self._queue.put(job)
+        writer.waiting += 1
+        writer.queue.put(job)
         return await cast("asyncio.Future[T]", job.future)
 
     async def close(self) -> None:
         """Finish what is queued, then end the threads."""
         if self._open:
             self._open = False
-            for _ in self._threads:
-                self._queue.put(None)
+            for writer in self._living:
+                writer.queue.put(None)
         await asyncio.shield(self._left)
         for thread in self._threads:
             thread.join()
 
-    def _serve(self, session: Session) -> None:
+    def _serve(self, writer: _Writer) -> None:
         jobs: list[Job[Any]] = []
         try:
-            while jobs := self._take():
-                run_group(session, jobs)
-                self._loop.call_soon_threadsafe(self._answer, jobs)
-                while self._queue.empty() and session.rest():
+            while jobs := writer.take():
+                run_group(writer.session, jobs)
+                self._loop.call_soon_threadsafe(self._answer, writer, jobs)
+                while writer.queue.empty() and writer.session.rest():
                     pass
         finally:
-            session.close()
-            self._loop.call_soon_threadsafe(self._leave, jobs)
+            writer.session.close()
+            self._loop.call_soon_threadsafe(self._leave, writer, jobs)
 
-    def _take(self) -> list[Job[Any]]:
+    def _answer(self, writer: _Writer, jobs: list[Job[Any]]) -> None:
+        writer.waiting -= len(jobs)
+        wakes = [wake for job in jobs for wake in job.wakes]
+        for job in jobs:
+            job.answer()
+        self._committed(wakes)
+
+    def _leave(self, writer: _Writer, jobs: list[Job[Any]]) -> None:
+        """A thread has ended. If it died of a bug, nobody may wait for it for ever."""
+        self._living.remove(writer)
+        for job in [*jobs, *writer.left()]:
+            job.fail(BackendUnavailable())
+            job.answer()
+        if not self._living:
+            self._open = False
+            if not self._left.done():
+                self._left.set_result(None)
+
+
+class _Writer:
+    """One session and what waits for it."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.queue: SimpleQueue[Job[Any] | None] = SimpleQueue()
+        self.waiting = 0
+        """Works that are not answered yet; only the event loop counts."""
+
+    def take(self) -> list[Job[Any]]:
         """Everything queued, at least one; nothing when it is time to end."""
-        job = self._queue.get()
+        job = self.queue.get()
         jobs: list[Job[Any]] = []
         while job is not None:
             jobs.append(job)
             if len(jobs) == WRITES_PER_COMMIT_MAX:
                 return jobs
             try:
-                job = self._queue.get_nowait()
+                job = self.queue.get_nowait()
             except Empty:
                 return jobs
         if jobs:
-            self._queue.put(None)  # finish these first
+            self.queue.put(None)  # finish these first
         return jobs
 
-    def _answer(self, jobs: list[Job[Any]]) -> None:
-        wakes = [wake for job in jobs for wake in job.wakes]
-        for job in jobs:
-            job.answer()
-        self._committed(wakes)
-
-    def _leave(self, jobs: list[Job[Any]]) -> None:
-        """A thread has ended. If it died of a bug, nobody may wait for it for ever."""
-        self._living -= 1
-        for job in jobs:
-            job.fail(BackendUnavailable())
-            job.answer()
-        if self._living:
-            return
-        self._open = False
-        while not self._queue.empty():
-            left = self._queue.get()
-            if left is not None:
-                left.fail(BackendUnavailable())
-                left.answer()
-        if not self._left.done():
-            self._left.set_result(None)
+    def left(self) -> list[Job[Any]]:
+        """What nobody will take any more."""
+        jobs = []
+        while not self.queue.empty():
+            job = self.queue.get()
+            if job is not None:
+                jobs.append(job)
+        return jobs

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import nullcontext
 from typing import TypeVar
 
-from actorium.database import Work
+from actorium.database import Work, catalog
 from actorium.database.grouping import Job, run_group
 from actorium.database.sqlite import MEMORY, SQLiteSession, SQLiteTx, connect
 from actorium.database.wakes import Listener, Wakes
@@ -22,6 +22,7 @@ class Inline:
     """A database in memory that ends with this object."""
 
     preamble: tuple[str, ...] = ()
+    catalog = catalog.SQLITE
 
     def __init__(self) -> None:
         self._connection = connect(MEMORY)
@@ -46,7 +47,7 @@ class Inline:
             tx.end()
             self._connection.execute("PRAGMA query_only = OFF")
 
-    async def write(self, work: Work[T], /) -> T:
+    async def write(self, work: Work[T], /, *, lane: str = "") -> T:  # noqa: ARG002 - there is one writer
         """Run the work in a transaction of its own. A caller cancelled at the second await has written."""
         await _Turn()
         self._must_be_open()

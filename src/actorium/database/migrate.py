@@ -17,11 +17,13 @@ from importlib.resources import files
 from typing import Protocol
 
 from actorium.database import Database, Tx
+from actorium.database.catalog import Catalog
 from actorium.kernel.instant import Instant
 
 _FILE = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
-_TABLE = """
-CREATE TABLE IF NOT EXISTS schema_migrations (
+TABLE = "schema_migrations"
+_TABLE = f"""
+CREATE TABLE IF NOT EXISTS {TABLE} (
   number BIGINT PRIMARY KEY,
   name TEXT NOT NULL,
   digest TEXT NOT NULL,
@@ -35,9 +37,11 @@ class SchemaMismatch(Exception):
 
 
 class Engine(Database, Protocol):
-    """A database that says what must run first in each migrating transaction: a lock, and types it lacks."""
+    """A database that says what must run first in each migrating transaction, a lock and types it lacks, and how it
+    tells which tables it has."""
 
     preamble: tuple[str, ...]
+    catalog: Catalog
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """PostgreSQL behind the database port: grouped writes in a few threads, snapshots in others, NOTIFY for wakes.
 
 Writes are READ COMMITTED with compare-and-set in the statements; a work that met a deadlock, or whose group could not
-be committed, is run again alone. The only file that imports psycopg.
+be committed, is run again alone. Only this file and ``postgres_connection`` import psycopg.
 """
 
 from __future__ import annotations
@@ -11,36 +11,29 @@ import struct
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
 from functools import partial
-from typing import Any, TypeVar, cast
+from types import CodeType
+from typing import Any, ClassVar, TypeVar, cast
 
 import msgspec
 import psycopg
 from psycopg.pq import TransactionStatus
-from psycopg.rows import dict_row
-from psycopg.types.numeric import Int8BinaryDumper, NumericBinaryLoader
-from psycopg.types.string import StrDumper
 
-from actorium.database import Row, StatementRefused, UniqueViolation, Work
+from actorium.database import Row, StatementRefused, UniqueViolation, Work, catalog
 from actorium.database.dialect import numbered
 from actorium.database.grouping import Job, RunAgain, Writers, run_group
 from actorium.database.notices import Notices
+from actorium.database.postgres_connection import Connection, connect
 from actorium.database.wakes import Listener, Wake, Wakes
 from actorium.kernel.errors import BackendUnavailable
 from actorium.kernel.limits import (
-    POSTGRES_CONNECT_SECS,
-    POSTGRES_LOCK_SECS,
     POSTGRES_NOTIFY_BYTES_MAX,
     POSTGRES_READERS,
-    POSTGRES_STATEMENT_SECS,
-    POSTGRES_STATEMENTS_CACHED,
     POSTGRES_WRITERS,
     WRITE_TRIES_MAX,
 )
 
 T = TypeVar("T")
-Connection = psycopg.Connection[dict[str, Any]]
 
 CHANNEL = "actorium"
 WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
@@ -48,11 +41,6 @@ READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _AGAIN = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, a lock not had in time
 _READ_ONLY = "25006"
 _LOCK = 1_097_036_911  # "Acto": one migration at a time
-_SETTINGS = """
-SELECT set_config('lock_timeout', :lock, false), set_config('statement_timeout', :statement, false),
-  CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', false) END,
-  current_setting('server_encoding') AS encoding
-"""
 
 
 class Postgres:
@@ -65,11 +53,13 @@ class Postgres:
         END $do$""",
     )
 
+    catalog = catalog.POSTGRES
+
     def __init__(self, url: str, *, writers: int, readers: int, wakes: Wakes, notices: Notices) -> None:
         self._wakes = wakes
         self._notices = notices
         self._writers = Writers([PostgresSession(url, WRITING) for _ in range(writers)], committed=lambda _: None)
-        self._idle = deque(PostgresSession(url, READING) for _ in range(readers))
+        self._idle = deque(ReadingSession(url) for _ in range(readers))
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="database-reader")
         self._closed = False
 
@@ -81,14 +71,14 @@ class Postgres:
         return cls(url, writers=writers, readers=readers, wakes=wakes, notices=notices)
 
     async def read(self, work: Work[T], /) -> T:
-        """Run the work in a thread, on a snapshot of its own."""
+        """Run the work in a thread, on a snapshot of its own. One statement is one: it costs one round trip."""
         if self._closed:
             raise BackendUnavailable("The database is closed.")
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
-    async def write(self, work: Work[T], /) -> T:
+    async def write(self, work: Work[T], /, *, lane: str = "") -> T:
         """Hand the work to a writer; returns when the server has committed it."""
-        return await self._writers.write(work)
+        return await self._writers.write(work, lane=lane)
 
     def version(self) -> int | None:
         """Not told: asking costs as much as reading."""
@@ -112,18 +102,19 @@ class Postgres:
     def _read(self, work: Work[T]) -> T:
         session = self._idle.pop()  # there are as many as threads
         try:
-            job = Job(work)
-            run_group(session, [job])
+            return session.read(work)
         finally:
             self._idle.append(session)
-        return job.result()
 
 
 class PostgresTx:
-    """A transaction on one connection."""
+    """A transaction on one connection; with ``is_single`` a statement without one, and a second is ``TooMany``."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, is_single: bool = False) -> None:
         self._connection = connection
+        self._is_single = is_single
+        self._count = 0
+        self._changed = False
         self.wakes: list[Wake] = []
         self.failure: Exception | None = None
 
@@ -135,19 +126,30 @@ class PostgresTx:
         cursor = self._execute(sql, params)
         return cast("Row | None", cursor.fetchone()) if cursor.description is not None else None
 
+    def held(self, sql: str, /, **params: Any) -> Row | None:
+        return self.one(f"{sql} FOR UPDATE", **params)
+
     def run(self, sql: str, /, **params: Any) -> int:
         return max(self._execute(sql, params).rowcount, 0)
 
-    def many(self, sql: str, rows: Iterable[Mapping[str, Any]], /) -> None:
+    def many(self, sql: str, rows: Iterable[Mapping[str, Any]], /) -> int:
+        self._count += 1  # never alone
         self._must_go_on()
+        self._changed = True
         text, names = numbered(sql)
         try:
-            self._connection.cursor().executemany(cast("Any", text), [[row[name] for name in names] for row in rows])
+            cursor = self._connection.cursor()
+            cursor.executemany(cast("Any", text), [[row[name] for name in names] for row in rows])
         except (psycopg.Error, OverflowError, struct.error, KeyError) as error:
             raise self._fail(error) from error
+        return max(cursor.rowcount, 0)
 
     def wake(self, channel: str, key: str) -> None:
         self.wakes.append((channel, key))
+
+    def spoilt(self) -> bool:
+        """Whether a work that ends here with an error leaves changes or a broken transaction behind."""
+        return self._changed or self.failure is not None
 
     def end(self) -> None:
         """Refuse every later statement: a transaction is not to leave its work."""
@@ -158,13 +160,19 @@ class PostgresTx:
         self._must_go_on()
         text, names = numbered(sql)
         try:
-            return self._connection.execute(cast("Any", text), [params[name] for name in names], binary=True)
+            cursor = self._connection.execute(cast("Any", text), [params[name] for name in names], binary=True)
         except (psycopg.Error, OverflowError, struct.error, KeyError) as error:
             raise self._fail(error) from error
+        if cursor.rowcount and not (cursor.statusmessage or "").startswith("SELECT"):
+            self._changed = True
+        return cursor
 
     def _must_go_on(self) -> None:
+        if self._is_single and self._count and self.failure is None:
+            self.failure = TooMany()
         if self.failure is not None:
             raise self.failure
+        self._count += 1
 
     def _fail(self, error: Exception) -> Exception:
         if isinstance(error, psycopg.errors.FeatureNotSupported) and "cached plan" in str(error):
@@ -191,10 +199,7 @@ class PostgresSession:
             except RunAgain:
                 self._drop()  # it was lost while idle
         if self._connection is None:
-            try:
-                self._connection = connect(self._url)
-            except BackendUnavailable as error:
-                raise BackendUnavailable from error  # callers need not know addresses and users
+            self._connect()
             self._control(self._begin)
 
     def tx(self) -> PostgresTx:
@@ -242,6 +247,12 @@ class PostgresSession:
     def close(self) -> None:
         self._drop()
 
+    def _connect(self) -> None:
+        try:
+            self._connection = connect(self._url)
+        except BackendUnavailable as error:
+            raise BackendUnavailable from error  # callers need not know addresses and users
+
     def _open(self) -> Connection:
         if self._connection is None:
             raise RunAgain
@@ -257,6 +268,66 @@ class PostgresSession:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+class TooMany(RunAgain):
+    """The work has a second statement: it needs a transaction, so that both see the same."""
+
+
+class ReadingSession(PostgresSession):
+    """A connection that only reads. A work with one statement is run without a transaction.
+
+    Whether it has more shows when it is run. Then it is run again in a transaction, and so from the start from then on.
+    """
+
+    _longer: ClassVar[set[CodeType]] = set()
+    """The code of works that have more than one statement."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, READING)
+        self._is_single = False
+        self._tx: PostgresTx | None = None
+
+    def read(self, work: Work[T]) -> T:
+        """What the work returns; raises what it raises."""
+        code = _code(work)
+        self._is_single = code is not None and code not in self._longer
+        job = Job(work)
+        run_group(self, [job])
+        if code is not None and not self._is_single:
+            self._longer.add(code)
+        return job.result()
+
+    def begin(self) -> None:
+        if not self._is_single:
+            super().begin()
+        elif self._connection is None or self._connection.closed:
+            self._connect()
+
+    def tx(self) -> PostgresTx:
+        self._tx = PostgresTx(self._open(), is_single=self._is_single)
+        return self._tx
+
+    def commit(self, wakes: Sequence[Wake]) -> None:
+        if not self._is_single:
+            super().commit(wakes)
+
+    def rollback(self) -> None:
+        if self._tx is not None and isinstance(self._tx.failure, TooMany):
+            self._is_single = False
+        super().rollback()
+
+    def _connect(self) -> None:
+        super()._connect()
+        self._control(f"SET SESSION CHARACTERISTICS AS TRANSACTION {READING.removeprefix('BEGIN ')}")
+
+
+def _code(work: Work[Any]) -> CodeType | None:
+    """What a work does, the same for each of its calls."""
+    while isinstance(work, partial):
+        work = work.func
+    code = getattr(work, "__code__", None)
+    return code if isinstance(code, CodeType) else None
 
 
 class _Listening:
@@ -282,50 +353,6 @@ class _Listening:
 
     def close(self) -> None:
         self._connection.close()
-
-
-class _NumberLoader(NumericBinaryLoader):
-    """Sums are integers, as on SQLite."""
-
-    def load(self, data: Any) -> Any:
-        value: Decimal = super().load(data)
-        return int(value) if value == value.to_integral_value() else float(value)
-
-
-def connect(url: str) -> Connection:
-    """A connection as this project uses it. Raises BackendUnavailable, with what to do about it."""
-    try:
-        connection: Connection = psycopg.connect(
-            url,
-            autocommit=True,  # transactions are begun here, not by the driver
-            row_factory=dict_row,
-            cursor_factory=psycopg.RawCursor,
-            client_encoding="utf8",
-            connect_timeout=POSTGRES_CONNECT_SECS,
-            application_name="actorium",
-            keepalives_idle=30,
-            keepalives_interval=10,
-            keepalives_count=3,
-        )
-    except psycopg.Error as error:
-        raise BackendUnavailable(
-            f"Cannot connect to PostgreSQL: {str(error).strip()}. Check that the server runs and that the address, "
-            "user, password and database in ACTORIUM_DATABASE are right."
-        ) from error
-    connection.prepared_max = POSTGRES_STATEMENTS_CACHED
-    adapters = connection.adapters
-    adapters.register_dumper(str, StrDumper)  # text, not "whatever fits": the same statement always has the same types
-    adapters.register_dumper(int, Int8BinaryDumper)
-    adapters.register_dumper(bool, Int8BinaryDumper)  # truth is an integer in the shared dialect
-    adapters.register_loader("numeric", _NumberLoader)
-    sql, _ = numbered(_SETTINGS)
-    row = connection.execute(
-        cast("Any", sql), [f"{POSTGRES_LOCK_SECS}s", f"{POSTGRES_STATEMENT_SECS}s"], prepare=False
-    ).fetchone()
-    if row is None or row["encoding"] != "UTF8":
-        connection.close()
-        raise BackendUnavailable("The PostgreSQL database is not in UTF-8: create one with ENCODING 'UTF8'.")
-    return connection
 
 
 def translated(error: Exception, *, lost: bool) -> Exception:

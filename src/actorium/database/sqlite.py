@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
-from actorium.database import Row, StatementRefused, UniqueViolation, Work
+from actorium.database import Row, StatementRefused, UniqueViolation, Work, catalog
 from actorium.database.grouping import RunAgain, Writers
 from actorium.database.wakes import Listener, Wake, Wakes
 from actorium.kernel.errors import BackendUnavailable
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 MEMORY = ":memory:"
 VERSION_MIN = (3, 37, 0)  # RETURNING, and memory databases that two connections share
-VERSION_FRESH_SECS = 0.001  # what other processes commit is noticed so late at the most
+VERSION_FRESH_SECS = 0.01  # what other processes commit is noticed so late at the most: those are commands of people
 STATEMENTS_CACHED = 512  # more than the server has
 _memory_names = itertools.count()
 _REFUSALS = {
@@ -51,6 +51,7 @@ class SQLite:
     """A database in one file, or in memory for tests."""
 
     preamble: tuple[str, ...] = ()
+    catalog = catalog.SQLITE
 
     def __init__(
         self, reader: sqlite3.Connection, writer: sqlite3.Connection, turn: AbstractContextManager[Any]
@@ -84,7 +85,7 @@ class SQLite:
                 execute("BEGIN")
             except sqlite3.Error as error:
                 raise translated(error) from error
-            tx = SQLiteTx(execute, self._reader.executemany)
+            tx = SQLiteTx(self._reader)
             try:
                 return work(tx)
             finally:
@@ -92,13 +93,13 @@ class SQLite:
                 with suppress(sqlite3.Error):
                     execute("ROLLBACK")
 
-    async def write(self, work: Work[T], /) -> T:
+    async def write(self, work: Work[T], /, *, lane: str = "") -> T:  # noqa: ARG002 - there is one writer
         """Hand the work to the writer; returns when its commit is on disk."""
         return await self._writers.write(work)
 
     def version(self) -> int | None:
-        """SQLite's own count of what other connections committed: at once what this process committed, within a
-        millisecond what another did."""
+        """SQLite's own count of what other connections committed: at once what this process committed, a moment
+        later what another did."""
         if self._closed:
             return None
         now = asyncio.get_running_loop().time()
@@ -129,13 +130,11 @@ class SQLite:
 class SQLiteTx:
     """A transaction on one connection."""
 
-    def __init__(
-        self,
-        execute: Callable[[str, Mapping[str, Any]], sqlite3.Cursor],
-        executemany: Callable[[str, Iterable[Mapping[str, Any]]], sqlite3.Cursor],
-    ) -> None:
-        self._execute = execute
-        self._executemany = executemany
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._changes = connection.total_changes
+        self._execute: Callable[[str, Mapping[str, Any]], sqlite3.Cursor] = connection.execute
+        self._executemany: Callable[[str, Iterable[Mapping[str, Any]]], sqlite3.Cursor] = connection.executemany
         self.wakes: list[Wake] = []
         self.failure: Exception | None = None
 
@@ -154,6 +153,9 @@ class SQLiteTx:
             raise self._fail(error) from error
         return row
 
+    def held(self, sql: str, /, **params: Any) -> Row | None:
+        return self.one(sql, **params)  # whoever writes is alone: BEGIN IMMEDIATE
+
     def run(self, sql: str, /, **params: Any) -> int:
         try:
             cursor = self._execute(sql, params)
@@ -161,16 +163,22 @@ class SQLiteTx:
                 return len(cursor.fetchall())  # RETURNING: the count is only known at the end
         except (sqlite3.Error, OverflowError) as error:
             raise self._fail(error) from error
+        if cursor.rowcount < 0:
+            self._changes = -1  # no INSERT, UPDATE or DELETE: maybe a change that SQLite does not count
         return max(cursor.rowcount, 0)
 
-    def many(self, sql: str, rows: Iterable[Mapping[str, Any]], /) -> None:
+    def many(self, sql: str, rows: Iterable[Mapping[str, Any]], /) -> int:
         try:
-            self._executemany(sql, rows)
+            return max(self._executemany(sql, rows).rowcount, 0)
         except (sqlite3.Error, OverflowError) as error:
             raise self._fail(error) from error
 
     def wake(self, channel: str, key: str) -> None:
         self.wakes.append((channel, key))
+
+    def spoilt(self) -> bool:
+        """Whether a work that ends here with an error leaves changes behind."""
+        return self.failure is not None or self._connection.total_changes != self._changes
 
     def end(self) -> None:
         """Refuse every later statement: a transaction is not to leave its work."""
@@ -198,6 +206,8 @@ class SQLiteSession:
         self._turn = turn
         self._holds_turn = False
         self._in_savepoint = False
+        self._log_is_long = False
+        """The write-ahead log holds pages that were given back: it has grown by them."""
 
     def begin(self) -> None:
         self._turn.__enter__()
@@ -208,7 +218,7 @@ class SQLiteSession:
             raise _unavailable(error) from error
 
     def tx(self) -> SQLiteTx:
-        return SQLiteTx(self._connection.execute, self._connection.executemany)
+        return SQLiteTx(self._connection)
 
     def savepoint(self) -> None:
         if self._in_savepoint:
@@ -230,16 +240,29 @@ class SQLiteSession:
         self._end()
 
     def rest(self) -> bool:
-        """Give free pages back to the disk."""
+        """Give free pages back to the disk, and then what the log grew by."""
         try:
             with self._turn:
                 (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
                 if free <= SQLITE_FREE_PAGES_KEPT:
+                    self._cut_log()
                     return False
                 self._connection.execute(f"PRAGMA incremental_vacuum({SQLITE_VACUUM_PAGES})").fetchall()
+                self._log_is_long = True
         except sqlite3.Error:
             return False  # the disk is full or busy; the next write meets that and reports it
         return True
+
+    def _cut_log(self) -> None:
+        """Fold the log into the file and empty it, if nobody reads from it; else after a later write."""
+        if not self._log_is_long:
+            return
+        self._connection.execute("PRAGMA busy_timeout = 0").fetchall()
+        try:
+            (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {round(SQLITE_BUSY_SECS * 1000)}").fetchall()
+        self._log_is_long = bool(busy)
 
     def close(self) -> None:
         self._connection.close()
@@ -280,6 +303,22 @@ def connect(uri: str) -> sqlite3.Connection:
     ):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     return connection
+
+
+def is_used(path: Path) -> bool:
+    """Whether another connection has the file open: in the mode of this project nobody else can have it alone then."""
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+    try:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    except sqlite3.DatabaseError:
+        return False  # it is no database: opening it says so
+    finally:
+        connection.close()
+    return False
 
 
 def translated(error: Exception) -> Exception:

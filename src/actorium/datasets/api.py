@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from actorium.datasets.model import DatasetShort, DatasetView, ItemsQuery
-from actorium.datasets.service import Datasets, Items
+from actorium.datasets.model import DatasetShort, DatasetStatistics, DatasetView, Format, ItemsQuery
+from actorium.datasets.reading import Items
+from actorium.datasets.service import Datasets
+from actorium.datasets.sql import api as sql_api
+from actorium.datasets.sql.boxes import Boxes
+from actorium.datasets.sql.service import Queries
 from actorium.http.paging import StoragePage
 from actorium.http.route import Auth, Call, NoQuery, RawBody, Reply, Route
 from actorium.kernel.limits import DATASET_BLOCK_BYTES, RATE_HIGH
@@ -16,11 +20,15 @@ from actorium.storages.replies import DELETED, attachment, opened
 TAG = "Storage/Datasets"
 ONE = "/v2/datasets/{datasetId}"
 ITEMS = f"{ONE}/items"
+_RENDERED = ("text/html", "application/xml", "application/rss+xml")
+"""What a browser shows as a page, scripts included, and anybody's items may be in it."""
+_PIECES_SETTLED = 64
 
 
-def routes(datasets: Datasets) -> list[Route]:
-    """Every route of datasets."""
-    calls = _Calls(datasets)
+def routes(datasets: Datasets, boxes: Boxes | None = None) -> list[Route]:
+    """Every route of datasets. Queries and Parquet files are made in boxes."""
+    queries = Queries(datasets, boxes or Boxes())
+    calls = _Calls(datasets, queries)
     return [
         Route(
             method="GET", path="/v2/datasets", handler=calls.page, operation_id="datasets_get", tag=TAG,
@@ -58,16 +66,18 @@ def routes(datasets: Datasets) -> list[Route]:
         ),
         Route(
             method="GET", path=f"{ONE}/statistics", handler=calls.statistics, operation_id="dataset_statistics_get",
-            tag=TAG, summary="Get dataset statistics", auth=Auth.OPTIONAL,
+            tag=TAG, summary="Get dataset statistics", returns=DatasetStatistics, auth=Auth.OPTIONAL,
         ),
+        *sql_api.routes(queries),
     ]  # fmt: skip
 
 
 class _Calls:
     """From calls to the service."""
 
-    def __init__(self, datasets: Datasets) -> None:
+    def __init__(self, datasets: Datasets, queries: Queries) -> None:
         self._datasets = datasets
+        self._queries = queries
 
     async def page(self, call: Call[ListQuery, None]) -> StoragePage[DatasetShort]:
         return await self._datasets.page(call.principal, call.query)
@@ -93,15 +103,21 @@ class _Calls:
         return Reply(status=201, content={}, envelope=False, headers=location)
 
     async def items(self, call: Call[ItemsQuery, None]) -> Reply:
-        items = await self._datasets.items(call.principal, call["datasetId"], call.query)
         head = call.request.method == "HEAD"
-        content = items.content if head else await _settled(items.content)
+        items = await self._datasets.items(call.principal, call["datasetId"], call.query, head=head)
+        content = items.content if head else await self._content(call, items)
         return Reply(
             content=content, media_type=items.writer.media_type, headers=_headers(items, call.query), envelope=False
         )
 
-    async def statistics(self, call: Call[NoQuery, None]) -> None:
-        await self._datasets.refuse_statistics(call.principal, call["datasetId"])
+    async def _content(self, call: Call[ItemsQuery, None], items: Items) -> bytes | AsyncIterator[bytes]:
+        if call.query.format is not Format.PARQUET:
+            return await _settled(items.content)
+        work = self._queries.parquet(call.principal, items, call.query)
+        return sql_api.content(await sql_api.unless_gone(call.request.receive, work))
+
+    async def statistics(self, call: Call[NoQuery, None]) -> DatasetStatistics:
+        return await self._datasets.statistics(call.principal, call["datasetId"])
 
 
 def _headers(items: Items, query: ItemsQuery) -> dict[str, str]:
@@ -114,7 +130,7 @@ def _headers(items: Items, query: ItemsQuery) -> dict[str, str]:
         "X-Apify-Pagination-Desc": str(chosen.desc).lower(),
         "X-Content-Type-Options": "nosniff",
     }
-    if items.writer.media_type.startswith("text/html"):
+    if items.writer.media_type.startswith(_RENDERED):
         headers["Content-Security-Policy"] = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
     if query.attachment:
         headers |= attachment(f"dataset_{items.stored.name or items.stored.id}.{items.writer.extension}")
@@ -122,13 +138,16 @@ def _headers(items: Items, query: ItemsQuery) -> dict[str, str]:
 
 
 async def _settled(content: AsyncGenerator[bytes, None]) -> bytes | AsyncIterator[bytes]:
-    """What is short as bytes: it can be compressed, has a length, and its errors still get a status."""
+    """What is short as bytes: it can be compressed, has a length, and its errors still get a status.
+
+    What is long in coming is a stream too: only a stream notices that its client has left.
+    """
     pieces: list[bytes] = []
     size = 0
     async for piece in content:
         pieces.append(piece)
         size += len(piece)
-        if size > DATASET_BLOCK_BYTES:
+        if size > DATASET_BLOCK_BYTES or len(pieces) > _PIECES_SETTLED:
             return _resumed(pieces, content)
     return b"".join(pieces)
 

@@ -18,7 +18,7 @@ class NoColumns(Invalid):
 
 
 class NoSchema(Invalid):
-    """The dataset has no schema, so there are no statistics of its fields."""
+    """The dataset has no schema, so there are no views of it and no statistics of its fields."""
 
     type = "dataset-does-not-have-schema"
 

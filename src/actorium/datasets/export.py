@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from actorium.datasets.errors import NoSuchView
+from actorium.datasets.errors import NoSchema, NoSuchView
 from actorium.datasets.formats import Writer
 from actorium.datasets.formats.delimited import Csv
 from actorium.datasets.formats.json_texts import JsonArray, JsonLines
 from actorium.datasets.formats.markup import Rss, Xml
 from actorium.datasets.formats.page import Html
+from actorium.datasets.formats.xlsx import Xlsx
 from actorium.datasets.model import Format, ItemsQuery
+from actorium.datasets.sql.parquet import Parquet
 from actorium.datasets.transform import SIMPLIFIED_FIELDS, SIMPLIFIED_UNWIND, Transform
-from actorium.kernel.errors import InvalidValue
-from actorium.kernel.limits import DATASET_LIMIT_NONE, FIELDS_MAX
+from actorium.kernel.errors import InvalidInput, InvalidValue
+from actorium.kernel.limits import DATASET_LIMIT_NONE, FIELDS_MAX, XLSX_ROWS_MAX
 from actorium.storages.model import Stored
 
-_FROM_VIEW = ("fields", "unwind", "flatten", "omit", "desc", "limit")
+_LISTS = ("fields", "unwind", "flatten", "omit")
+_FROM_VIEW = (*_LISTS, "desc", "limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +53,47 @@ def range_of(query: ItemsQuery, total: int) -> Range:
 
 
 def viewed(query: ItemsQuery, schema: dict[str, Any] | None) -> ItemsQuery:
-    """The query with what its view of the dataset's schema adds; what the query says itself stays."""
+    """The query with what its view of the dataset's schema adds; what the query says itself stays.
+
+    Raises NoSchema, NoSuchView.
+    """
     if query.view is None:
         return query
-    views = (schema or {}).get("views")
-    view = views.get(query.view) if isinstance(views, dict) else None
-    if not isinstance(view, dict):
-        raise NoSuchView(f"The dataset's schema has no view named {query.view[:80]!r}.")
-    transformation = view.get("transformation")
+    transformation = _view(query.view, schema).get("transformation")
     if not isinstance(transformation, dict):
         return query
     added = {name: transformation[name] for name in _FROM_VIEW if transformation.get(name) is not None}
+    for name in _LISTS:
+        if isinstance(added.get(name), str):  # older schemas name one field without a list
+            added[name] = [added[name]]
     chosen = {name: value for name, value in added.items() if not getattr(query, name)}
     try:
         checked = msgspec.convert(chosen, ItemsQuery)
     except msgspec.ValidationError as error:
         raise NoSuchView(f"The view {query.view[:80]!r} of the dataset's schema cannot be used: {error}.") from None
     return msgspec.structs.replace(query, **{name: getattr(checked, name) for name in chosen})
+
+
+def labels_of(query: ItemsQuery, schema: dict[str, Any] | None) -> Mapping[str, str]:
+    """What the query's view shows above the columns of fields instead of their names."""
+    if query.view is None:
+        return {}
+    display = _view(query.view, schema).get("display")
+    properties = display.get("properties") if isinstance(display, dict) else None
+    if not isinstance(properties, dict):
+        return {}
+    labels = {field: shown.get("label") for field, shown in properties.items() if isinstance(shown, dict)}
+    return {field: label for field, label in labels.items() if isinstance(label, str) and label}
+
+
+def _view(name: str, schema: dict[str, Any] | None) -> dict[str, Any]:
+    if schema is None:
+        raise NoSchema("The dataset has no schema, so there is no view of it: read it without view.")
+    views = schema.get("views")
+    view = views.get(name) if isinstance(views, dict) else None
+    if not isinstance(view, dict):
+        raise NoSuchView(f"The dataset's schema has no view named {name[:80]!r}.")
+    return view
 
 
 def transform_of(query: ItemsQuery) -> Transform:
@@ -80,11 +107,13 @@ def transform_of(query: ItemsQuery) -> Transform:
             f"outputFields renames the fields by position: it names {len(output)} and fields names {len(fields)}; "
             "name as many in both."
         )
+    if output and len({*fields}) + len({*output}) != 2 * len(output):
+        raise InvalidValue("With outputFields each field is named once in fields, and each new name once.")
     omit, flatten = query.omit or [], query.flatten or []
     if max(len(fields), len(unwind), len(omit), len(flatten)) > FIELDS_MAX:
         raise InvalidValue(f"Name up to {FIELDS_MAX} fields in one parameter.")
     return Transform(
-        fields=tuple(dict.fromkeys(fields)) if not output else tuple(fields),
+        fields=tuple(dict.fromkeys(fields)),
         output_fields=tuple(output),
         omit=frozenset(omit),
         unwind=tuple(unwind),
@@ -95,13 +124,18 @@ def transform_of(query: ItemsQuery) -> Transform:
     )
 
 
+def check_rows(query: ItemsQuery, rows: int) -> None:
+    """Whether so many rows fit the format. Raises InvalidInput."""
+    if query.format is Format.XLSX and rows >= XLSX_ROWS_MAX:
+        raise InvalidInput(
+            f"These are {rows} rows, and a sheet of Excel has room for {XLSX_ROWS_MAX - 1} below its header: choose a "
+            "part with offset and limit, or use format=csv."
+        )
+
+
 def writer_of(query: ItemsQuery, stored: Stored) -> Writer:
-    """What writes the items. Raises InvalidValue for a format that is not served yet or a parameter of one."""
-    make = _WRITERS.get(query.format)
-    if make is None:
-        served = ", ".join(_WRITERS)
-        raise InvalidValue(f"format={query.format} is not served by this release; use one of {served}.")
-    return make(query, stored)
+    """What writes the items. Raises InvalidValue for a parameter of its format."""
+    return _WRITERS[query.format](query, stored)
 
 
 def _csv(query: ItemsQuery, _: Stored) -> Writer:
@@ -124,4 +158,6 @@ _WRITERS: dict[Format, Callable[[ItemsQuery, Stored], Writer]] = {
     Format.XML: lambda query, _: Xml(root=query.xml_root, row=query.xml_row, bom=bool(query.bom)),
     Format.RSS: _rss,
     Format.HTML: lambda query, _: Html(bom=bool(query.bom)),
+    Format.XLSX: lambda *_: Xlsx(),
+    Format.PARQUET: lambda *_: Parquet(),
 }

@@ -63,6 +63,22 @@ class DatasetShort(Wire, kw_only=True, frozen=True):
     stats: DatasetStats
 
 
+class DatasetFieldStatistics(Wire, kw_only=True, frozen=True):
+    """Of one field: numbers by value, texts and arrays by length, objects by number of keys, booleans as 0 or 1."""
+
+    min: int | float | None
+    max: int | float | None
+    null_count: int
+    empty_count: int
+    """Items without the field."""
+
+
+class DatasetStatistics(Wire, kw_only=True, frozen=True):
+    """Of all fields that the dataset's schema names."""
+
+    field_statistics: dict[str, DatasetFieldStatistics]
+
+
 class Format(StrEnum):
     """What items can be read as."""
 
@@ -73,6 +89,7 @@ class Format(StrEnum):
     XLSX = "xlsx"
     XML = "xml"
     RSS = "rss"
+    PARQUET = "parquet"  # beyond Apify
 
 
 class ItemsQuery(Wire, kw_only=True, frozen=True):

@@ -1,15 +1,57 @@
-"""The only SQL about the items of datasets."""
+"""The SQL about the items of datasets: how chunks are added, found and cleared."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 from actorium.database import Row, Tx
-from actorium.datasets.slices import Slices
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import CHUNKS_PER_READ, DATASET_BLOCK_BYTES
+from actorium.kernel.limits import CHUNKS_PER_READ, DATASET_BLOCK_BYTES, SEGMENT_BYTES, SEGMENT_CHUNKS
 from actorium.storages.store import discard_blob
+
+MERGES = "datasets.merges"
+"""Woken with a dataset's id when its tail is long enough to be merged."""
+
+HEAD = "first_index, item_count, byte_count, level, blob_key"
+"""The small columns of a chunk."""
+BEGIN = "COALESCE((SELECT MAX(first_index) FROM dataset_chunks WHERE dataset_id = :id AND first_index <= :start), 0)"
+"""Where the chunk begins that holds the item ``start``."""
+_INSERT = f"""
+INSERT INTO dataset_chunks (dataset_id, {HEAD}, column_names, field_statistics, places, payload)
+VALUES (:dataset_id, :first, :count, :size, :level, :blob_key, :column_names, :field_statistics, :places, :payload)
+"""
+
+
+class Level(IntEnum):
+    """How far a chunk has come."""
+
+    PUSHED = 0
+    MERGED = 1
+    """With other pushed ones, but still too small."""
+    FINISHED = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Items to be stored: inline, or in a blob that is there already."""
+
+    count: int
+    size: int
+    payload: bytes | None = None
+    blob_key: str | None = None
+    places: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """What chunks became: one chunk, and its digest."""
+
+    part: Part
+    level: Level
+    column_names: str | None
+    field_statistics: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +61,9 @@ class Chunk:
     first: int
     count: int
     size: int
+    level: int
     blob_key: str | None
+    places: bytes | None = None
     payload: bytes | None = None
 
     @property
@@ -27,61 +71,150 @@ class Chunk:
         return self.first + self.count
 
 
-def append(tx: Tx, dataset_id: str, items: Slices, *, blob_key: str | None, now: Instant) -> bool:
-    """Take the next indexes and store items under them; False if the dataset is gone."""
+# Adding
+
+
+def append(tx: Tx, dataset_id: str, parts: Sequence[Part], *, owner_id: str, clean_count: int, now: Instant) -> bool:
+    """Take the next indexes and store items under them; False if the owner has no such dataset."""
+    count, size = sum(part.count for part in parts), sum(part.size for part in parts)
     row = tx.one(
         "UPDATE datasets SET item_count = item_count + :count, clean_item_count = clean_item_count + :clean,"
-        " byte_count = byte_count + :size, write_count = write_count + :count, modified_at = :now"
-        " WHERE id = :id RETURNING item_count",
+        " byte_count = byte_count + :size, write_count = write_count + :count, modified_at = :now,"
+        " tail_chunks = tail_chunks + :parts, tail_bytes = tail_bytes + :size"
+        " WHERE id = :id AND owner_id = :owner_id RETURNING item_count, tail_chunks, tail_bytes",
         id=dataset_id,
-        count=items.count,
-        clean=items.clean_count,
-        size=len(items.payload),
+        owner_id=owner_id,
+        count=count,
+        clean=clean_count,
+        size=size,
+        parts=len(parts),
         now=int(now),
     )
     if row is None:
         return False
-    tx.run(
-        "INSERT INTO dataset_chunks (dataset_id, first_index, item_count, byte_count, blob_key, payload)"
-        " VALUES (:id, :first, :count, :size, :blob_key, :payload)",
-        id=dataset_id,
-        first=row["item_count"] - items.count,
-        count=items.count,
-        size=len(items.payload),
-        blob_key=blob_key,
-        payload=None if blob_key else items.payload,
-    )
+    first = row["item_count"] - count
+    for part in parts:
+        insert(tx, dataset_id, first, part)
+        first += part.count
+    if _passes(row["tail_chunks"], len(parts), SEGMENT_CHUNKS) or _passes(row["tail_bytes"], size, SEGMENT_BYTES):
+        tx.run("INSERT INTO dataset_merges (dataset_id) VALUES (:id) ON CONFLICT DO NOTHING", id=dataset_id)
+        tx.wake(MERGES, dataset_id)
     return True
 
 
+def _passes(now: int, added: int, step: int) -> bool:
+    """Whether a sum has just passed a multiple of a step: a merge that was missed once is not missed for long."""
+    return now // step > (now - added) // step
+
+
+def insert(tx: Tx, dataset_id: str, first: int, part: Part, merged: Merged | None = None) -> None:
+    """Add one chunk."""
+    tx.run(
+        _INSERT,
+        dataset_id=dataset_id,
+        first=first,
+        count=part.count,
+        size=part.size,
+        level=int(merged.level if merged else Level.PUSHED),
+        blob_key=part.blob_key,
+        column_names=merged.column_names if merged else None,
+        field_statistics=merged.field_statistics if merged else None,
+        places=part.places,
+        payload=part.payload,
+    )
+
+
+# Reading
+
+
 def read_forward(tx: Tx, dataset_id: str, *, start: int, end: int) -> list[Chunk]:
-    """The first chunks, up to a block of bytes, that hold items of [start, end), in order."""
+    """The first chunks that hold items of [start, end), in order: one in a blob, or inline ones up to a block."""
+    chunks = _at(tx, dataset_id, start)
+    if not chunks or chunks[0].blob_key is not None or chunks[0].end >= end:
+        return chunks
     heads = tx.all(
-        "SELECT first_index, item_count, byte_count, blob_key FROM dataset_chunks WHERE dataset_id = :id"
-        " AND first_index >= COALESCE((SELECT MAX(first_index) FROM dataset_chunks"
-        " WHERE dataset_id = :id AND first_index <= :start), 0)"
-        " AND first_index < :end ORDER BY first_index LIMIT :limit",
+        f"SELECT {HEAD} FROM dataset_chunks WHERE dataset_id = :id AND first_index >= :first AND first_index < :end"
+        " ORDER BY first_index LIMIT :limit",
         id=dataset_id,
-        start=start,
+        first=chunks[0].end,
         end=end,
         limit=CHUNKS_PER_READ,
     )
-    return _with_payloads(tx, dataset_id, [_chunk(row) for row in heads])
+    return chunks + _with_payloads(tx, dataset_id, [chunk_of(row) for row in heads], room=_room(chunks[0]))
 
 
 def read_backward(tx: Tx, dataset_id: str, *, start: int, end: int) -> list[Chunk]:
-    """The last chunks, up to a block of bytes, that hold items of [start, end), last one first."""
+    """The last chunks that hold items of [start, end), last one first: one in a blob, or inline ones up to a block."""
+    chunks = _at(tx, dataset_id, end - 1)
+    if not chunks or chunks[0].blob_key is not None or chunks[0].first <= start:
+        return chunks
     heads = tx.all(
-        "SELECT first_index, item_count, byte_count, blob_key FROM dataset_chunks WHERE dataset_id = :id"
-        " AND first_index >= COALESCE((SELECT MAX(first_index) FROM dataset_chunks"
-        " WHERE dataset_id = :id AND first_index <= :start), 0)"
-        " AND first_index < :end ORDER BY first_index DESC LIMIT :limit",
+        f"SELECT {HEAD} FROM dataset_chunks WHERE dataset_id = :id AND first_index < :first"
+        f" AND first_index >= {BEGIN} ORDER BY first_index DESC LIMIT :limit",
         id=dataset_id,
+        first=chunks[0].first,
         start=start,
-        end=end,
         limit=CHUNKS_PER_READ,
     )
-    return _with_payloads(tx, dataset_id, [_chunk(row) for row in heads])
+    return chunks + _with_payloads(tx, dataset_id, [chunk_of(row) for row in heads], room=_room(chunks[0]))
+
+
+def _at(tx: Tx, dataset_id: str, index: int) -> list[Chunk]:
+    """The chunk that holds an item, with its payload if that is inline; none if it is gone."""
+    row = tx.one(
+        f"SELECT {HEAD}, places, payload FROM dataset_chunks WHERE dataset_id = :id AND first_index <= :at"
+        " ORDER BY first_index DESC LIMIT 1",
+        id=dataset_id,
+        at=index,
+    )
+    if row is None or row["first_index"] + row["item_count"] <= index:
+        return []
+    return [chunk_of(row, places=row["places"], payload=row["payload"])]
+
+
+def _room(chunk: Chunk) -> int:
+    return DATASET_BLOCK_BYTES - chunk.size
+
+
+def _with_payloads(tx: Tx, dataset_id: str, heads: Sequence[Chunk], *, room: int) -> list[Chunk]:
+    """As many of the heads as are inline and have room, with their payloads."""
+    chosen: list[Chunk] = []
+    for head in heads:
+        room -= head.size
+        if head.blob_key is not None or room < 0:
+            break
+        chosen.append(head)
+    if not chosen:
+        return []
+    rows = tx.all(
+        "SELECT first_index, payload FROM dataset_chunks"
+        " WHERE dataset_id = :id AND first_index BETWEEN :lowest AND :highest",
+        id=dataset_id,
+        lowest=min(chosen[0].first, chosen[-1].first),
+        highest=max(chosen[0].first, chosen[-1].first),
+    )
+    payloads = {row["first_index"]: row["payload"] for row in rows}
+    return [_inline(head, payloads[head.first]) for head in chosen]
+
+
+def _inline(head: Chunk, payload: bytes) -> Chunk:
+    return Chunk(head.first, head.count, head.size, head.level, None, None, bytes(payload))
+
+
+def chunk_of(row: Row, *, places: bytes | None = None, payload: bytes | None = None) -> Chunk:
+    """A chunk from a row with the columns of ``HEAD``."""
+    return Chunk(
+        row["first_index"],
+        row["item_count"],
+        row["byte_count"],
+        row["level"],
+        row["blob_key"],
+        None if places is None else bytes(places),
+        None if payload is None else bytes(payload),
+    )
+
+
+# Deleting
 
 
 def clear(tx: Tx, dataset_id: str, limit: int, now: Instant) -> bool:
@@ -101,31 +234,3 @@ def clear(tx: Tx, dataset_id: str, limit: int, now: Instant) -> bool:
             last=rows[-1]["first_index"],
         )
     return len(rows) < limit
-
-
-def _with_payloads(tx: Tx, dataset_id: str, heads: Sequence[Chunk]) -> list[Chunk]:
-    """As many of the heads as make a block, with what is inline. A blob is a block of its own."""
-    if heads and heads[0].blob_key is not None:
-        return [heads[0]]
-    chosen: list[Chunk] = []
-    size = 0
-    for head in heads:
-        if head.blob_key is not None or (chosen and size + head.size > DATASET_BLOCK_BYTES):
-            break
-        chosen.append(head)
-        size += head.size
-    if not chosen:
-        return []
-    rows = tx.all(
-        "SELECT first_index, payload FROM dataset_chunks"
-        " WHERE dataset_id = :id AND first_index BETWEEN :lowest AND :highest",
-        id=dataset_id,
-        lowest=min(chosen[0].first, chosen[-1].first),
-        highest=max(chosen[0].first, chosen[-1].first),
-    )
-    payloads = {row["first_index"]: bytes(row["payload"]) for row in rows}
-    return [Chunk(head.first, head.count, head.size, None, payloads[head.first]) for head in chosen]
-
-
-def _chunk(row: Row) -> Chunk:
-    return Chunk(row["first_index"], row["item_count"], row["byte_count"], row["blob_key"])

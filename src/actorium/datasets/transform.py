@@ -1,10 +1,13 @@
-"""What the items parameters do to items. Pure functions of one item at a time."""
+"""What the items parameters do to items. Pure functions, a batch of items at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from actorium.kernel.errors import InvalidInput
+from actorium.kernel.limits import FLATTENED_CHARS_MAX
 
 Item = dict[str, Any]
 
@@ -30,46 +33,82 @@ class Transform:
     def changes_nothing(self) -> bool:
         return self == NOTHING
 
-    def apply(self, item: Item) -> Iterator[Item]:
-        """What comes out for one item: none, one, or many."""
-        if self.skip_failed_pages and item.get("errorInfo"):
-            return
-        for unwound in _unwound(item, self.unwind):
-            result = self._shaped(unwound)
-            if result or not self.skip_empty:
-                yield result
+    @property
+    def keeps_columns(self) -> bool:
+        """Whether the columns of the result follow from those of the items as they are stored."""
+        nested = any("." in name for name in self.omit)
+        return not (self.unwind or self.flatten or self.skip_failed_pages or nested)
 
-    def _shaped(self, item: Item) -> Item:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the picked fields are called in the result."""
+        return self.output_fields or self.fields
+
+    def kept(self, top: str) -> str | None:
+        """What a stored field is called in the result, or None if it is left out; where ``keeps_columns``."""
+        if top in self.omit or (self.fields and top not in self.fields):
+            return None
+        name = self.names[self.fields.index(top)] if self.fields else top
+        return None if self.skip_hidden and name.startswith("#") else name
+
+    def unfailed(self, items: list[Item]) -> list[Item]:
+        """Items without those of failed pages, if these are to be skipped."""
+        return [item for item in items if not item.get("errorInfo")] if self.skip_failed_pages else items
+
+    def shaped(self, items: list[Item]) -> list[Item]:
+        """Everything that follows unwinding. The items given stay as they are."""
         for field in self.flatten:
-            item = _flattened(item, field)
+            items = [_flattened(item, field) for item in items]
         if self.omit:
-            item = {key: value for key, value in item.items() if key not in self.omit}
+            items = self._omitted(items)
         if self.fields:
-            names = self.output_fields or self.fields
-            item = {name: item[field] for field, name in zip(self.fields, names, strict=True) if field in item}
+            pairs = list(zip(self.fields, self.names, strict=True))
+            items = [{name: item[field] for field, name in pairs if field in item} for item in items]
         if self.skip_hidden:
-            item = {key: value for key, value in item.items() if not key.startswith("#")}
-        return item
+            items = [{key: value for key, value in item.items() if key[:1] != "#"} for item in items]
+        return [item for item in items if item] if self.skip_empty else items
+
+    def _omitted(self, items: list[Item]) -> list[Item]:
+        omit = self.omit
+        paths = [name for name in omit if "." in name]
+        if paths:
+            items = [_without_paths(item, paths) for item in items]
+        return [{key: value for key, value in item.items() if key not in omit} for item in items]
 
 
 NOTHING = Transform()
 
 
-def _unwound(item: Item, fields: Iterable[str]) -> Iterable[Item]:
-    items: Iterable[Item] = (item,)
-    for field in fields:
-        items = [part for whole in items for part in _unwind_one(whole, field)]
-    return items
+def unwound(item: Item, fields: Sequence[str]) -> Iterator[Item | None]:
+    """The records that one item gives, made one by one: there may be very many.
+
+    A None now and then stands for no record, so that the caller can pause where none comes for long.
+    """
+    waiting: list[Iterator[Item | None]] = [iter((item,))]
+    while waiting:
+        for part in waiting[-1]:
+            if part is None or len(waiting) > len(fields):
+                yield part
+            else:
+                waiting.append(_unwind_one(part, fields[len(waiting) - 1]))
+                break
+        else:
+            waiting.pop()
 
 
-def _unwind_one(item: Item, field: str) -> Iterator[Item]:
+def _unwind_one(item: Item, field: str) -> Iterator[Item | None]:
     value = item.get(field)
     if not isinstance(value, dict | list):
         yield item
         return
     rest = {key: other for key, other in item.items() if key != field}
-    for element in value if isinstance(value, list) else (value,):
-        yield {**rest, **element} if isinstance(element, dict) else {**rest, field: element}
+    if isinstance(value, dict):
+        yield {**rest, **value}
+    elif not value:
+        yield None
+    else:
+        for element in value:
+            yield {**rest, **element} if isinstance(element, dict) else {**rest, field: element}
 
 
 def _flattened(item: Item, field: str) -> Item:
@@ -78,22 +117,51 @@ def _flattened(item: Item, field: str) -> Item:
     flat: Item = {}
     for key, value in item.items():
         if key == field:
-            flat.update(spread({field: value}, separator=".", lists=False))
+            _spread(flat, field, value)
         else:
             flat[key] = value
     return flat
 
 
-def spread(item: Item, *, separator: str, lists: bool) -> Item:
-    """Nested values as top-level keys: ``a.b``, or ``a/0/b`` with ``lists``. What is empty inside leaves no key."""
-    flat: Item = {}
-    waiting: list[tuple[str, Any]] = list(reversed(item.items()))
+def _spread(flat: Item, field: str, value: Item) -> None:
+    """Put the values inside an object under dotted names. What is empty inside leaves no name."""
+    room = FLATTENED_CHARS_MAX
+    waiting: list[Iterator[tuple[str, Any]]] = [_named(f"{field}.", value)]
     while waiting:
-        key, value = waiting.pop()
-        if isinstance(value, dict):
-            waiting.extend((f"{key}{separator}{name}", value[name]) for name in reversed(value))
-        elif lists and isinstance(value, list):
-            waiting.extend((f"{key}{separator}{at}", value[at]) for at in reversed(range(len(value))))
+        for name, inner in waiting[-1]:
+            room -= len(name)
+            if room < 0:
+                raise InvalidInput(
+                    f"Flattening {field[:80]!r} of one item gives names of more than {FLATTENED_CHARS_MAX} characters "
+                    "in all: leave it out of flatten."
+                )
+            if isinstance(inner, dict):
+                waiting.append(_named(f"{name}.", inner))
+                break
+            flat[name] = inner
         else:
-            flat[key] = value
-    return flat
+            waiting.pop()
+
+
+def _named(prefix: str, value: Item) -> Iterator[tuple[str, Any]]:
+    for key, inner in value.items():
+        yield prefix + key, inner
+
+
+def _without_paths(item: Item, paths: Iterable[str]) -> Item:
+    """An item without nested values such as ``a.b``, unless that is a key of its own, which is meant then."""
+    for path in paths:
+        if path not in item:
+            item = _without(item, path)
+    return item
+
+
+def _without(value: Item, path: str) -> Item:
+    if path in value:
+        return {key: other for key, other in value.items() if key != path}
+    head, _, rest = path.partition(".")
+    inner = value.get(head)
+    if not rest or not isinstance(inner, dict):
+        return value
+    smaller = _without(inner, rest)
+    return value if smaller is inner else {**value, head: smaller}

@@ -29,17 +29,37 @@ _CHARSETS = ("", "utf-8", "utf8", "us-ascii", "ascii")
 
 
 async def read_body(
-    receive: Receive, headers: Headers, *, cap: int = BODY_BYTES_MAX, stall_secs: float = BODY_STALL_SECS
+    receive: Receive,
+    headers: Headers,
+    *,
+    whole: bytes | None = None,
+    cap: int = BODY_BYTES_MAX,
+    stall_secs: float = BODY_STALL_SECS,
 ) -> bytes:
     """The whole body, decoded. ``cap`` bytes may arrive, and as many may come out of the decoding.
 
+    whole: what was sent, if it is all here.
     Raises RequestTooLarge, UnsupportedContentEncoding, BodyBroken, BodyStalled, RequestAborted.
     """
+    if whole is not None:
+        return _decode_whole(whole, headers, cap=cap)
     _refuse_declared(headers, cap=cap)
     decoder = Decoder(_text(headers.get(b"content-encoding")), cap=cap)
     pieces = [decoder.feed(piece) async for piece in _pieces(receive, cap=cap, stall_secs=stall_secs)]
     decoder.finish()
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _decode_whole(whole: bytes, headers: Headers, *, cap: int) -> bytes:
+    if len(whole) > cap:
+        raise _too_large(cap)
+    coding = headers.get(b"content-encoding")
+    if coding is None:
+        return whole
+    decoder = Decoder(_text(coding), cap=cap)
+    content = decoder.feed(whole)
+    decoder.finish()
+    return content
 
 
 async def stream_body(

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
-from starlette.requests import Request
 
 from actorium.http.auth import Authenticate, token_of, without_token
-from actorium.http.body import body_reader, read_body
+from actorium.http.body import BodyReader, body_reader, read_body
 from actorium.http.exchange import Exchange
 from actorium.http.query import query_reader
 from actorium.http.ratelimit import RateLimiter
-from actorium.http.route import Call, Origin
+from actorium.http.route import Call
 from actorium.http.router import ACTORS, ACTS, Operation
 from actorium.http.trie import param_places, split_template
-from actorium.kernel.errors import Unauthenticated
+from actorium.kernel.errors import RateLimitExceeded, Unauthenticated
 from actorium.kernel.limits import BODY_BYTES_MAX, BODY_STALL_SECS, RATE_DEFAULT
 
 Params = Mapping[str, str]
@@ -50,6 +49,7 @@ class Endpoint:
         self.rate = RATE_DEFAULT if route.rate is None else route.rate
         self.rate_header = (b"x-ratelimit-limit", b"%d" % gate.limiter.shown(self.rate))
         self.auth = route.auth
+        self._soft_rate = route.soft_rate
         self._gate = gate
         self._places = param_places(operation.path)
         self._tail = operation.path.endswith("*}")
@@ -71,30 +71,38 @@ class Endpoint:
             raise
         at = self._resource_at
         resource = (self._family, segments[at] if at >= 0 else "")
-        gate.limiter.check(principal.user_id or f"ip {address}", resource, rate=self.rate, now=exchange.started)
-        request = Request(exchange.scope, exchange.receive)
-        origin = Origin(
-            client_ip=address,
-            user_agent=_text(headers.get(b"user-agent")),
-            request_origin=_text(headers.get(b"x-apify-request-origin")),
-            workflow_key=_text(headers.get(b"x-apify-workflow-key")),
-        )
-        call: Call[Any, Any] = Call(
-            principal=principal,
-            params=self._params(segments),
-            query=self._query(query),
-            body=None,
-            origin=origin,
-            request=request,
-            request_id=exchange.request_id,
-        )
+        caller = principal.user_id or f"ip {address}"
+        within = gate.limiter.within(caller, resource, rate=self.rate, now=exchange.started)
+        if not within and not self._soft_rate:
+            raise RateLimitExceeded
+        params, read_query = self._params(segments), self._query(query)
         if self._steps:
-            call = replace(call, params=await self._resolve(call, query))
-        if self._body is not None:
-            cap, stall_secs = gate.body_bytes_max, gate.body_stall_secs
-            content = await read_body(exchange.receive, headers, cap=cap, stall_secs=stall_secs)
-            call = replace(call, body=self._body(content, headers))
-        return await self.handler(call)
+            call: Call[Any, Any] = Call(
+                exchange=exchange, principal=principal, params=params, query=read_query, body=None
+            )
+            params = await self._resolve(call, query)
+        body = None if self._body is None else await self._read_body(self._body, exchange)
+        return await self.handler(
+            Call(
+                exchange=exchange,
+                principal=principal,
+                params=params,
+                query=read_query,
+                body=body,
+                over_rate=not within,
+            )
+        )
+
+    async def _read_body(self, reader: BodyReader, exchange: Exchange) -> Any:
+        gate, headers = self._gate, exchange.headers
+        content = await read_body(
+            exchange.receive,
+            headers,
+            whole=exchange.take_body(),
+            cap=gate.body_bytes_max,
+            stall_secs=gate.body_stall_secs,
+        )
+        return reader(content, headers)
 
     def _params(self, segments: list[str]) -> Params:
         params = {name: segments[at] for name, at in self._places}
@@ -119,7 +127,3 @@ def _family(path: str, *, rate: int) -> tuple[tuple[str, int], int]:
         segments = split_template(ACTORS + path.removeprefix(ACTS))
     at = next((at for at, segment in enumerate(segments) if segment.startswith("{")), len(segments))
     return ("/".join(segments[:at]), rate), at if at < len(segments) else -1
-
-
-def _text(header: bytes | None) -> str | None:
-    return None if header is None else header.decode("latin-1")

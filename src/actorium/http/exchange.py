@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
 from actorium.http.reply import HeaderList
+from actorium.http.whole import BODY_KEY, TakeBody
 
 _EXPOSED = (
     b"Location, Content-Disposition, X-Request-Id, X-RateLimit-Limit, X-Apify-Pagination-Offset, "
@@ -19,6 +21,7 @@ class Exchange:
 
     __slots__ = (
         "_given_receive",
+        "_request",
         "address",
         "allow",
         "expects",
@@ -48,6 +51,22 @@ class Exchange:
         self.expects = b"expect" in self.headers
         """Whether the client waits to be asked for its body."""
         self.receive: Receive = self._receive_expected if self.expects else receive
+        self._request: Request | None = None
+
+    @property
+    def request(self) -> Request:
+        """The request for those who stream it or read headers themselves."""
+        if self._request is None:
+            self._request = Request(self.scope, self.receive)
+        return self._request
+
+    def take_body(self) -> bytes | None:
+        """The body, if all of it is here already and the server can hand it over at once."""
+        take: TakeBody | None = self.scope.get(BODY_KEY)
+        body = take() if take is not None else None
+        if body is not None:
+            self.expects = False
+        return body
 
     async def _receive_expected(self) -> Message:
         self.expects = False

@@ -39,18 +39,26 @@ class RateLimiter:
 
     def check(self, caller: str, resource: Hashable, *, rate: int, now: float) -> None:
         """Count one request. Raises RateLimitExceeded, and then counts nothing for the resource."""
-        if self._scale:
-            self._take(caller, 1 / (TOKENS_PER_SECOND_USER * self._scale), USER_BURST_SECS, now)
-            self._take((caller, resource), 1 / (rate * self._scale), RESOURCE_BURST_SECS, now)
+        if self._scale and not self.within(caller, resource, rate=rate, now=now):
+            raise RateLimitExceeded
+
+    def within(self, caller: str, resource: Hashable, *, rate: int, now: float) -> bool:
+        """The same, but False where only the rate of the resource is exceeded."""
+        if not self._scale:
+            return True
+        if not self._take(caller, 1 / (TOKENS_PER_SECOND_USER * self._scale), USER_BURST_SECS, now):
+            raise RateLimitExceeded
+        return self._take((caller, resource), 1 / (rate * self._scale), RESOURCE_BURST_SECS, now)
 
     def check_stranger(self, address: str | None) -> None:
         """Count one refused token against the address it came from: guessing is limited too."""
         if self._scale:
             secs = 1 / (TOKENS_PER_SECOND_USER * self._scale)
-            self._take(("stranger", address), secs, RESOURCE_BURST_SECS, self._monotonic())
+            if not self._take(("stranger", address), secs, RESOURCE_BURST_SECS, self._monotonic()):
+                raise RateLimitExceeded
 
-    def _take(self, key: Hashable, secs: float, burst_secs: float, now: float) -> None:
-        """Take one token of ``secs`` out of a bucket that holds ``burst_secs``."""
+    def _take(self, key: Hashable, secs: float, burst_secs: float, now: float) -> bool:
+        """Take one token of ``secs`` out of a bucket that holds ``burst_secs``; False if there is none."""
         full_at = self._full_at.get(key)
         if full_at is None:
             if len(self._full_at) >= self._buckets_max:
@@ -60,8 +68,9 @@ class RateLimiter:
             full_at = now
         full_at += secs
         if full_at - now > burst_secs + 1e-9 and full_at - now > secs + 1e-9:  # a slow bucket still holds one
-            raise RateLimitExceeded
+            return False
         self._full_at[key] = full_at
+        return True
 
     def _evict(self, now: float) -> None:
         busy = {key: full_at for key, full_at in self._full_at.items() if full_at > now}

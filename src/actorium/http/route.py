@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 from starlette.requests import Request
 
 from actorium.kernel.principal import Principal
 from actorium.kernel.structs import Wire
+
+if TYPE_CHECKING:
+    from actorium.http.exchange import Exchange
 
 Q = TypeVar("Q")
 B = TypeVar("B")
@@ -51,19 +54,42 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
     A struct and not a dataclass, because one is made for every request and a struct is four times as fast to make.
     """
 
+    exchange: Exchange
     principal: Principal
     """The caller. On a route with ``Auth.OPTIONAL`` and no token: ANONYMOUS (empty user id)."""
     params: Mapping[str, str]
     query: Q
     body: B
     """A struct where the route names one, ``RawBody`` where it says RawBody, None otherwise."""
-    origin: Origin
-    request: Request
-    """For the few handlers that stream or read headers themselves."""
-    request_id: str
+    over_rate: bool = False
+    """Only on routes with ``soft_rate``."""
+
+    @property
+    def request(self) -> Request:
+        """For the few handlers that stream or read headers themselves."""
+        return self.exchange.request
+
+    @property
+    def request_id(self) -> str:
+        return self.exchange.request_id
+
+    @property
+    def origin(self) -> Origin:
+        """Where it came from, as far as its sender says."""
+        headers = self.exchange.headers
+        return Origin(
+            client_ip=self.exchange.address,
+            user_agent=_text(headers.get(b"user-agent")),
+            request_origin=_text(headers.get(b"x-apify-request-origin")),
+            workflow_key=_text(headers.get(b"x-apify-workflow-key")),
+        )
 
     def __getitem__(self, param: str) -> str:
         return self.params[param]
+
+
+def _text(header: bytes | None) -> str | None:
+    return None if header is None else header.decode("latin-1")
 
 
 ANONYMOUS = Principal(user_id="", username="", number=0)
@@ -121,6 +147,8 @@ class Route:
     auth: Auth = Auth.REQUIRED
     rate: int | None = None
     """Requests a second per resource (method family + first path parameter); None: RATE_DEFAULT."""
+    soft_rate: bool = False
+    """Over its rate the handler is called all the same and sees ``call.over_rate``: it refuses in its own words."""
     deprecated: bool = False
 
 

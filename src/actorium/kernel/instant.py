@@ -12,6 +12,7 @@ _ISO = re.compile(
     re.IGNORECASE,
 )
 
+_SECOND = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 _FIRST, _LAST = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999: beyond them there is no text
 
@@ -37,6 +38,8 @@ class Instant(int):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read ISO 8601; without an offset it is UTC. Raises ValueError."""
+        if len(text) == 24 and text[23] == "Z" and text[19] == "." and text[20:23].isdigit() and text.isascii():
+            return cls(_seconds(text[:19]) * 1000 + int(text[20:23]))  # as the API and its clients print it
         match = _ISO.fullmatch(text.strip())
         if match is None:
             raise ValueError(f"not an ISO 8601 date: {text!r}")
@@ -48,6 +51,14 @@ class Instant(int):
         if not _FIRST <= instant <= _LAST:
             raise ValueError(f"beyond the calendar: {text!r}")
         return instant
+
+
+@lru_cache(maxsize=1024)
+def _seconds(text: str) -> int:
+    """What ``_second`` prints, as a number. Raises ValueError."""
+    if _SECOND.fullmatch(text) is None:
+        raise ValueError(f"not an ISO 8601 date: {text!r}")
+    return round(datetime.fromisoformat(f"{text}+00:00").timestamp())
 
 
 @lru_cache(maxsize=1024)

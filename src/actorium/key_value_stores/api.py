@@ -4,32 +4,36 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from actorium.http.body import stream_body
+from starlette.requests import Request
+
+from actorium.http.body import read_body, stream_body
 from actorium.http.paging import StoragePage
 from actorium.http.route import Auth, Call, NoQuery, Reply, Route
-from actorium.kernel.limits import RATE_RECORD, RECORD_BYTES_MAX
-from actorium.key_value_stores.content import accepts
+from actorium.kernel.limits import INLINE_BYTES_MAX, RATE_RECORD, RECORD_BYTES_MAX
+from actorium.key_value_stores.content import Body
 from actorium.key_value_stores.errors import ServiceWorkerRefused
 from actorium.key_value_stores.keys import KEY_PUNCTUATION
-from actorium.key_value_stores.model import KeysQuery, KeyValueStoreView, ListOfKeys, RecordQuery
-from actorium.key_value_stores.record import Record
-from actorium.key_value_stores.service import DEFAULT_CONTENT_TYPE, KeyValueStores
+from actorium.key_value_stores.model import KeysQuery, KeyValueStoreView, ListOfKeys, RecordQuery, RecordsQuery
+from actorium.key_value_stores.service import KeyValueStores
+from actorium.key_value_stores.serving import Asked, media_type
 from actorium.storages.model import CreateStorage, ListQuery, NameQuery, UpdateStorage
 from actorium.storages.replies import DELETED, attachment, opened
 
 TAG = "Storage/Key-value stores"
 ONE = "/v2/key-value-stores/{storeId}"
 RECORD = f"{ONE}/records/{{recordKey}}"
-ACTIVE_TYPES = ("text/html", "application/xhtml+xml", "image/svg+xml", "application/xml", "text/xml")
-"""Types in which a browser would run scripts."""
-SANDBOX = "sandbox allow-downloads allow-popups allow-scripts"
-"""Scripts may run, but in an origin of their own: they reach neither the console nor the API as the user."""
 COMPRESSING_CLIENT = "apifyclient/"
 """Official clients compress every body without being asked, so HTML in a coding is theirs to send."""
+_UNSATISFIABLE = {
+    "error": {
+        "type": "invalid-value",
+        "message": "No byte of the record lies in the range that the Range header names.",
+    }
+}
 
 
 def routes(stores: KeyValueStores) -> list[Route]:
-    """Every route of key-value stores but the ZIP of records."""
+    """Every route of key-value stores."""
     calls = _Calls(stores)
     puts = [
         Route(
@@ -65,12 +69,17 @@ def routes(stores: KeyValueStores) -> list[Route]:
             summary="Get list of keys", query=KeysQuery, returns=ListOfKeys, auth=Auth.OPTIONAL,
         ),
         Route(
+            method="GET", path=f"{ONE}/records", handler=calls.pack, operation_id="keyValueStore_records_get", tag=TAG,
+            summary="Download records", query=RecordsQuery, envelope=False, media_type="application/zip",
+            auth=Auth.OPTIONAL,
+        ),
+        Route(
             method="GET", path=RECORD, handler=calls.read, operation_id="keyValueStore_record_get", tag=TAG,
             summary="Get record", query=RecordQuery, envelope=False, media_type="*/*", auth=Auth.OPTIONAL,
             rate=RATE_RECORD,
         ),
         Route(
-            method="HEAD", path=RECORD, handler=calls.read, operation_id="keyValueStore_record_head", tag=TAG,
+            method="HEAD", path=RECORD, handler=calls.head, operation_id="keyValueStore_record_head", tag=TAG,
             summary="Check if a record exists", query=RecordQuery, envelope=False, auth=Auth.OPTIONAL,
             rate=RATE_RECORD,
         ),
@@ -115,7 +124,7 @@ class _Calls:
             call.principal,
             call["storeId"],
             call["recordKey"],
-            stream_body(call.request, cap=RECORD_BYTES_MAX, decode=False),
+            await _body(call.request),
             content_type=headers.get("content-type"),
             content_encoding=headers.get("content-encoding"),
             undo_coding=(call.origin.user_agent or "").lower().startswith(COMPRESSING_CLIENT),
@@ -124,44 +133,44 @@ class _Calls:
         return Reply(status=201, content={}, envelope=False, headers={"Location": location})
 
     async def read(self, call: Call[RecordQuery, None]) -> Reply:
+        return await self._read(call, body=True)
+
+    async def head(self, call: Call[RecordQuery, None]) -> Reply:
+        return await self._read(call, body=False)
+
+    async def _read(self, call: Call[RecordQuery, None], *, body: bool) -> Reply:
         sent = call.request.headers
         if sent.get("service-worker") is not None:
             raise ServiceWorkerRefused
+        asked = Asked(sent, body=body, is_private=b"token=" in call.request.scope["query_string"])
         found = await self._stores.read(
-            call.principal, call["storeId"], call["recordKey"], signature=call.query.signature
+            call.principal, call["storeId"], call["recordKey"], signature=call.query.signature, wanted=asked
         )
-        record = found.record
-        as_stored = record.content_encoding is None or accepts(sent.get("accept-encoding"), record.content_encoding)
-        headers = _headers(record, as_stored=as_stored)
+        plan = asked.plan
+        if plan.status == 304:
+            return Reply(status=304, headers=plan.headers)
+        if plan.status == 416:
+            return Reply(status=416, content=_UNSATISFIABLE, headers=plan.headers, envelope=False)
+        headers = plan.headers
         if call.query.attachment:
             headers |= attachment(call["recordKey"])
-        if sent.get("if-none-match") in ("*", headers["ETag"]):
-            await found.close()
-            return Reply(status=304, headers={"ETag": headers["ETag"], "Vary": "Accept-Encoding"})
-        content = found.body if as_stored else found.plain()
-        return Reply(content=content, headers=headers, media_type=_media_type(record), envelope=False)
+        content = found.plain() if plan.decoded else found.body  # of a stream's length nothing is said to HEAD
+        return Reply(
+            status=plan.status, content=content, headers=headers, media_type=media_type(found.record), envelope=False
+        )
+
+    async def pack(self, call: Call[RecordsQuery, None]) -> Reply:
+        packed = await self._stores.packed(call.principal, call["storeId"], call.query)
+        return Reply(content=packed.content, headers=attachment(packed.name), media_type="application/zip")
 
     async def delete_record(self, call: Call[NoQuery, None]) -> Reply:
         await self._stores.delete_record(call.principal, call["storeId"], call["recordKey"])
         return DELETED
 
 
-def _media_type(record: Record) -> str:
-    """The type as stored; nothing is never called JSON, because clients would parse it."""
-    is_json = record.content_type.lower().startswith("application/json")
-    return DEFAULT_CONTENT_TYPE if is_json and record.size == 0 else record.content_type
-
-
-def _headers(record: Record, *, as_stored: bool) -> dict[str, str]:
-    headers = {
-        "ETag": f'"{record.version}"' if as_stored else f'"{record.version}-plain"',
-        "Vary": "Accept-Encoding",
-        "X-Content-Type-Options": "nosniff",
-    }
-    if as_stored:
-        headers["Content-Length"] = str(record.size)
-    if as_stored and record.content_encoding is not None:
-        headers["Content-Encoding"] = record.content_encoding
-    if record.content_type.partition(";")[0].strip().lower() in ACTIVE_TYPES:
-        headers["Content-Security-Policy"] = SANDBOX
-    return headers
+async def _body(request: Request) -> Body:
+    """The bytes as they are sent; small ones that say so at once, others as they come."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and len(declared) < 10 and int(declared) <= INLINE_BYTES_MAX:
+        return await read_body(request.receive, {}, cap=INLINE_BYTES_MAX)
+    return stream_body(request, cap=RECORD_BYTES_MAX, decode=False)

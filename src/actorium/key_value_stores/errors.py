@@ -1,4 +1,4 @@
-"""What can be wrong with a record."""
+"""What can be wrong with a record or with the schema of its store."""
 
 from __future__ import annotations
 
@@ -26,6 +26,21 @@ class UnknownCollection(Invalid):
     """The key-value store's schema has no such collection."""
 
     type = "invalid-collection"
+
+
+class StoreSchemaInvalid(Invalid):
+    """The key-value store's schema cannot be used."""
+
+    type = "store-schema-invalid"
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f'The field "{field}" of the key-value store is not valid: {reason}.')
+
+
+class RecordInvalid(Invalid):
+    """The record is not as its collection in the key-value store's schema wants it."""
+
+    type = "schema-validation-failed"
 
 
 class CompressedHtml(Forbidden):

@@ -72,6 +72,14 @@ class KeysQuery(Wire, kw_only=True, frozen=True):
     signature: str | None = None
 
 
+class RecordsQuery(Wire, kw_only=True, frozen=True):
+    """Query of the records as a ZIP file."""
+
+    prefix: str | None = None
+    collection: str | None = None
+    signature: str | None = None
+
+
 class RecordQuery(Wire, kw_only=True, frozen=True):
     """Query of one record."""
 

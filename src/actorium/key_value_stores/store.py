@@ -2,37 +2,61 @@
 
 from __future__ import annotations
 
-from actorium.database import Tx
+from dataclasses import dataclass
+
+from actorium.database import Row, Tx
 from actorium.kernel.instant import Instant
+from actorium.kernel.limits import ZIP_READ_BYTES, ZIP_READ_RECORDS
 from actorium.key_value_stores.record import Record
 from actorium.storages.store import discard_blob
 
 _LAST_CHARACTER = "\N{DELETE}"  # behind everything a key may hold
+_HEAD = (
+    "content_type, content_encoding, key_value_records.byte_count AS size, version,"
+    " key_value_records.modified_at AS written_at, blob_key"
+)
+_RANGE = "store_id = :store_id AND key > :after AND key >= :prefix AND key < :beyond ORDER BY key LIMIT :limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some of a store's records in the order of their keys, those in rows with their bytes."""
+
+    records: list[tuple[str, Record]]
+    is_last: bool
 
 
 def find(tx: Tx, store_id: str, key: str) -> Record | None:
     row = tx.one(
-        "SELECT content_type, content_encoding, byte_count, version, modified_at, blob_key, payload"
-        " FROM key_value_records WHERE store_id = :store_id AND key = :key",
+        f"SELECT {_HEAD}, payload FROM key_value_records WHERE store_id = :store_id AND key = :key",
         store_id=store_id,
         key=key,
     )
-    if row is None:
-        return None
-    return Record(
-        content_type=row["content_type"],
-        content_encoding=row["content_encoding"],
-        size=row["byte_count"],
-        version=row["version"],
-        modified_at=Instant(row["modified_at"]),
-        blob_key=row["blob_key"],
-        payload=None if row["payload"] is None else bytes(row["payload"]),
+    return None if row is None else _record(row, row["payload"])
+
+
+def find_owned(tx: Tx, store_id: str, key: str, *, owner_id: str) -> Record | None:
+    """A record of a user's own store, in one step; None says nothing about why."""
+    row = tx.one(
+        f"SELECT {_HEAD}, payload FROM key_value_records JOIN key_value_stores ON key_value_stores.id = store_id"
+        " WHERE store_id = :store_id AND key = :key AND owner_id = :owner_id",
+        store_id=store_id,
+        key=key,
+        owner_id=owner_id,
     )
+    return None if row is None else _record(row, row["payload"])
 
 
-def put(tx: Tx, store_id: str, key: str, record: Record) -> bool:
-    """Write over what is there; False if the store is gone."""
-    if not _lock(tx, store_id, record.modified_at):
+def put(tx: Tx, store_id: str, key: str, record: Record, *, owner_id: str | None = None) -> bool:
+    """Write over what is there; False if the store is gone or another's than ``owner_id``'s."""
+    locked = tx.run(
+        "UPDATE key_value_stores SET modified_at = :now, write_count = write_count + 1"
+        " WHERE id = :id AND owner_id = COALESCE(:owner_id, owner_id)",
+        id=store_id,
+        owner_id=owner_id,
+        now=int(record.modified_at),
+    )
+    if locked == 0:
         return False
     old_size = _discard(tx, store_id, key, record.modified_at)
     tx.run(
@@ -53,17 +77,16 @@ def put(tx: Tx, store_id: str, key: str, record: Record) -> bool:
         blob_key=record.blob_key,
         payload=record.payload,
     )
-    tx.run(
-        "UPDATE key_value_stores SET byte_count = byte_count + :grown, write_count = write_count + 1 WHERE id = :id",
-        id=store_id,
-        grown=record.size - (old_size or 0),
-    )
+    grown = record.size - (old_size or 0)
+    if grown:
+        tx.run("UPDATE key_value_stores SET byte_count = byte_count + :grown WHERE id = :id", id=store_id, grown=grown)
     return True
 
 
 def delete(tx: Tx, store_id: str, key: str, now: Instant) -> None:
     """Take a record away; absent is success."""
-    if not _lock(tx, store_id, now):
+    locked = tx.run("UPDATE key_value_stores SET modified_at = :now WHERE id = :id", id=store_id, now=int(now))
+    if locked == 0:
         return
     size = _discard(tx, store_id, key, now)
     if size is None:
@@ -79,8 +102,7 @@ def delete(tx: Tx, store_id: str, key: str, now: Instant) -> None:
 def keys(tx: Tx, store_id: str, *, after: str, prefix: str, limit: int) -> list[tuple[str, int]]:
     """Keys and sizes behind ``after`` that begin with the prefix, in the order of their bytes."""
     rows = tx.all(
-        "SELECT key, byte_count FROM key_value_records WHERE store_id = :store_id"
-        " AND key > :after AND key >= :prefix AND key < :beyond ORDER BY key LIMIT :limit",
+        f"SELECT key, byte_count FROM key_value_records WHERE {_RANGE}",
         store_id=store_id,
         after=after,
         prefix=prefix,
@@ -88,6 +110,36 @@ def keys(tx: Tx, store_id: str, *, after: str, prefix: str, limit: int) -> list[
         limit=limit,
     )
     return [(row["key"], row["byte_count"]) for row in rows]
+
+
+def batch(tx: Tx, store_id: str, *, after: str, prefix: str) -> Batch:
+    """The next records behind ``after`` that begin with the prefix: as many as are little to hold, one at least."""
+    heads = tx.all(
+        f"SELECT key, {_HEAD} FROM key_value_records WHERE {_RANGE}",
+        store_id=store_id,
+        after=after,
+        prefix=prefix,
+        beyond=prefix + _LAST_CHARACTER,
+        limit=ZIP_READ_RECORDS,
+    )
+    chosen: list[Row] = []
+    held = 0
+    for head in heads:
+        held += 0 if head["blob_key"] else head["size"]
+        if chosen and held > ZIP_READ_BYTES:
+            break
+        chosen.append(head)
+    if not chosen:
+        return Batch([], is_last=True)
+    rows = tx.all(
+        "SELECT key, payload FROM key_value_records WHERE store_id = :store_id AND key BETWEEN :first AND :last",
+        store_id=store_id,
+        first=chosen[0]["key"],
+        last=chosen[-1]["key"],
+    )
+    payloads = {row["key"]: row["payload"] for row in rows}
+    records = [(head["key"], _record(head, payloads.get(head["key"]))) for head in chosen]
+    return Batch(records, is_last=len(chosen) == len(heads) < ZIP_READ_RECORDS)
 
 
 def clear(tx: Tx, store_id: str, limit: int, now: Instant) -> bool:
@@ -109,9 +161,16 @@ def clear(tx: Tx, store_id: str, limit: int, now: Instant) -> bool:
     return len(rows) < limit
 
 
-def _lock(tx: Tx, store_id: str, now: Instant) -> bool:
-    """Hold the store's row until the commit, so that its counters and records change together."""
-    return tx.run("UPDATE key_value_stores SET modified_at = :now WHERE id = :id", id=store_id, now=int(now)) == 1
+def _record(row: Row, payload: bytes | None) -> Record:
+    return Record(
+        content_type=row["content_type"],
+        content_encoding=row["content_encoding"],
+        size=row["size"],
+        version=row["version"],
+        modified_at=Instant(row["written_at"]),
+        blob_key=row["blob_key"],
+        payload=None if payload is None else bytes(payload),
+    )
 
 
 def _discard(tx: Tx, store_id: str, key: str, now: Instant) -> int | None:

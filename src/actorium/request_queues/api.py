@@ -9,6 +9,7 @@ import msgspec
 from actorium.http.paging import StoragePage
 from actorium.http.route import Auth, Call, NoQuery, Reply, Route
 from actorium.kernel.limits import RATE_HIGH, RATE_QUEUE_BATCH
+from actorium.request_queues.listing import Listing
 from actorium.request_queues.locks import Locks
 from actorium.request_queues.model import (
     BatchAdded,
@@ -83,12 +84,13 @@ def _request_routes(calls: _RequestCalls) -> list[Route]:
         Route(
             method="POST", path=f"{REQUESTS}/batch", handler=calls.add_batch,
             operation_id="requestQueue_requests_batch_post", tag=TAG, summary="Add requests", query=PlaceQuery,
-            body=list[dict[str, Any]], returns=BatchAdded, statuses=(201,), rate=RATE_QUEUE_BATCH,
+            body=list[dict[str, Any]], returns=BatchAdded, statuses=(201,), rate=RATE_QUEUE_BATCH, soft_rate=True,
         ),
         Route(
             method="DELETE", path=f"{REQUESTS}/batch", handler=calls.delete_batch,
             operation_id="requestQueue_requests_batch_delete", tag=TAG, summary="Delete requests",
             query=ClientQuery, body=list[DeletedRequest], returns=BatchDeleted, rate=RATE_QUEUE_BATCH,
+            soft_rate=True,
         ),
         Route(
             method="GET", path=REQUESTS, handler=calls.page, operation_id="requestQueue_requests_get",
@@ -174,6 +176,7 @@ class _RequestCalls:
 
     def __init__(self, queues: RequestQueues) -> None:
         self._requests = Requests(queues)
+        self._listing = Listing(queues)
 
     async def add(self, call: Call[PlaceQuery, dict[str, Any]]) -> Reply:
         query = call.query
@@ -183,22 +186,30 @@ class _RequestCalls:
         return Reply(status=201, content=added)
 
     async def add_batch(self, call: Call[PlaceQuery, list[dict[str, Any]]]) -> Reply:
-        query = call.query
         added = await self._requests.add_batch(
-            call.principal, call["queueId"], call.body, forefront=query.forefront, client_key=query.client_key
+            call.principal,
+            call["queueId"],
+            call.body,
+            forefront=call.query.forefront,
+            client_key=call.query.client_key,
+            refused=call.over_rate,
         )
         return Reply(status=201, content=added)
 
     async def delete_batch(self, call: Call[ClientQuery, list[DeletedRequest]]) -> BatchDeleted:
         return await self._requests.delete_batch(
-            call.principal, call["queueId"], call.body, client_key=call.query.client_key
+            call.principal,
+            call["queueId"],
+            call.body,
+            client_key=call.query.client_key,
+            refused=call.over_rate,
         )
 
     async def page(self, call: Call[RequestsQuery, None]) -> ListOfRequests:
-        return await self._requests.page(call.principal, call["queueId"], call.query)
+        return await self._listing.page(call.principal, call["queueId"], call.query)
 
     async def get(self, call: Call[NoQuery, None]) -> msgspec.Raw:
-        return await self._requests.get(call.principal, call["queueId"], call["requestId"])
+        return await self._listing.get(call.principal, call["queueId"], call["requestId"])
 
     async def update(self, call: Call[PlaceQuery, dict[str, Any]]) -> Registration:
         return await self._requests.update(

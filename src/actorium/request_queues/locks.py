@@ -28,7 +28,7 @@ from actorium.request_queues.model import (
 )
 from actorium.request_queues.service import RequestQueues
 from actorium.request_queues.store import Entered
-from actorium.request_queues.work import Visitors
+from actorium.request_queues.visitors import Visitors
 from actorium.storages.model import Stored
 
 
@@ -58,13 +58,12 @@ class Locks:
         client = self._visitors.client(principal, query.client_key)
 
         def work(tx: Tx, queue: Entered) -> LockedHead:
-            now = queue.modified_at
-            expires_at = now.plus(secs=lock_secs)
-            items = store.lock_head(tx, queue, client, now=now, expires_at=expires_at, limit=limit)
+            expires_at = queue.now.plus(secs=lock_secs)
+            items = store.lock_head(tx, queue, client, expires_at=expires_at, limit=limit)
             return LockedHead(
                 limit=limit,
-                queue_modified_at=now,
-                queue_has_locked_requests=bool(items) or store.has_locks(tx, queue.id, now),
+                queue_modified_at=queue.now,
+                queue_has_locked_requests=bool(items) or store.has_locks(tx, queue.id, queue.now),
                 client_key=client.key,
                 had_multiple_clients=queue.had_multiple_clients,
                 lock_secs=lock_secs,
@@ -79,7 +78,7 @@ class Locks:
         client = self._visitors.client(principal, query.client_key)
 
         def work(tx: Tx, queue: Entered) -> LockInfo:
-            expires_at = queue.modified_at.plus(secs=lock_secs)
+            expires_at = queue.now.plus(secs=lock_secs)
             if store.prolong(tx, queue.id, id, client, expires_at=expires_at, forefront=query.forefront):
                 return LockInfo(lock_expires_at=expires_at)
             raise RequestHandledOrLocked if id in store.known(tx, queue.id, [id]) else RequestNotFound
@@ -96,24 +95,23 @@ class Locks:
             known = store.known(tx, queue.id, [id]).get(id)
             if known is None:
                 raise RequestNotFound
-            if known.handled or known.locked_for(client, queue.modified_at):
+            if known.handled or known.locked_for(client, queue.now):
                 raise RequestHandledOrLocked
-            if known.lock_expires_at > queue.modified_at:
-                place = -queue.last_place if forefront else queue.last_place
-                store.unlock(tx, queue.id, id, place=place)
+            if known.lock_expires_at > queue.now:
+                store.unlock(tx, queue.id, id, place=queue.take() * (-1 if forefront else 1))
 
-        await self._visitors.change(principal, address, client, work, places=1)
+        await self._visitors.change(principal, address, client, work)
 
     async def unlock_all(self, principal: Principal, address: str, *, client_key: str | None) -> Unlocked:
         """Give back all that this client and its run hold."""
         client = self._visitors.client(principal, client_key)
 
         def work(tx: Tx, queue: Entered) -> int:
-            return store.unlock_all(tx, queue, client, now=queue.modified_at, limit=UNLOCKED_PER_STEP)
+            return store.unlock_all(tx, queue, client, limit=UNLOCKED_PER_STEP)
 
         total = 0
         while True:
-            unlocked = await self._visitors.change(principal, address, client, work, places=1)
+            unlocked = await self._visitors.change(principal, address, client, work)
             total += unlocked
             if unlocked < UNLOCKED_PER_STEP:
                 return Unlocked(unlocked_count=total)

@@ -5,25 +5,27 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from actorium.kernel.errors import InvalidInput
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import UNIQUE_KEY_BYTES_MAX
-from actorium.kernel.structs import dec_hook, encode
+from actorium.kernel.structs import Wire, dec_hook, decode, encode
 from actorium.request_queues.errors import RequestIdInvalid
-from actorium.request_queues.model import HeadRequest, Method, RequestFields
+from actorium.request_queues.model import HeadRequest, Method, RequestFields, State
 
 ID_CHARS = 15  # the API's own
-_NOT_IN_IDS = str.maketrans("", "", "+/=")
-_MADE_BY_SERVER = ("id", "lockExpiresAt", "lockByClient")
+ID_PATTERN = "[A-Za-z0-9]{15}"
+PLACES_PER_MILLI = 1_000_000
+PLACE_FIRST, PLACE_LAST = -(2**63) + 1, 2**63 - 1
+_NOT_IN_IDS = b"+/=\n"
+_MADE_BY_SERVER = ("lockExpiresAt", "lockByClient")
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """A request to be stored."""
 
     head: HeadRequest
@@ -39,7 +41,7 @@ class Draft:
 def request_id(unique_key: str) -> str:
     """The id that belongs to a uniqueKey: clients compute the same."""
     digest = hashlib.sha256(unique_key.encode()).digest()
-    return base64.b64encode(digest).decode().translate(_NOT_IN_IDS)[:ID_CHARS]
+    return binascii.b2a_base64(digest).translate(None, _NOT_IN_IDS)[:ID_CHARS].decode()
 
 
 def draft_of(given: dict[str, Any], *, id: str | None = None) -> Draft:
@@ -70,9 +72,10 @@ def draft_of(given: dict[str, Any], *, id: str | None = None) -> Draft:
 
 
 def _kept(given: dict[str, Any], head: HeadRequest, *, handled_at: Instant | None) -> dict[str, Any]:
-    kept: dict[str, Any] = {"id": head.id}
-    kept |= {name: value for name, value in given.items() if name not in _MADE_BY_SERVER}
-    kept |= {"uniqueKey": head.unique_key, "method": head.method, "retryCount": head.retry_count}
+    kept = {"id": head.id, **given, "uniqueKey": head.unique_key, "method": head.method, "retryCount": head.retry_count}
+    for name in _MADE_BY_SERVER:
+        kept.pop(name, None)
+    kept["id"] = head.id
     if handled_at is not None:
         kept["handledAt"] = handled_at
     return kept
@@ -85,18 +88,24 @@ def document_with(document: str, **extra: Any) -> msgspec.Raw:
     return msgspec.Raw(document.encode()[:-1] + b"," + encode(extra)[1:])
 
 
-def cursor_behind(id: str) -> str:
-    """The cursor of a page that begins behind a request."""
-    return base64.urlsafe_b64encode(encode({"requestId": id})).decode().rstrip("=")
+class Cursor(Wire, kw_only=True, frozen=True, omit_defaults=True):
+    """Where a page of requests ended: at an id, or where a list is narrowed to some states, at a place in the queue."""
+
+    request_id: Annotated[str, Meta(pattern=f"^{ID_PATTERN}$")]
+    place: Annotated[int, Meta(ge=PLACE_FIRST, le=PLACE_LAST)] = 0
+    states: list[State] = []
 
 
-def behind_cursor(cursor: str) -> str:
-    """The id that a cursor names. Raises InvalidInput."""
+def cursor_text(cursor: Cursor) -> str:
+    """A cursor as clients get and send it."""
+    return base64.urlsafe_b64encode(encode(cursor)).decode().rstrip("=")
+
+
+def read_cursor(cursor: str) -> Cursor:
+    """The cursor that a client sent. Raises InvalidInput."""
+    bare = cursor.rstrip("=")
     try:
-        text = base64.b64decode(
-            cursor.rstrip("=") + "=" * (-len(cursor.rstrip("=")) % 4), altchars=b"-_", validate=True
-        )
-        place = msgspec.json.decode(text, type=dict[str, str])
-        return place["requestId"]
-    except (binascii.Error, msgspec.DecodeError, UnicodeError, ValueError, KeyError):
+        text = base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_", validate=True)
+        return decode(text, Cursor)
+    except (binascii.Error, msgspec.DecodeError, UnicodeError, ValueError):
         raise InvalidInput("The cursor is not valid: send the nextCursor of the page before.") from None

@@ -41,7 +41,6 @@ class RequestQueues:
         name: str | None = None,
         created_by_run: str | None = None,
         act_id: str | None = None,
-        expires_at: Instant | None = None,
         schema: dict[str, Any] | None = None,
     ) -> None:
         """Add an empty queue."""
@@ -53,7 +52,6 @@ class RequestQueues:
             name=name,
             created_by_run=created_by_run,
             act_id=act_id,
-            expires_at=expires_at,
             schema=schema,
         )
 
@@ -103,7 +101,7 @@ class RequestQueues:
             "created_at": stored.created_at,
             "modified_at": stored.modified_at,
             "accessed_at": self.storages.accessed_at(stored),
-            "expire_at": stored.expires_at or UNSET,
+            "expire_at": self.storages.expires_at(stored) or UNSET,
             "total_request_count": total,
             "handled_request_count": handled,
             "pending_request_count": total - handled,

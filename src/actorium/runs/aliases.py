@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from actorium.http.route import Alias, Call, Resolver
+from actorium.kernel.errors import TokenNotProvided
 from actorium.kernel.principal import Principal
 from actorium.kernel.structs import Wire
 from actorium.runs.model import RunOrigin
@@ -49,18 +50,8 @@ def aliases(*, storages: RunStorages, run_of_actor: RunOfActor, last_run: LastRu
     async def to_run(call: Call[Any, None]) -> Mapping[str, str]:
         return {"runId": await run_of_actor(call.principal, call["actorId"], call["runId"])}
 
-    async def to_last_run(call: Call[LastRunQuery, None]) -> Mapping[str, str]:
-        return {"runId": await last_run(call.principal, call["actorId"], call.query)}
-
-    async def to_last_storages(call: Call[LastRunQuery, None]) -> Mapping[str, str]:
-        return await storages(call.principal, await last_run(call.principal, call["actorId"], call.query))
-
-    async def to_last_log(call: Call[LastRunQuery, None]) -> Mapping[str, str]:
-        return {"buildOrRunId": await last_run(call.principal, call["actorId"], call.query)}
-
-    def of_last(rest: str, target: str, resolve: Resolver, tag: str) -> Alias:
-        prefix = f"/v2/actors/{{actorId}}/runs/last{rest}"
-        return Alias(prefix=prefix, target=target, resolve=resolve, query=LastRunQuery, tag=tag)
+    async def last_of_actor(call: Call[LastRunQuery, None]) -> str:
+        return await last_run(call.principal, call["actorId"], call.query)
 
     return [
         *(
@@ -68,14 +59,13 @@ def aliases(*, storages: RunStorages, run_of_actor: RunOfActor, last_run: LastRu
             for name, target, kind in _STORAGES
         ),
         Alias(prefix=f"{_RUN}/log", target=_LOG, resolve=to_log, tag="Actor runs"),
-        *(
-            of_last(f"/{name}", target, to_last_storages, f"Last Actor run's default {kind}")
-            for name, target, kind in _STORAGES
+        *last_run_aliases(
+            "/v2/actors/{actorId}/runs/last",
+            last_run=last_of_actor,
+            storages=storages,
+            whose="Last Actor run's",
+            tag="Actors/Actor runs",
         ),
-        of_last("/log", _LOG, to_last_log, "Last Actor run's log"),
-        of_last("/abort", f"{_RUN}/abort", to_last_run, "Last Actor run's abort"),
-        of_last("/reboot", f"{_RUN}/reboot", to_last_run, "Last Actor run's reboot"),
-        of_last("", _RUN, to_last_run, "Actors/Actor runs"),
         Alias(
             prefix="/v2/actors/{actorId}/runs/{runId}",
             target=_RUN,
@@ -85,4 +75,44 @@ def aliases(*, storages: RunStorages, run_of_actor: RunOfActor, last_run: LastRu
             operation_ids={"GET ": "actors_run_get", "POST /abort": "actors_run_abort_post"},
             deprecated=True,
         ),
+    ]
+
+
+def last_run_aliases(
+    prefix: str,
+    *,
+    last_run: Callable[[Call[LastRunQuery, None]], Awaitable[str]],
+    storages: RunStorages,
+    whose: str,
+    tag: str,
+    log_operation_id: str | None = None,
+) -> list[Alias]:
+    """Everything below a path that means somebody's newest run.
+
+    last_run: the id of the run that a call means. whose: what the tags of the contract begin with.
+    """
+
+    async def found(call: Call[LastRunQuery, None]) -> str:
+        if not call.principal.user_id:
+            raise TokenNotProvided  # whose last run it is, only a token says
+        return await last_run(call)
+
+    async def to_run(call: Call[LastRunQuery, None]) -> Mapping[str, str]:
+        return {"runId": await found(call)}
+
+    async def to_storages(call: Call[LastRunQuery, None]) -> Mapping[str, str]:
+        return await storages(call.principal, await found(call))
+
+    async def to_log(call: Call[LastRunQuery, None]) -> Mapping[str, str]:
+        return {"buildOrRunId": await found(call)}
+
+    def alias(rest: str, target: str, resolve: Resolver, tag: str, **more: Any) -> Alias:
+        return Alias(prefix=f"{prefix}{rest}", target=target, resolve=resolve, query=LastRunQuery, tag=tag, **more)
+
+    log_ids = {} if log_operation_id is None else {"GET ": log_operation_id}
+    return [
+        *(alias(f"/{name}", target, to_storages, f"{whose} default {kind}") for name, target, kind in _STORAGES),
+        alias("/log", _LOG, to_log, f"{whose} log", operation_ids=log_ids),
+        *(alias(f"/{verb}", f"{_RUN}/{verb}", to_run, f"{whose} {verb}") for verb in ("abort", "metamorph", "reboot")),
+        alias("", _RUN, to_run, tag),
     ]

@@ -18,8 +18,8 @@ from actorium.runs.errors import InvalidMemory, InvalidTimeout
 from actorium.runs.model import RunOptions
 
 
-class StartOptions(Wire, kw_only=True, frozen=True):
-    """Query of a run's start. Absent: the Actor's default."""
+class StartTaskOptions(Wire, kw_only=True, frozen=True):
+    """Query of a task's start. Absent: the task's option, or else the Actor's default."""
 
     timeout: float | None = None
     """Seconds, 0 = no limit."""
@@ -33,11 +33,16 @@ class StartOptions(Wire, kw_only=True, frozen=True):
     wait_for_finish: float | None = None
     """Seconds to hold the answer until the run has finished, 60 at most."""
     webhooks: str | None = None
+
+
+class StartOptions(StartTaskOptions, kw_only=True, frozen=True):
+    """Query of a run's start. Absent: the Actor's default."""
+
     force_permission_level: str | None = None
 
 
 class Defaults(Wire, kw_only=True, frozen=True):
-    """What an Actor (or later a task) says for options that the caller leaves out."""
+    """What an Actor says for options that the caller and the task leave out."""
 
     timeout_secs: float | None = None
     memory_mbytes: float | None = None
@@ -46,7 +51,7 @@ class Defaults(Wire, kw_only=True, frozen=True):
     restart_on_error: bool | None = None
 
 
-def resolve(asked: StartOptions, defaults: Defaults, *, build: str) -> RunOptions:
+def resolve(asked: StartTaskOptions, defaults: Defaults, *, build: str) -> RunOptions:
     """The options of a run. ``build`` is the tag or number asked for. Raises InvalidMemory and its kin."""
     memory = _first(asked.memory, defaults.memory_mbytes, MEMORY_MBYTES_DEFAULT)
     timeout = _first(asked.timeout, defaults.timeout_secs, RUN_TIMEOUT_SECS_DEFAULT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from msgspec import structs
 
@@ -82,7 +83,8 @@ class Runs:
         return view if view.status in TERMINAL else await self.get(principal, run_id)
 
     async def page(
-        self, principal: Principal, *, actor_id: str | None = None, statuses: tuple[RunStatus, ...] = (),
+        self, principal: Principal, *, actor_id: str | None = None, task_id: str | None = None,
+        statuses: tuple[RunStatus, ...] = (),
         started_after: Instant | None = None, started_before: Instant | None = None,
         offset: int, limit: int, desc: bool,
     ) -> RunPage:  # fmt: skip
@@ -91,6 +93,7 @@ class Runs:
         wanted = store.Filter(
             owner_id=principal.user_id,
             actor_id=actor_id,
+            task_id=task_id,
             statuses=statuses,
             started_after=started_after,
             started_before=started_before,
@@ -182,6 +185,10 @@ class Runs:
         build = None if run is None else self._builds.find_in(tx, run.build_id, even_removed=True)
         return () if build is None else self._builds.secrets_of(build)
 
+    def exists_in(self, tx: Tx, run_id: str) -> bool:
+        """Whether there is a run of this id, whoever asks."""
+        return store.exists(tx, run_id)
+
     def uses_build_in(self, tx: Tx, build_id: str) -> bool:
         """Whether a run that has not ended was started from a build."""
         return store.uses_build(tx, build_id)
@@ -209,12 +216,16 @@ class Runs:
         def work(tx: Tx) -> str:
             actor_id = self._actors.resolve_in(tx, principal, actor).id
             wanted = store.Filter(owner_id=principal.user_id, actor_id=actor_id, statuses=statuses, origin=origin)
-            run_id = store.newest(tx, wanted)
-            if run_id is None:
-                raise RunNotFound
-            return run_id
+            return _newest_in(tx, wanted)
 
         return await self._database.read(work)
+
+    async def last_of_task(
+        self, principal: Principal, task_id: str, *, statuses: tuple[RunStatus, ...], origin: RunOrigin | None
+    ) -> str:
+        """The id of the caller's newest run of a task. Raises RunNotFound."""
+        wanted = store.Filter(owner_id=principal.user_id, task_id=task_id, statuses=statuses, origin=origin)
+        return await self._database.read(partial(_newest_in, wanted=wanted))
 
     def readable_in(self, tx: Tx, principal: Principal, run_id: str) -> Run:
         """A run that the caller may see. Raises RunNotFound."""
@@ -250,6 +261,13 @@ class Runs:
         if principal.user_id == run.owner_id:
             return view
         return structs.replace(view, usage_total_usd=UNSET, usage_usd=UNSET)
+
+
+def _newest_in(tx: Tx, wanted: store.Filter) -> str:
+    run_id = store.newest(tx, wanted)
+    if run_id is None:
+        raise RunNotFound
+    return run_id
 
 
 def _may_read(run: Run, principal: Principal) -> bool:

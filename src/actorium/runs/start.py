@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from actorium.actors.row import ActorRow
 from actorium.actors.service import Actors
 from actorium.builds.row import BuildRow
 from actorium.builds.service import Builds
+from actorium.builds.storage_schemas import StorageSchemas
 from actorium.database import Database, Tx, UniqueViolation
 from actorium.datasets.service import Datasets
 from actorium.http.route import Origin, RawBody
@@ -20,13 +21,14 @@ from actorium.kernel.clock import Clock
 from actorium.kernel.errors import InvalidInput, InvalidValue
 from actorium.kernel.ids import Ids
 from actorium.kernel.principal import Principal
-from actorium.key_value_stores.service import KeyValueStores, Payload
+from actorium.key_value_stores.service import KeyValueStores
+from actorium.key_value_stores.writing import Payload
 from actorium.logs.service import Logs
 from actorium.request_queues.service import RequestQueues
 from actorium.runs import changes
 from actorium.runs.lifecycle import Life
 from actorium.runs.model import RunMeta, RunOrigin, StorageIds
-from actorium.runs.options import Defaults, StartOptions, resolve
+from actorium.runs.options import Defaults, StartOptions, StartTaskOptions, resolve
 from actorium.runs.ports import Ports
 from actorium.runs.row import Document, Run
 
@@ -45,16 +47,26 @@ class Storages:
     request_queues: RequestQueues
 
 
+@dataclass(frozen=True, slots=True)
+class TaskOfRun:
+    """The task that a run is started from."""
+
+    id: str
+    count_in: Callable[[Tx], None]
+    """Notes the start in its transaction; what it raises ends it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
     """A start as it was asked for."""
 
     actor: str
-    options: StartOptions
+    options: StartTaskOptions
     origin: Origin
     content: bytes
     content_type: str
     payload: Payload | None
+    task: TaskOfRun | None
 
 
 class Starter:
@@ -74,8 +86,9 @@ class Starter:
         self._ids = ids
 
     async def start(
-        self, principal: Principal, actor: str, options: StartOptions, *, body: RawBody, origin: Origin
-    ) -> str:
+        self, principal: Principal, actor: str, options: StartTaskOptions, *, body: RawBody, origin: Origin,
+        task: TaskOfRun | None = None,
+    ) -> str:  # fmt: skip
         """Make a run; the supervisor starts its container. Returns its id. Raises what the contract names."""
         content = b"" if body.content.strip() in (b"", b"null") else body.content
         _check_json(content, body.content_type)
@@ -87,6 +100,7 @@ class Starter:
             content=content,
             content_type=body.content_type or "application/octet-stream",
             payload=await store.prepare(content) if content else None,
+            task=task,
         )
         for _ in range(TRIES - 1):
             try:
@@ -106,11 +120,14 @@ class Starter:
             actor = self._actors.resolve_in(tx, principal, asked.actor)
             build = self._builds.for_run_in(tx, actor, asked.options.build)
             run = self._run(principal, asked, actor=actor, build=build, run_id=run_id, web_port=web_port)
-            self._make_storages_in(tx, run, asked)
+            described = self._builds.storages_in(tx, build)
+            self._make_storages_in(tx, run, asked, described)
             self._logs.create_in(tx, subject_id=run.id, owner_id=run.owner_id)
             self._logs.append_in(tx, run.id, [(run.started_at, _greeting(run))])
             self._actors.count_run_in(tx, actor.id, run.started_at, user_id=principal.user_id)
             changes.add(tx, run, event_id=self._ids.new())
+            if asked.task is not None:
+                asked.task.count_in(tx)
 
         await self._database.write(work)
         return run_id
@@ -145,12 +162,13 @@ class Starter:
             git_branch_name=build.git_branch_name,
             pricing_info=pricing if isinstance(pricing, PayPerEvent) else None,
             input_body_len=len(asked.content) if asked.content else None,
-            permission_level=_permission_level(asked.options.force_permission_level, actor),
+            permission_level=_permission_level(asked.options, actor),
         )
         return Run(
             id=run_id,
             owner_id=principal.user_id,
             actor_id=actor.id,
+            task_id=None if asked.task is None else asked.task.id,
             build_id=build.id,
             meta=RunMeta(
                 origin=_origin(principal, asked.origin),
@@ -164,7 +182,7 @@ class Starter:
             document=document,
         )
 
-    def _make_storages_in(self, tx: Tx, run: Run, asked: _Asked) -> None:
+    def _make_storages_in(self, tx: Tx, run: Run, asked: _Asked, described: StorageSchemas) -> None:
         ids, made = run.document.storage_ids, self._storages
         common: Mapping[str, Any] = {
             "owner_id": run.owner_id,
@@ -172,11 +190,11 @@ class Starter:
             "created_by_run": run.id,
             "act_id": run.actor_id,
         }
-        for dataset_id in ids.datasets.values():
-            made.datasets.create_in(tx, id=dataset_id, **common)
+        for alias, dataset_id in ids.datasets.items():
+            made.datasets.create_in(tx, id=dataset_id, schema=described.datasets.get(alias), **common)
         made.request_queues.create_in(tx, id=ids.request_queues["default"], **common)
         store_id = ids.key_value_stores["default"]
-        made.key_value_stores.create_in(tx, id=store_id, **common)
+        made.key_value_stores.create_in(tx, id=store_id, schema=described.key_value_store, **common)
         if asked.payload is not None:
             made.key_value_stores.put_in(
                 tx,
@@ -217,7 +235,8 @@ def _defaults(actor: ActorRow, build: BuildRow) -> Defaults:
     )
 
 
-def _permission_level(forced: str | None, actor: ActorRow) -> str:
+def _permission_level(options: StartTaskOptions, actor: ActorRow) -> str:
+    forced = options.force_permission_level if isinstance(options, StartOptions) else None
     if forced is not None and forced not in PERMISSION_LEVELS:
         raise InvalidValue(f"forcePermissionLevel is {forced!r}; it takes {' or '.join(PERMISSION_LEVELS)}.")
     return forced or str(actor.permission_level)

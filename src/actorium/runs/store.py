@@ -71,9 +71,63 @@ def uses_build(tx: Tx, build_id: str) -> bool:
 
 
 def delete(tx: Tx, run_id: str) -> None:
+    tx.run("DELETE FROM runs WHERE id = :id", id=run_id)
+    _delete_rest(tx, run_id)
+
+
+def delete_unchanged(tx: Tx, run: Run) -> bool:
+    """Delete a run if nobody has changed it since it was read."""
+    if tx.run("DELETE FROM runs WHERE id = :id AND revision = :revision", id=run.id, revision=run.revision) == 0:
+        return False
+    _delete_rest(tx, run.id)
+    return True
+
+
+def _delete_rest(tx: Tx, run_id: str) -> None:
     tx.run("DELETE FROM run_usage WHERE run_id = :id", id=run_id)
     tx.run("DELETE FROM run_stats WHERE run_id = :id", id=run_id)
-    tx.run("DELETE FROM runs WHERE id = :id", id=run_id)
+
+
+def exists(tx: Tx, run_id: str) -> bool:
+    return tx.one("SELECT 1 AS there FROM runs WHERE id = :id", id=run_id) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run stands among those that have ended."""
+
+    finished_at: int
+    run_id: str
+
+
+BEFORE_ALL = Place(-1, "")
+
+
+def finished(tx: Tx, *, before: Instant, after: Place, limit: int) -> list[Place]:
+    """Runs that ended until a moment, those that ended first in front, behind a place."""
+    rows = tx.all(
+        "SELECT id, finished_at FROM runs WHERE finished_at <= :before AND (finished_at, id) > (:finished_at, :run_id)"
+        " ORDER BY finished_at, id LIMIT :limit",
+        before=int(before),
+        finished_at=after.finished_at,
+        run_id=after.run_id,
+        limit=limit,
+    )
+    return [Place(row["finished_at"], row["id"]) for row in rows]
+
+
+def is_among_newest(tx: Tx, run: Run, count: int) -> bool:
+    """Whether fewer than ``count`` runs of the same Actor and starter started after this one."""
+    newer = tx.all(
+        "SELECT id FROM runs WHERE actor_id = :actor_id AND owner_id = :owner_id"
+        " AND (started_at, id) > (:started_at, :id) LIMIT :count",
+        actor_id=run.actor_id,
+        owner_id=run.owner_id,
+        started_at=int(run.started_at),
+        id=run.id,
+        count=count,
+    )
+    return len(newer) < count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

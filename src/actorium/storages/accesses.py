@@ -6,7 +6,7 @@ Views add what is still in memory, so within one server process they are exact.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
 from dataclasses import dataclass
 from functools import partial
 
@@ -56,22 +56,25 @@ class Accesses:
         """Bring everything noted so far into the rows. Meant for a loop; raises BackendUnavailable, losing nothing."""
         uses, self._uses = self._uses, {}
         waiting = list(uses.items())
-        try:
-            while waiting:
-                batch = waiting[:ACCESSES_PER_WRITE]
-                await self._database.write(partial(_save, batch=batch))
-                waiting = waiting[ACCESSES_PER_WRITE:]
-        except BackendUnavailable:
-            for (kind, storage_id), use in waiting:
-                self.saw(kind, storage_id, use.at, reads=use.reads, lists=use.lists)
-            raise
+        failure: BackendUnavailable | None = None
+        while waiting and failure is None:
+            batch, waiting = waiting[:ACCESSES_PER_WRITE], waiting[ACCESSES_PER_WRITE:]
+            # each in a work of its own: one work that changed many rows could meet another crosswise
+            works = [
+                self._database.write(partial(_save, kind=kind, id=storage_id, use=use), lane=storage_id)
+                for (kind, storage_id), use in batch
+            ]
+            for entry, result in zip(batch, await asyncio.gather(*works, return_exceptions=True), strict=True):
+                if isinstance(result, BackendUnavailable):
+                    failure = result
+                    waiting.append(entry)
+                elif isinstance(result, BaseException):
+                    raise result
+        for (kind, storage_id), use in waiting:
+            self.saw(kind, storage_id, use.at, reads=use.reads, lists=use.lists)
+        if failure is not None:
+            raise failure
 
 
-def _save(tx: Tx, *, batch: Sequence[tuple[tuple[Kind, str], Use]]) -> None:
-    by_kind: dict[Kind, list[dict[str, int | str]]] = {}
-    for (kind, storage_id), use in sorted(batch, key=lambda entry: (entry[0][0].table, entry[0][1])):
-        by_kind.setdefault(kind, []).append(
-            {"id": storage_id, "at": int(use.at), "reads": use.reads, "lists": use.lists}
-        )
-    for kind, uses in by_kind.items():
-        StorageTable(kind).accessed(tx, uses)
+def _save(tx: Tx, *, kind: Kind, id: str, use: Use) -> None:
+    StorageTable(kind).accessed(tx, [{"id": id, "at": int(use.at), "reads": use.reads, "lists": use.lists}])

@@ -19,3 +19,4 @@ class Kind:
 DATASETS = Kind(table="datasets", noun="dataset", path="datasets")
 KEY_VALUE_STORES = Kind(table="key_value_stores", noun="key-value store", path="key-value-stores")
 REQUEST_QUEUES = Kind(table="request_queues", noun="request queue", path="request-queues")
+KINDS = (DATASETS, KEY_VALUE_STORES, REQUEST_QUEUES)

@@ -75,7 +75,8 @@ class Stored:
     owner_id: str
     name: str | None
     created_by_run: str | None
-    expires_at: Instant | None
+    idle_since: Instant | None
+    """Of an unnamed one: no later use was known when it was looked at last; retention begins its search here."""
     created_at: Instant
     modified_at: Instant
     accessed_at: Instant

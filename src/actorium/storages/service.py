@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,13 +15,14 @@ from actorium.kernel.clock import Clock
 from actorium.kernel.errors import InvalidInput
 from actorium.kernel.ids import Ids
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import NAME_CHARS_MAX, SIGNED_LINK_SECS
+from actorium.kernel.limits import DAY_SECS, NAME_CHARS_MAX, SIGNED_LINK_SECS
 from actorium.kernel.principal import Principal
 from actorium.kernel.structs import UNSET
 from actorium.storages import errors
 from actorium.storages.accesses import Accesses
 from actorium.storages.kinds import Kind
 from actorium.storages.model import GeneralAccess, ListQuery, Ownership, Profile, Stored, UpdateStorage
+from actorium.storages.schema_checks import SchemaChecks
 from actorium.storages.signing import contents_signed, sign_contents
 from actorium.storages.store import StorageTable
 
@@ -45,6 +46,10 @@ class Surroundings:
     find_user: FindUser
     public_base_url: Callable[[], str]
     """Where clients outside reach the server, without a slash at the end."""
+    schemas: SchemaChecks = field(default_factory=SchemaChecks)
+    """Checks values against schemas of users; to be closed by whoever made it."""
+    unnamed_days: int = 0
+    """How long unnamed storages that nobody uses are kept; 0: for ever."""
 
 
 class Storages:
@@ -106,7 +111,6 @@ class Storages:
         name: str | None = None,
         created_by_run: str | None = None,
         act_id: str | None = None,
-        expires_at: Instant | None = None,
         schema: dict[str, Any] | None = None,
     ) -> bool:
         """Add a storage; False if the owner has one of this name already."""
@@ -117,7 +121,6 @@ class Storages:
             owner_id=owner_id,
             name=name,
             created_by_run=created_by_run,
-            expires_at=expires_at,
             profile=profile,
             now=now,
         )
@@ -219,6 +222,13 @@ class Storages:
     def accessed_at(self, stored: Stored) -> Instant:
         """The later of what the row and what memory knows."""
         return max(stored.accessed_at, stored.modified_at, self._around.accesses.pending(self.kind, stored.id).at)
+
+    def expires_at(self, stored: Stored) -> Instant | None:
+        """When retention will take a storage if nobody uses it again; those of a run go with their run."""
+        days = self._around.unnamed_days
+        if days == 0 or stored.name is not None or stored.created_by_run is not None:
+            return None
+        return self.accessed_at(stored).plus(secs=days * DAY_SECS)
 
     def read_count(self, stored: Stored) -> int:
         return stored.read_count + self._around.accesses.pending(self.kind, stored.id).reads

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import zip_longest
+
 from actorium.database import Row, Tx
 from actorium.kernel.instant import Instant
+from actorium.kernel.limits import BLOB_SURVEY_KEYS
 from actorium.kernel.structs import decode, encode
 from actorium.storages.kinds import Kind
 from actorium.storages.model import Profile, Stored
@@ -12,16 +16,24 @@ _BY_ID = "SELECT * FROM TABLE_NAME WHERE id = :id"
 _BY_NAME = "SELECT * FROM TABLE_NAME WHERE owner_id = :owner_id AND name = :name"
 _ADD = """
 INSERT INTO TABLE_NAME
-  (id, owner_id, name, created_by_run, expires_at, created_at, modified_at, accessed_at, document)
-VALUES (:id, :owner_id, :name, :created_by_run, :expires_at, :now, :now, :now, :document)
+  (id, owner_id, name, created_by_run, idle_since, created_at, modified_at, accessed_at, document)
+VALUES (:id, :owner_id, :name, :created_by_run, :idle_since, :now, :now, :now, :document)
 ON CONFLICT DO NOTHING
 """
 _UPDATE = """
-UPDATE TABLE_NAME SET name = :name, document = :document, modified_at = :now WHERE id = :id AND NOT EXISTS (
+UPDATE TABLE_NAME SET name = :name, document = :document, idle_since = :idle_since, modified_at = :now
+WHERE id = :id AND NOT EXISTS (
   SELECT 1 FROM TABLE_NAME AS other WHERE other.owner_id = :owner_id AND other.name = :name AND other.id <> :id
 )
 """
 _DELETE = "DELETE FROM TABLE_NAME WHERE id = :id"
+_DELETE_IDLE = f"{_DELETE} AND name IS NULL AND accessed_at <= :before AND modified_at <= :before"
+_IDLE = "SELECT id, created_by_run FROM TABLE_NAME WHERE idle_since <= :before ORDER BY idle_since, id LIMIT :limit"
+_LOOK_AGAIN = """
+UPDATE TABLE_NAME SET idle_since = CASE
+  WHEN :at > accessed_at AND :at > modified_at THEN :at WHEN accessed_at > modified_at THEN accessed_at ELSE modified_at
+END WHERE id = :id AND idle_since IS NOT NULL
+"""
 _COUNT = "SELECT COUNT(*) AS total FROM TABLE_NAME WHERE owner_id = :owner_id AND (name IS NOT NULL OR :unnamed = 1)"
 _PAGE = """
 SELECT * FROM TABLE_NAME WHERE owner_id = :owner_id AND (name IS NOT NULL OR :unnamed = 1)
@@ -38,6 +50,9 @@ UPDATE TABLE_NAME SET
   list_count = list_count + :lists
 WHERE id = :id
 """
+NEVER = Instant(0)
+BLOBS_NAMED_BY = (("dataset_chunks", "blob_key"), ("key_value_records", "blob_key"), ("blob_garbage", "key"))
+"""Every column that names blobs: one that is not here would lose them to the survey. Each needs an index."""
 
 
 class StorageTable:
@@ -50,6 +65,9 @@ class StorageTable:
         self._add = self._spelled(_ADD)
         self._update = self._spelled(_UPDATE)
         self._delete = self._spelled(_DELETE)
+        self._delete_idle = self._spelled(_DELETE_IDLE)
+        self._idle = self._spelled(_IDLE)
+        self._look_again = self._spelled(_LOOK_AGAIN)
         self._count = self._spelled(_COUNT)
         self._page = {False: self._spelled(_PAGE), True: self._spelled(_PAGE_DESC)}
         self._accessed = self._spelled(_ACCESSED)
@@ -70,7 +88,6 @@ class StorageTable:
         owner_id: str,
         name: str | None,
         created_by_run: str | None,
-        expires_at: Instant | None,
         profile: Profile,
         now: Instant,
     ) -> bool:
@@ -81,7 +98,7 @@ class StorageTable:
             owner_id=owner_id,
             name=name,
             created_by_run=created_by_run,
-            expires_at=None if expires_at is None else int(expires_at),
+            idle_since=int(now) if name is None else None,
             now=int(now),
             document=encode(profile).decode(),
         )
@@ -89,12 +106,37 @@ class StorageTable:
 
     def update(self, tx: Tx, old: Stored, *, name: str | None, profile: Profile, now: Instant) -> bool:
         """Whether it was changed: not if the owner has another one of this name."""
-        document = encode(profile).decode()
-        return tx.run(self._update, id=old.id, owner_id=old.owner_id, name=name, document=document, now=int(now)) == 1
+        idle_since = None if name is not None else now if old.name is not None else old.idle_since
+        changed = tx.run(
+            self._update,
+            id=old.id,
+            owner_id=old.owner_id,
+            name=name,
+            idle_since=None if idle_since is None else int(idle_since),
+            document=encode(profile).decode(),
+            now=int(now),
+        )
+        return changed == 1
 
     def delete(self, tx: Tx, id: str) -> bool:
         """Take the row away and leave a note for the sweeper, which removes the contents."""
-        if tx.run(self._delete, id=id) == 0:
+        return self._left(tx, id, tx.run(self._delete, id=id))
+
+    def delete_idle(self, tx: Tx, id: str, *, before: Instant) -> bool:
+        """The same for one that has no name and that nobody read or wrote after a moment; others stay."""
+        return self._left(tx, id, tx.run(self._delete_idle, id=id, before=int(before)))
+
+    def idle(self, tx: Tx, *, before: Instant, limit: int) -> list[tuple[str, str | None]]:
+        """Ids, and the runs that made them, of unnamed storages of which no use after a moment is known here."""
+        rows = tx.all(self._idle, before=int(before), limit=limit)
+        return [(row["id"], row["created_by_run"]) for row in rows]
+
+    def look_again(self, tx: Tx, id: str, *, at: Instant = NEVER) -> None:
+        """Note when an unnamed storage was used last, or that a later moment counts as that."""
+        tx.run(self._look_again, id=id, at=int(at))
+
+    def _left(self, tx: Tx, id: str, deleted: int) -> bool:
+        if deleted == 0:
             return False
         tx.run(
             "INSERT INTO storage_remains (kind, id) VALUES (:kind, :id) ON CONFLICT DO NOTHING",
@@ -137,14 +179,53 @@ def discard_blob(tx: Tx, key: str, now: Instant) -> None:
     )
 
 
+def unnamed_blobs(tx: Tx, keys: Sequence[str]) -> list[str]:
+    """Which of up to BLOB_SURVEY_KEYS blobs no row names."""
+    names = [f"key_{at}" for at in range(BLOB_SURVEY_KEYS)]
+    wanted = dict(zip_longest(names, keys, fillvalue=keys[0]))  # always as many, so that there is one statement
+    listed = ", ".join(f":{name}" for name in names)
+    named: set[str] = set()
+    for table, column in BLOBS_NAMED_BY:
+        rows = tx.all(f"SELECT {column} AS key FROM {table} WHERE {column} IN ({listed})", **wanted)
+        named.update(row["key"] for row in rows)
+    return [key for key in keys if key not in named]
+
+
+def suspect_blobs(tx: Tx, keys: Sequence[str], now: Instant) -> None:
+    """Note that no row named these blobs; the first time counts."""
+    tx.many(
+        "INSERT INTO blob_suspects (key, seen_at) VALUES (:key, :now) ON CONFLICT DO NOTHING",
+        [{"key": key, "now": int(now)} for key in keys],
+    )
+
+
+def suspected_blobs(tx: Tx, *, before: Instant, limit: int) -> list[str]:
+    """Blobs that no row named until a moment, those first that have been so for longest."""
+    rows = tx.all(
+        "SELECT key FROM blob_suspects WHERE seen_at <= :before ORDER BY seen_at, key LIMIT :limit",
+        before=int(before),
+        limit=limit,
+    )
+    return [row["key"] for row in rows]
+
+
+def judge_blobs(tx: Tx, keys: Sequence[str], now: Instant) -> int:
+    """End the suspicion of up to BLOB_SURVEY_KEYS blobs: those that no row names even now are discarded. How many."""
+    guilty = unnamed_blobs(tx, keys)
+    for key in guilty:
+        discard_blob(tx, key, now)
+    tx.many("DELETE FROM blob_suspects WHERE key = :key", [{"key": key} for key in keys])
+    return len(guilty)
+
+
 def _stored(row: Row) -> Stored:
-    expires_at = row["expires_at"]
+    idle_since = row["idle_since"]
     return Stored(
         id=row["id"],
         owner_id=row["owner_id"],
         name=row["name"],
         created_by_run=row["created_by_run"],
-        expires_at=None if expires_at is None else Instant(expires_at),
+        idle_since=None if idle_since is None else Instant(idle_since),
         created_at=Instant(row["created_at"]),
         modified_at=Instant(row["modified_at"]),
         accessed_at=Instant(row["accessed_at"]),

@@ -133,6 +133,7 @@ def test_everything_that_is_referred_to_is_put_in_its_place() -> None:
         max_memory_mbytes=4096,
         uses_standby_mode=True,
         dataset_aliases=("errors",),
+        has_storage_schemas=True,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 import pytest
@@ -20,9 +21,13 @@ class ScriptedTx:
     def __init__(self) -> None:
         self.wakes: list[Wake] = []
         self.failure: Exception | None = None
+        self.changed = False
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"no work here calls {name}")
+
+    def spoilt(self) -> bool:
+        return self.changed or self.failure is not None
 
     def end(self) -> None: ...
 
@@ -74,12 +79,54 @@ def fails(_: object) -> int:
     raise KeyError("mine")
 
 
+def changes_and_fails(tx: Any) -> int:
+    tx.changed = True
+    raise KeyError("mine")
+
+
 def test_a_group_is_one_transaction() -> None:
     session = ScriptedSession()
     group = jobs(3)
     run_group(session, group)
     assert [job.result() for job in group] == [0, 1, 2]
-    assert session.done == ["begin", "savepoint", "savepoint", "savepoint", "commit"]
+    assert session.done == ["begin", "commit"]
+
+
+def test_a_work_that_fails_before_it_changed_anything_costs_the_others_nothing() -> None:
+    session = ScriptedSession()
+    group = [Job(fails), *jobs(2), Job(fails)]
+    run_group(session, group)
+    assert [job.value for job in group] == [None, 0, 1, None]
+    assert [isinstance(job.error, KeyError) for job in group] == [True, False, False, True]
+    assert session.done == ["begin", "commit"]
+
+
+def test_a_work_that_fails_after_a_change_is_taken_out_of_its_group() -> None:
+    session = ScriptedSession()
+    ran: list[int] = []
+    group = [Job(lambda _, n=n: ran.append(n)) for n in range(2)]  # type: ignore[misc]
+    failing = Job(changes_and_fails)
+    run_group(session, [group[0], failing, group[1]])
+    assert ran == [0, 0, 1], "the first ran again, the last was not reached before"
+    with pytest.raises(KeyError):
+        failing.result()
+    assert session.done == [
+        *("begin", "rollback", "begin"),
+        *("savepoint", "savepoint", "undo", "savepoint", "commit"),
+    ]
+
+
+def test_a_work_that_swallows_an_error_of_its_transaction_has_failed() -> None:
+    def swallows(tx: Any) -> int:
+        tx.failure = BackendUnavailable("refused")
+        return 1
+
+    session = ScriptedSession()
+    group = [*jobs(1), Job(swallows)]
+    run_group(session, group)
+    with pytest.raises(BackendUnavailable):
+        group[1].result()
+    assert session.done == ["begin", "rollback", "begin", "savepoint", "savepoint", "undo", "commit"]
 
 
 def test_a_lone_work_needs_no_savepoint_and_a_failed_one_no_commit() -> None:
@@ -133,6 +180,50 @@ async def test_a_lone_work_that_fails_still_reaches_its_caller_from_a_group() ->
     await writers.close()
     assert "commit" not in session.done
     assert session.done[-1] == "close"
+
+
+class HeldUp(ScriptedSession):
+    """An engine that begins when it may, and writes down what it ran."""
+
+    def __init__(self, may: Event) -> None:
+        super().__init__()
+        self.may = may
+        self.ran: list[str] = []
+
+    def begin(self) -> None:
+        assert self.may.wait(20)
+
+    def tx(self) -> Any:
+        tx = ScriptedTx()
+        tx.ran = self.ran  # type: ignore[attr-defined]
+        return tx
+
+
+@pytest.mark.anyio
+async def test_works_of_one_lane_share_a_writer_and_others_go_where_least_waits() -> None:
+    may = Event()
+    sessions = [HeldUp(may), HeldUp(may)]
+    writers = Writers(sessions, committed=lambda _: None)
+    lanes = [asyncio.ensure_future(writers.write(lambda tx: tx.ran.append("lane"), lane="a")) for _ in range(4)]
+    others = [asyncio.ensure_future(writers.write(lambda tx: tx.ran.append("other"))) for _ in range(6)]
+    await asyncio.wait([*lanes, *others], timeout=0)
+    may.set()
+    await asyncio.gather(*lanes, *others)
+    ran = sorted((session.ran for session in sessions), key=lambda ran: ran.count("lane"))
+    assert [one.count("lane") for one in ran] == [0, 4]
+    assert [len(one) for one in ran] == [5, 5]
+    await writers.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_if_one_of_two_writers_dies_the_other_does_its_work() -> None:
+    writers = Writers([ScriptedSession(begins=[AssertionError("a bug")]), ScriptedSession()], committed=lambda _: None)
+    first = await asyncio.gather(*(writers.write(lambda _: 1) for _ in range(20)), return_exceptions=True)
+    assert 1 in first
+    assert any(isinstance(result, BackendUnavailable) for result in first)
+    assert await asyncio.gather(*(writers.write(lambda _: 1, lane=f"{n}") for n in range(20))) == [1] * 20
+    await asyncio.wait_for(writers.close(), 20)
 
 
 @pytest.mark.anyio

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from unittest.mock import patch
 
 import msgspec
 from hypothesis import given, settings
@@ -16,6 +15,7 @@ from actorium.database.migrate import migrate
 from actorium.datasets.model import Format, ItemsQuery
 from actorium.kernel.instant import Instant
 from actorium.testing.conformance.stores import ALICE, Shelf
+from dataset_world import limits
 
 JSON = st.recursive(
     st.none()
@@ -41,11 +41,12 @@ PAGE = st.fixed_dictionaries({"offset": st.integers(0, 40), "limit": st.integers
 def test_pages_equal_slices(
     pushes: list[list[dict[str, Any]]], pages: list[dict[str, Any]], inline: int, block: int
 ) -> None:
-    with (
-        patch("actorium.datasets.service.INLINE_BYTES_MAX", inline),
-        patch("actorium.datasets.store.DATASET_BLOCK_BYTES", block),
-        patch("actorium.datasets.chunks.DATASET_BLOCK_BYTES", block),
-        patch("actorium.datasets.store.CHUNKS_PER_READ", 2),
+    with limits(
+        DATASET_INLINE_BYTES_MAX=inline,
+        DATASET_ROW_BYTES=max(block // 2, 1),
+        PLACE_BYTES=block,
+        DATASET_BLOCK_BYTES=block,
+        CHUNKS_PER_READ=2,
     ):
         asyncio.run(check(pushes, pages))
 

@@ -101,6 +101,25 @@ async def test_the_limit_is_by_resource_and_caller_and_shown(client: Any, route:
     assert (await caller.request("GET", "/v2/actors/a1")).status == 204
 
 
+async def test_a_route_may_refuse_in_its_own_words(client: Any, route: Any, clock: Any) -> None:
+    async def tell(call: Call[Any, Any]) -> Reply:
+        return Reply(content={"over": call.over_rate})
+
+    caller = client(route("POST", "/queues/{id}/batch", tell, rate=2, soft_rate=True))
+    told = [(await caller.request("POST", "/queues/a/batch")).json["data"]["over"] for _ in range(4)]
+    assert told == [False, False, True, True]
+    clock.secs += 0.5
+    assert (await caller.request("POST", "/queues/a/batch")).json["data"] == {"over": False}
+    assert (await caller.request("POST", "/queues/b/batch")).json["data"] == {"over": False}
+
+
+async def test_over_the_rate_of_all_a_caller_does_every_route_refuses(client: Any, route: Any) -> None:
+    limits = HttpLimits(rate_scale=0.001)
+    caller = client(route("POST", "/queues/{id}/batch", done, rate=1_000_000, soft_rate=True), limits=limits)
+    statuses = [(await caller.request("POST", "/queues/a/batch")).status for _ in range(300)]
+    assert (statuses[0], statuses[-1]) == (204, 429)
+
+
 async def test_strangers_are_counted_by_address(client: Any, route: Any) -> None:
     caller = client(route("GET", "/open/{id}", done, rate=1, auth=Auth.OPTIONAL), token=None)
     assert (await caller.request("GET", "/open/a")).status == 204

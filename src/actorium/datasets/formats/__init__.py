@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 Item = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The columns of a file that is a table: names such as ``a/0/b``, and what stands above each."""
+
+    columns: tuple[str, ...] = ()
+    headings: tuple[str, ...] = ()
+
+
+NO_TABLE = Table()
 
 
 class Writer(Protocol):
@@ -13,11 +25,11 @@ class Writer(Protocol):
 
     media_type: str
     extension: str
-    needs_columns: bool
-    """Whether ``columns`` must be known before the beginning."""
+    is_table: bool
+    """Whether the columns must be known before the beginning."""
 
-    def begin(self, columns: list[str]) -> bytes: ...
+    def begin(self, table: Table) -> bytes: ...
 
-    def rows(self, items: Iterable[Item]) -> bytes: ...
+    def rows(self, items: Sequence[Item]) -> bytes: ...
 
     def end(self) -> bytes: ...

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
 
-import msgspec
-
-from actorium.datasets.formats import Item
+from actorium.datasets.formats import NO_TABLE, Item, Table
+from actorium.datasets.formats.cells import Cells, texts
 from actorium.datasets.formats.json_texts import BOM
-from actorium.datasets.transform import spread
 from actorium.kernel.errors import InvalidValue
 
 
 class Csv:
-    """``format=csv``"""
+    """``format=csv``, as RFC 4180 has it: CRLF ends a row, quotes stand where they are needed, doubled inside.
+
+    The rows are those of the standard library's writer, at less than half its cost: texts that need no quotes are
+    found a column at a time.
+    """
 
     media_type = "text/csv; charset=utf-8"
     extension = "csv"
-    needs_columns = True
+    is_table = True
 
     def __init__(self, *, bom: bool = True, delimiter: str = ",", header: bool = True) -> None:
         if len(delimiter) != 1 or delimiter in '"\r\n':
@@ -30,28 +29,36 @@ class Csv:
         self._bom = bom
         self._delimiter = delimiter
         self._header = header
-        self._columns: list[str] = []
+        self._cells = Cells(())
+        self._width = 0
 
-    def begin(self, columns: list[str]) -> bytes:
-        self._columns = columns
-        header = self._written([columns]) if self._header else b""
+    def begin(self, table: Table = NO_TABLE) -> bytes:
+        self._cells = Cells(table.columns)
+        self._width = len(table.columns)
+        header = self._lines([self._quoted([heading]) for heading in table.headings]) if self._header else b""
         return BOM + header if self._bom else header
 
-    def rows(self, items: Iterable[Item]) -> bytes:
-        columns = self._columns
-        spreads = (spread(item, separator="/", lists=True) for item in items)
-        return self._written([cell(item.get(column)) for column in columns] for item in spreads)
+    def rows(self, items: Sequence[Item]) -> bytes:
+        if not items:
+            return b""
+        return self._lines([self._quoted(texts(values, kinds)) for values, kinds in self._cells.of(items)])
 
     def end(self) -> bytes:
         return b""
 
-    def _written(self, rows: Iterable[list[str]]) -> bytes:
-        text = io.StringIO()
-        csv.writer(text, delimiter=self._delimiter).writerows(rows)
-        return text.getvalue().encode()
+    def _lines(self, columns: Sequence[Sequence[str]]) -> bytes:
+        rows = map(self._delimiter.join, zip(*columns, strict=True))
+        return ("\r\n".join(rows) + "\r\n").encode()
 
-
-def cell(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else msgspec.json.encode(value).decode()
+    def _quoted(self, values: Sequence[str]) -> Sequence[str]:
+        delimiter = self._delimiter
+        whole = "".join(values)
+        if delimiter in whole or '"' in whole or "\n" in whole or "\r" in whole:
+            values = [
+                '"' + value.replace('"', '""') + '"'
+                if delimiter in value or '"' in value or "\n" in value or "\r" in value
+                else value
+                for value in values
+            ]
+        # a row of one empty cell would be an empty line, which readers skip
+        return values if self._width > 1 else [value or '""' for value in values]

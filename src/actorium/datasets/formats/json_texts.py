@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 
-from actorium.datasets.formats import Item
+from actorium.datasets.formats import NO_TABLE, Item, Table
 
-_encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 BOM = "\N{BYTE ORDER MARK}".encode()
 
 
 class JsonArray:
-    """``format=json``"""
+    """``format=json``: an item a line."""
 
     media_type = "application/json; charset=utf-8"
     extension = "json"
-    needs_columns = False
+    is_table = False
 
     def __init__(self, *, bom: bool = False) -> None:
         self._beginning = (BOM if bom else b"") + b"["
         self._separator = b""
 
-    def begin(self, columns: list[str]) -> bytes:  # noqa: ARG002 - it has none
+    def begin(self, table: Table = NO_TABLE) -> bytes:  # noqa: ARG002 - it is none
         return self._beginning
 
-    def rows(self, items: Iterable[Item]) -> bytes:
-        return self._separated(b",\n".join(_encode(item) for item in items))
+    def rows(self, items: Sequence[Item]) -> bytes:
+        return self.copied(_encode_lines(items)[:-1])
 
     def copied(self, block: bytes) -> bytes:
         """Items as they are stored: JSON texts joined by newlines."""
-        return self._separated(block.replace(b"\n", b",\n"))
+        if not block:
+            return b""
+        separator, self._separator = self._separator, b",\n"
+        return separator + block.replace(b"\n", b",\n")
 
     def end(self) -> bytes:
         return b"]"
-
-    def _separated(self, texts: bytes) -> bytes:
-        if not texts:
-            return b""
-        separator, self._separator = self._separator, b",\n"
-        return separator + texts
 
 
 class JsonLines:
@@ -48,16 +45,16 @@ class JsonLines:
 
     media_type = "application/jsonl; charset=utf-8"
     extension = "jsonl"
-    needs_columns = False
+    is_table = False
 
     def __init__(self, *, bom: bool = False) -> None:
         self._beginning = BOM if bom else b""
 
-    def begin(self, columns: list[str]) -> bytes:  # noqa: ARG002 - it has none
+    def begin(self, table: Table = NO_TABLE) -> bytes:  # noqa: ARG002 - it is none
         return self._beginning
 
-    def rows(self, items: Iterable[Item]) -> bytes:
-        return b"".join(_encode(item) + b"\n" for item in items)
+    def rows(self, items: Sequence[Item]) -> bytes:
+        return _encode_lines(items)
 
     def copied(self, block: bytes) -> bytes:
         """Items as they are stored: JSON texts joined by newlines."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import quoteattr
 
-import msgspec
-
-from actorium.datasets.formats import Item
+from actorium.datasets.formats import NO_TABLE, Item, Table
+from actorium.datasets.formats.cells import cell
 from actorium.datasets.formats.json_texts import BOM
-from actorium.kernel.errors import InvalidValue
+from actorium.kernel.errors import InvalidInput, InvalidValue
+from actorium.kernel.limits import MARKUP_CHARS_MAX
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9._-]*")
 _NOT_NAME = re.compile(r"[^A-Za-z0-9._-]")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_CONTROLS = bytes(code for code in range(32) if chr(code) not in "\t\n")
+_NAMES_KNOWN = 4096  # as many keys as a dataset has, and some
+_NAME_CHARS_KNOWN = 200
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
@@ -24,7 +28,7 @@ class Xml:
 
     media_type = "application/xml; charset=utf-8"
     extension = "xml"
-    needs_columns = False
+    is_table = False
 
     def __init__(self, *, root: str = "items", row: str = "item", bom: bool = False) -> None:
         for name, value in (("xmlRoot", root), ("xmlRow", row)):
@@ -34,11 +38,11 @@ class Xml:
         self._row = row
         self._bom = BOM if bom else b""
 
-    def begin(self, columns: list[str]) -> bytes:  # noqa: ARG002 - it has none
+    def begin(self, table: Table = NO_TABLE) -> bytes:  # noqa: ARG002 - it is none
         return self._bom + f"{_DECLARATION}<{self._root}>\n".encode()
 
-    def rows(self, items: Iterable[Item]) -> bytes:
-        return "".join(_element(self._row, item) + "\n" for item in items).encode()
+    def rows(self, items: Sequence[Item]) -> bytes:
+        return _written(self._row, items)
 
     def end(self) -> bytes:
         return f"</{self._root}>\n".encode()
@@ -49,56 +53,93 @@ class Rss:
 
     media_type = "application/rss+xml; charset=utf-8"
     extension = "rss"
-    needs_columns = False
+    is_table = False
 
     def __init__(self, *, title: str, description: str, bom: bool = False) -> None:
-        self._title = title
-        self._description = description
+        self._channel = {"title": title, "description": description}
         self._bom = BOM if bom else b""
 
-    def begin(self, columns: list[str]) -> bytes:  # noqa: ARG002 - it has none
-        channel = _element("title", self._title) + _element("description", self._description)
-        return self._bom + f'{_DECLARATION}<rss version="2.0"><channel>{channel}\n'.encode()
+    def begin(self, table: Table = NO_TABLE) -> bytes:  # noqa: ARG002 - it is none
+        channel = "".join([_Elements().element(name, text) for name, text in self._channel.items()])
+        return self._bom + _sound(f'{_DECLARATION}<rss version="2.0"><channel>{channel}\n')
 
-    def rows(self, items: Iterable[Item]) -> bytes:
-        return "".join(_element("item", item) + "\n" for item in items).encode()
+    def rows(self, items: Sequence[Item]) -> bytes:
+        return _written("item", items)
 
     def end(self) -> bytes:
         return b"</channel></rss>\n"
 
 
-def _element(name: str, value: Any) -> str:
-    """One element, or one for each of an array. Items are stored with a bounded depth, so this may recurse."""
-    if isinstance(value, list):
-        return "".join(_element(name, part) for part in value)
-    name = _as_name(name)
-    if not isinstance(value, dict):
-        text = _text(value)
-        return f"<{name}>{text}</{name}>" if text else f"<{name}/>"
-    own = value.get("@")
-    attributes = ""
-    if isinstance(own, dict):
-        attributes = "".join(f" {_as_name(key)}={quoteattr(_plain(part))}" for key, part in own.items())
-    children = "".join(
-        _element(key, part) for key, part in value.items() if not (key == "#" or (key == "@" and attributes))
-    )
-    inside = children or _text(value.get("#"))
-    return f"<{name}{attributes}>{inside}</{name}>" if inside else f"<{name}{attributes}/>"
+def _written(name: str, items: Sequence[Item]) -> bytes:
+    element = _Elements().element
+    return _sound("".join([element(name, item) + "\n" for item in items]))
+
+
+def _sound(text: str) -> bytes:
+    """XML as bytes, without the characters that it cannot hold: they can only have come from values.
+
+    Looking at the whole costs far less than looking at each value.
+    """
+    written = text.encode()
+    odd = len(written.translate(None, _CONTROLS)) != len(written)
+    if odd or b"\xef\xbf\xbe" in written or b"\xef\xbf\xbf" in written:
+        written = _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r", "&#13;")).encode()
+    return written
+
+
+class _Elements:
+    """Makes the elements of one piece of a file."""
+
+    def __init__(self) -> None:
+        self._room = MARKUP_CHARS_MAX
+
+    def element(self, name: str, value: Any) -> str:
+        """One element, or one for each of an array. Items are stored with a bounded depth, so this may recurse."""
+        kind = type(value)
+        if kind is list:
+            self._room -= len(value) * (2 * len(name) + 5)
+            if self._room < 0:
+                raise InvalidInput(
+                    f"The array {name[:80]!r} repeats its name in more than {MARKUP_CHARS_MAX} characters of XML: "
+                    "leave it out with omit, or use format=json."
+                )
+            return "".join([self.element(name, part) for part in value])
+        name = _as_name(name)
+        if kind is not dict:
+            text = value if kind is str else cell(value)
+            if "&" in text or "<" in text or ">" in text:
+                text = _escape(text)
+            return f"<{name}>{text}</{name}>" if text else f"<{name}/>"
+        own = value.get("@")
+        attributes = _attributes(own) if type(own) is dict else ""
+        children = "".join(
+            [self.element(key, part) for key, part in value.items() if key != "#" and not (key == "@" and attributes)]
+        )
+        inside = children or _escape(cell(value.get("#")))
+        return f"<{name}{attributes}>{inside}</{name}>" if inside else f"<{name}{attributes}/>"
+
+
+def _attributes(own: Item) -> str:
+    named = {_as_name(key): part for key, part in own.items()}  # an element has each attribute once
+    return "".join([f" {name}={quoteattr(cell(part))}" for name, part in named.items()])
 
 
 def _as_name(key: str) -> str:
     """The nearest XML name to a key."""
+    return _known_name(key) if len(key) <= _NAME_CHARS_KNOWN else _nearest_name(key)
+
+
+@lru_cache(_NAMES_KNOWN)
+def _known_name(key: str) -> str:
+    return _nearest_name(key)
+
+
+def _nearest_name(key: str) -> str:
     if _NAME.fullmatch(key):
         return key
     name = _NOT_NAME.sub("_", key)
     return name if _NAME.fullmatch(name) else f"_{name}"
 
 
-def _text(value: Any) -> str:
-    return escape(_plain(value))
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, str):
-        return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", value)
-    return "" if value is None else msgspec.json.encode(value).decode()
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from html import escape
 
-from actorium.datasets.formats import Item
-from actorium.datasets.formats.delimited import cell
+from actorium.datasets.formats import NO_TABLE, Item, Table
+from actorium.datasets.formats.cells import Cells, texts
 from actorium.datasets.formats.json_texts import BOM
-from actorium.datasets.transform import spread
 
 _BEGINNING = """<!DOCTYPE html>
 <html><head><meta charset="utf-8"><title>Dataset</title></head>
@@ -23,23 +22,30 @@ class Html:
 
     media_type = "text/html; charset=utf-8"
     extension = "html"
-    needs_columns = True
+    is_table = True
 
     def __init__(self, *, bom: bool = False) -> None:
         self._bom = BOM if bom else b""
-        self._columns: list[str] = []
+        self._cells = Cells(())
 
-    def begin(self, columns: list[str]) -> bytes:
-        self._columns = columns
-        header = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    def begin(self, table: Table = NO_TABLE) -> bytes:
+        self._cells = Cells(table.columns)
+        header = "".join(f"<th>{escape(heading)}</th>" for heading in table.headings)
         return self._bom + _BEGINNING.format(header=header).encode()
 
-    def rows(self, items: Iterable[Item]) -> bytes:
-        return "".join(self._row(spread(item, separator="/", lists=True)) for item in items).encode()
+    def rows(self, items: Sequence[Item]) -> bytes:
+        if not items:
+            return b""
+        columns = [_escaped(texts(values, kinds)) for values, kinds in self._cells.of(items)]
+        rows = map("</td><td>".join, zip(*columns, strict=True))
+        return ("<tr><td>" + "</td></tr>\n<tr><td>".join(rows) + "</td></tr>\n").encode()
 
     def end(self) -> bytes:
         return b"</tbody></table></body></html>\n"
 
-    def _row(self, item: Item) -> str:
-        cells = "".join(f"<td>{escape(cell(item.get(column)))}</td>" for column in self._columns)
-        return f"<tr>{cells}</tr>\n"
+
+def _escaped(values: Sequence[str]) -> Sequence[str]:
+    whole = "".join(values)
+    if "&" in whole or "<" in whole or ">" in whole or '"' in whole or "'" in whole:
+        return [escape(value) for value in values]
+    return values

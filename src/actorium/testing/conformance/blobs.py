@@ -111,6 +111,13 @@ class BlobsConformance:
         for prefix in ["a", "ab", "ab-", "z", "nothing", "../"]:
             assert await listed(blobs, prefix) == sorted(key for key in keys if key.startswith(prefix))
 
+    async def test_sizes_come_with_the_keys(self, blobs: Blobs) -> None:
+        sizes = {"aa": 0, "ab": 1, "ab-1": BLOB_PIECE_BYTES + 1, "b0": 2}
+        for key, size in sizes.items():
+            await blobs.put(key, pattern(size))
+        assert [found async for found in blobs.sizes()] == [*sizes.items()]
+        assert [found async for found in blobs.sizes("ab")] == [("ab", 1), ("ab-1", BLOB_PIECE_BYTES + 1)]
+
     async def test_a_stream_that_fails_stores_nothing(self, blobs: Blobs) -> None:
         async def broken() -> AsyncIterator[bytes]:
             for _ in range(5):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -16,6 +17,7 @@ from actorium.key_value_stores.service import KeyValueStores
 from actorium.request_queues.service import RequestQueues
 from actorium.storages.accesses import Accesses
 from actorium.storages.kinds import DATASETS, KEY_VALUE_STORES, REQUEST_QUEUES
+from actorium.storages.schema_checks import SchemaChecks
 from actorium.storages.service import Surroundings
 from actorium.storages.sweeper import Sweeper
 from actorium.testing.clock import ManualClock
@@ -46,6 +48,7 @@ class Shelf:
         self.ids = SeededIds()
         self.meter = CountingMeter()
         self.accesses = Accesses(database)
+        self.schemas = SchemaChecks()
         around = Surroundings(
             database=database,
             clock=self.clock,
@@ -53,6 +56,7 @@ class Shelf:
             accesses=self.accesses,
             find_user=lambda _, username: USERS.get(username),
             public_base_url=lambda: "http://localhost:8010",
+            schemas=self.schemas,
         )
         self.datasets = Datasets(around, blobs=blobs, meter=self.meter)
         self.stores = KeyValueStores(around, blobs=blobs, meter=self.meter)
@@ -85,5 +89,7 @@ class StoresConformance:
     pytestmark = pytest.mark.anyio
 
     @pytest.fixture
-    def shelf(self, database: Database, blobs: Blobs) -> Shelf:
-        return Shelf(database, blobs)
+    async def shelf(self, database: Database, blobs: Blobs) -> AsyncIterator[Shelf]:
+        shelf = Shelf(database, blobs)
+        yield shelf
+        await shelf.schemas.close()

@@ -12,7 +12,7 @@ import pytest
 
 from actorium.datasets.model import Format, ItemsQuery
 from actorium.kernel.errors import Forbidden, InvalidInput, InvalidJson, NotFound
-from actorium.kernel.limits import DATASET_BLOCK_BYTES, INLINE_BYTES_MAX, SWEPT_ROWS_PER_WRITE
+from actorium.kernel.limits import DATASET_BLOCK_BYTES, DATASET_INLINE_BYTES_MAX, SWEPT_ROWS_PER_WRITE
 from actorium.kernel.meter import Usage
 from actorium.storages.errors import NameNotUnique
 from actorium.storages.model import GeneralAccess, ListQuery, UpdateStorage
@@ -84,7 +84,7 @@ class DatasetsConformance(StoresConformance):
             assert await read(shelf, dataset, offset=offset, limit=limit, desc=desc) == expected
 
     async def test_large_pushes_live_in_blobs(self, shelf: Shelf, dataset: str) -> None:
-        items = numbered(100, padding=INLINE_BYTES_MAX // 50)
+        items = numbered(100, padding=DATASET_INLINE_BYTES_MAX // 50)
         await push(shelf, dataset, items)
         [row] = await shelf.rows("SELECT blob_key, payload FROM dataset_chunks")
         assert row["payload"] is None
@@ -116,7 +116,7 @@ class DatasetsConformance(StoresConformance):
         assert await read(shelf, dataset) == []
 
     async def test_deleted_contents_leave_in_steps(self, shelf: Shelf, dataset: str) -> None:
-        await push(shelf, dataset, numbered(10, padding=INLINE_BYTES_MAX))
+        await push(shelf, dataset, numbered(10, padding=DATASET_INLINE_BYTES_MAX))
         await asyncio.gather(*(push(shelf, dataset, {"n": n}) for n in range(SWEPT_ROWS_PER_WRITE + 10)))
         blobs = await shelf.blob_keys()
         assert len(blobs) == 1
@@ -131,7 +131,7 @@ class DatasetsConformance(StoresConformance):
     async def test_a_push_to_what_is_gone_leaves_nothing(self, shelf: Shelf, dataset: str) -> None:
         await shelf.datasets.delete(ALICE, dataset)
         with pytest.raises(NotFound):
-            await push(shelf, dataset, numbered(10, padding=INLINE_BYTES_MAX))
+            await push(shelf, dataset, numbered(10, padding=DATASET_INLINE_BYTES_MAX))
         assert await shelf.blob_keys() == set()
 
     async def test_others_neither_see_nor_learn(self, shelf: Shelf, dataset: str) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import zipfile
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from actorium.kernel.errors import Forbidden, NotFound
-from actorium.kernel.limits import INLINE_BYTES_MAX, SWEPT_ROWS_PER_WRITE
-from actorium.key_value_stores.errors import InvalidRecordKey, RecordNotFound
-from actorium.key_value_stores.model import KeysQuery
-from actorium.key_value_stores.service import Content
+from actorium.kernel.limits import INLINE_BYTES_MAX, SWEPT_ROWS_PER_WRITE, ZIP_READ_RECORDS
+from actorium.key_value_stores.conditions import Span
+from actorium.key_value_stores.errors import InvalidRecordKey, RecordInvalid, RecordNotFound, UnknownCollection
+from actorium.key_value_stores.model import KeysQuery, RecordsQuery
+from actorium.key_value_stores.reading import Content, Wanted
+from actorium.storages.model import GeneralAccess, UpdateStorage
 from actorium.testing.conformance.stores import ALICE, BOB, Shelf, StoresConformance
 
 
@@ -33,6 +37,11 @@ async def body(content: Content) -> bytes:
 
 async def get(shelf: Shelf, store_id: str, key: str) -> bytes:
     return await body(await shelf.stores.read(ALICE, store_id, key))
+
+
+def part_of(start: int, end: int) -> Wanted:
+    """Those bytes of any record."""
+    return lambda _: Span(start, end)
 
 
 SIZES = [0, 1, INLINE_BYTES_MAX, INLINE_BYTES_MAX + 1, 1_000_000]
@@ -186,3 +195,59 @@ class KeyValueStoresConformance(StoresConformance):
             with pytest.raises(Forbidden, match="Insufficient permissions for the key-value store"):
                 await shelf.stores.read(BOB, there, key)
         assert await get(shelf, store, "key") == b"secret"
+
+    @pytest.mark.parametrize("size", [10, INLINE_BYTES_MAX + 300_000])
+    async def test_a_part_of_a_record(self, shelf: Shelf, store: str, size: int) -> None:
+        content = bytes(at * at % 251 for at in range(size))
+        await put(shelf, store, "key", content)
+        for start, end in ((0, 1), (3, 7), (size - 2, size), (0, size), (5, 5)):
+            part = await shelf.stores.read(ALICE, store, "key", wanted=part_of(start, end))
+            assert await body(part) == content[start:end]
+        nothing = await shelf.stores.read(ALICE, store, "key", wanted=lambda _: None)
+        assert (await body(nothing), nothing.record.size) == (b"", size)
+
+    async def test_small_records_for_a_store_that_is_known(self, shelf: Shelf, store: str) -> None:
+        """What takes no look at the store before the write is refused by the write itself."""
+        for at in range(3):
+            await shelf.stores.put(ALICE, store, "key", b"x" * 10, content_type="text/plain")
+            view = await shelf.stores.get(ALICE, store)
+            assert (view.stats.storage_bytes, view.stats.write_count) == (10, at + 1)
+        with pytest.raises(NotFound):
+            await shelf.stores.put(BOB, store, "key", b"bad", content_type="text/plain")
+        access = UpdateStorage(general_access=GeneralAccess.ANYONE_WITH_ID_CAN_READ)
+        await shelf.stores.update(ALICE, store, access)
+        with pytest.raises(Forbidden, match="for reading only"):
+            await shelf.stores.put(BOB, store, "key", b"bad", content_type="text/plain")
+        assert await get(shelf, store, "key") == b"x" * 10
+        await shelf.stores.delete(ALICE, store)
+        with pytest.raises(NotFound):
+            await shelf.stores.put(ALICE, store, "key", b"late", content_type="text/plain")
+
+    async def test_collections(self, shelf: Shelf) -> None:
+        collections = {
+            "images": {"keyPrefix": "image-", "contentTypes": ["image/png"]},
+            "report": {"key": "REPORT", "jsonSchema": {"required": ["total"]}},
+        }
+        view, _ = await shelf.stores.get_or_create(ALICE, None, schema={"collections": collections})
+        for _ in range(2):
+            with pytest.raises(RecordInvalid):
+                await put(shelf, view.id, "image-1", b"x")
+            with pytest.raises(RecordInvalid):
+                await shelf.stores.put(ALICE, view.id, "REPORT", b"{}", content_type="application/json")
+        await put(shelf, view.id, "image-1", b"x" * 100_000, content_type="image/png")
+        await put(shelf, view.id, "REPORT", b'{"total": 1}', content_type="application/json")
+        await put(shelf, view.id, "other", b"x")
+        for collection, expected in (("images", ["image-1"]), ("report", ["REPORT"])):
+            page = await shelf.stores.keys(ALICE, view.id, KeysQuery(collection=collection))
+            assert [entry.key for entry in page.items] == expected
+        with pytest.raises(UnknownCollection):
+            await shelf.stores.keys(ALICE, view.id, KeysQuery(collection="others"))
+
+    async def test_packed(self, shelf: Shelf, store: str) -> None:
+        records = {f"k{at:03}": bytes([at % 251]) * (at * 997 % 90_000) for at in range(ZIP_READ_RECORDS + 20)}
+        await asyncio.gather(*(put(shelf, store, key, content) for key, content in records.items()))
+        found = await shelf.stores.packed(ALICE, store, RecordsQuery())
+        with zipfile.ZipFile(io.BytesIO(b"".join([piece async for piece in found.content]))) as archive:
+            assert {name: archive.read(name) for name in archive.namelist()} == records
+        with pytest.raises(NotFound):
+            await shelf.stores.packed(BOB, store, RecordsQuery())

@@ -19,6 +19,7 @@ from actorium.request_queues.errors import (
     RequestIdInvalid,
     RequestNotFound,
 )
+from actorium.request_queues.listing import Listing
 from actorium.request_queues.locks import Locks
 from actorium.request_queues.model import (
     DeletedRequest,
@@ -52,6 +53,7 @@ class Queue:
         self.id = id
         self.requests = Requests(shelf.queues)
         self.locks = Locks(shelf.queues)
+        self.listing = Listing(shelf.queues)
 
     async def add(self, *numbers: int, forefront: bool = False, client: str | None = "one") -> None:
         given = [request(number) for number in numbers]
@@ -109,7 +111,7 @@ class RequestQueuesConformance(StoresConformance):
         again = await queue.requests.add(OWNER, queue.id, request(1), forefront=True, client_key="one")
         assert (first.was_already_present, again.was_already_present, again.was_already_handled) == (False, True, False)
         assert await queue.head() == [1, 2]
-        shown = msgspec.json.decode(await queue.requests.get(OWNER, queue.id, first.request_id))
+        shown = msgspec.json.decode(await queue.listing.get(OWNER, queue.id, first.request_id))
         assert shown == {"id": first.request_id, "method": "GET", "retryCount": 0, **given}
         assert await queue.counts() == (2, 0, 2)
 
@@ -293,7 +295,7 @@ class RequestQueuesConformance(StoresConformance):
         seen: list[dict[str, Any]] = []
         query = RequestsQuery(limit=270)
         while True:
-            page = await queue.requests.page(OWNER, queue.id, query)
+            page = await queue.listing.page(OWNER, queue.id, query)
             seen += [msgspec.json.decode(item) for item in page.items]
             if page.next_cursor is msgspec.UNSET:
                 break
@@ -302,13 +304,13 @@ class RequestQueuesConformance(StoresConformance):
         assert [item["id"] for item in seen] == sorted(request_id(url(number)) for number in range(600))
         assert sum(item.get("lockByClient") == "one" for item in seen) == 5
         for states, count in (([State.LOCKED], 5), ([State.PENDING], 599), ([State.LOCKED, State.PENDING], 599)):
-            page = await queue.requests.page(OWNER, queue.id, RequestsQuery(filter=states))
+            page = await queue.listing.page(OWNER, queue.id, RequestsQuery(filter=states))
             assert len(page.items) == count
         start = RequestsQuery(exclusive_start_id=seen[-3]["id"])
-        assert len((await queue.requests.page(OWNER, queue.id, start)).items) == 2
+        assert len((await queue.listing.page(OWNER, queue.id, start)).items) == 2
         for bad in (RequestsQuery(cursor="!"), RequestsQuery(cursor="e30"), RequestsQuery(cursor="é")):
             with pytest.raises(InvalidInput):
-                await queue.requests.page(OWNER, queue.id, bad)
+                await queue.listing.page(OWNER, queue.id, bad)
 
     async def test_deleted_contents_leave_in_steps(self, queue: Queue) -> None:
         for first in range(0, SWEPT_ROWS_PER_WRITE + 25, 25):
@@ -325,8 +327,8 @@ class RequestQueuesConformance(StoresConformance):
             queue.shelf.queues.get(BOB, queue.id),
             queue.locks.head(BOB, queue.id, HeadQuery()),
             queue.lock(who=BOB),
-            queue.requests.get(BOB, queue.id, first),
-            queue.requests.page(BOB, queue.id, RequestsQuery()),
+            queue.listing.get(BOB, queue.id, first),
+            queue.listing.page(BOB, queue.id, RequestsQuery()),
             queue.requests.add(BOB, queue.id, request(2), forefront=False, client_key=None),
             queue.requests.update(BOB, queue.id, first, request(1), forefront=False, client_key=None),
             queue.requests.delete(BOB, queue.id, first, client_key=None),

@@ -1,0 +1,1 @@
+"""How chunks of a dataset grow together, and what a segment knows of its items."""

@@ -1,0 +1,74 @@
+"""The route of queries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from starlette.types import Receive
+
+from actorium.datasets.sql.boxes import Answer
+from actorium.datasets.sql.model import ResultFormat, ResultQuery, SqlBody
+from actorium.datasets.sql.parquet import MEDIA_TYPE as PARQUET
+from actorium.datasets.sql.service import Queries
+from actorium.http.errors import RequestAborted
+from actorium.http.route import Call, Reply, Route
+
+T = TypeVar("T")
+
+MEDIA_TYPES = {
+    ResultFormat.JSON: "application/json; charset=utf-8",
+    ResultFormat.JSONL: "application/jsonl; charset=utf-8",
+    ResultFormat.CSV: "text/csv; charset=utf-8",
+    ResultFormat.PARQUET: PARQUET,
+}
+
+
+def routes(queries: Queries) -> list[Route]:
+    """The one route."""
+
+    async def query(call: Call[ResultQuery, SqlBody]) -> Reply:
+        work = queries.answer(call.principal, call["datasetId"], call.body, call.query.format)
+        answer = await unless_gone(call.request.receive, work)
+        headers = {
+            "X-Actorium-Row-Count": str(answer.told.rows),
+            "X-Actorium-Truncated": str(answer.told.truncated).lower(),
+            "X-Content-Type-Options": "nosniff",
+        }
+        return Reply(
+            content=content(answer), media_type=MEDIA_TYPES[call.query.format], headers=headers, envelope=False
+        )
+
+    return [
+        Route(
+            method="POST", path="/v2/datasets/{datasetId}/query", handler=query, operation_id="dataset_query_post",
+            tag="Storage/Datasets", summary="Query with SQL", query=ResultQuery, body=SqlBody, envelope=False,
+        ),
+    ]  # fmt: skip
+
+
+def content(answer: Answer) -> bytes | Answer:
+    """An answer as a reply has it: what is short as bytes, with a length."""
+    whole = answer.whole
+    return answer if whole is None else whole
+
+
+async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """What a work returns; it is cancelled when the client leaves before. The request's body must have been read."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_left(receive))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise RequestAborted
+        return working.result()
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

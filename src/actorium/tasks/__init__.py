@@ -1,0 +1,1 @@
+"""Actor tasks: an Actor with an input and options of its own, under a name."""

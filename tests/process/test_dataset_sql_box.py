@@ -1,0 +1,502 @@
+"""SQL that tries to leave its box, SQL that eats its box, and each wall of the box by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+import psutil
+import pytest
+
+import actorium
+from actorium.datasets.sql.boxes import Answer, Bounds, Boxes, Question
+from actorium.datasets.sql.errors import SqlRefused, SqlTimedOut
+from live_server import LiveServer
+from storage_world import open_storages
+
+pytestmark = [pytest.mark.process, pytest.mark.anyio]
+
+SOURCE = str(Path(actorium.__file__).parents[1])
+PACKAGES = sorted({SOURCE, *(str(Path(module.__file__ or "").parents[1]) for module in (duckdb, msgspec))})
+PACKAGES[0:0] = [str(Path(msgspec.__file__).parents[1])]
+GONE_SECS_MAX = 30.0
+ENDLESS = "SELECT count(*) FROM range(1000000000000)"
+
+FILES = [
+    "FROM read_csv('/etc/passwd')",
+    "FROM read_text('/etc/passwd')",
+    "FROM read_blob('/etc/passwd')",
+    "FROM read_json('/proc/self/environ')",
+    "FROM read_text('/dev/fd/0')",
+    "FROM read_text('/proc/self/fd/1')",
+    "FROM read_parquet('/tmp/x.parquet')",
+    "FROM '/etc/passwd.csv'",
+    "FROM 'file:///etc/passwd.csv'",
+    "FROM glob('/*')",
+    "FROM sniff_csv('/etc/passwd')",
+    "FROM parquet_metadata('/etc/passwd')",
+    "FROM read_duckdb('/tmp/x.db')",
+    "FROM read_parquet('actorium://answer')",
+    "COPY dataset TO '/tmp/stolen.csv'",
+    "COPY (SELECT 1) TO 'actorium://answer' (FORMAT parquet)",
+    "EXPLAIN ANALYZE COPY dataset TO '/tmp/stolen.csv'",
+    "SELECT * FROM query('COPY dataset TO ''/tmp/stolen.csv''')",
+    "EXPORT DATABASE '/tmp/stolen'",
+    "IMPORT DATABASE '/tmp/stolen'",
+    "ATTACH '/tmp/stolen.db' AS x",
+    "ATTACH ':memory:' AS x",
+]
+NETWORK = [
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "FORCE INSTALL spatial",
+    "UPDATE EXTENSIONS",
+    "FROM read_csv('http://127.0.0.1:9/x.csv')",
+    "FROM 'https://example.com/x.parquet'",
+    "FROM read_text('s3://bucket/key')",
+    "ATTACH 'postgres:host=127.0.0.1' AS x",
+    "CREATE SECRET (TYPE s3)",
+]
+SETTINGS = [
+    "SET enable_external_access = true",
+    "RESET enable_external_access",
+    "SET memory_limit = '100GB'",
+    "SET allowed_paths = ['/etc/passwd']",
+    "PRAGMA threads = 9",
+    "PRAGMA database_list",
+    "CALL enable_logging()",
+    "FROM enable_logging(storage := 'file')",
+    "FROM enable_profiling()",
+    "SET VARIABLE a = 1",
+    "SELECT getenv('PATH')",
+]
+WRITES = [
+    "CREATE TABLE x (a INT)",
+    "INSERT INTO dataset VALUES (2)",
+    "DELETE FROM dataset",
+    "WITH x AS (DELETE FROM dataset RETURNING *) FROM x",
+    "DROP TABLE dataset",
+    "SELECT 1; DROP TABLE dataset",
+    "SELECT 1) TO '/tmp/stolen'; --",
+    "BEGIN",
+    "CHECKPOINT",
+    "VACUUM",
+    "USE main",
+    "DETACH memory",
+    "PREPARE p AS SELECT 1",
+    "SELECT $1",
+    "",
+    ";;",
+]
+PYTHON = ["FROM connection", "FROM question", "FROM sys", "FROM os.environ"]
+DEEP = [
+    "SELECT " + "(" * 40_000 + "1" + ")" * 40_000,
+    "SELECT " + "+".join(["1"] * 40_000),
+    "SELECT json_structure('" + "[" * 150 + "]" * 150 + "')",
+]
+HARMLESS = {
+    "FROM duckdb_secrets()": [],
+    "FROM duckdb_temporary_files()": [],
+    "FROM duckdb_logs()": [],
+    "SELECT name FROM (SHOW TABLES)": [{"name": "dataset"}],
+    "SELECT current_setting('enable_external_access') a": [{"a": False}],
+    "SELECT current_setting('lock_configuration') a": [{"a": True}],
+}
+
+
+@pytest.mark.parametrize("table", [FILES, NETWORK, SETTINGS, WRITES, PYTHON, DEEP], ids=len)
+async def test_what_tries_to_leave_gets_a_clean_refusal(table: list[str], subtests: pytest.Subtests) -> None:
+    async with open_storages() as world:
+        dataset = (await world.alice.post("/v2/datasets"))["id"]
+        await world.alice.request("POST", f"/v2/datasets/{dataset}/items", json={"n": 1})
+        for sql in table:
+            with subtests.test(sql=sql[:80]):
+                answer = await world.alice.request("POST", f"/v2/datasets/{dataset}/query", json={"sql": sql})
+                assert (answer.status, answer.json["error"]["type"]) == (400, "invalid-input"), answer.body
+                message = answer.json["error"]["message"]
+                assert message
+                assert "root:" not in message
+        after = await world.alice.request("POST", f"/v2/datasets/{dataset}/query", json={"sql": "FROM dataset"})
+        assert after.json == [{"n": 1}]
+    assert not [path for path in Path("/tmp").glob("stolen*")]
+
+
+async def test_what_may_be_asked_tells_nothing() -> None:
+    async with open_storages() as world:
+        dataset = (await world.alice.post("/v2/datasets"))["id"]
+        for sql, rows in HARMLESS.items():
+            answer = await world.alice.request("POST", f"/v2/datasets/{dataset}/query", json={"sql": sql})
+            assert answer.json == rows, sql
+
+
+GREEDY = [
+    "SELECT length(repeat('x', 4000000000))",
+    "SELECT repeat('x', 1000000000)",
+    "SELECT repeat('x', 1000) s, range i FROM range(10000000)",
+    "SELECT list(range) FROM range(1000000000)",
+    "SELECT string_agg(range::VARCHAR) FROM range(10000000000)",
+    "SELECT count(*) FROM (SELECT repeat('x', 1000000) s, range FROM range(100000) ORDER BY s)",
+    "SELECT count(DISTINCT repeat('x', 100) || range) FROM range(1000000000)",
+    "SELECT range(1000000000)",
+    "SELECT array_agg(repeat('x', 1000000)) FROM range(10000)",
+    "WITH RECURSIVE t AS (SELECT repeat('x', 100000) x UNION ALL SELECT x || 'y' FROM t) SELECT * FROM t",
+]
+SLOW = [
+    ENDLESS,
+    "WITH RECURSIVE t AS (SELECT 1 x UNION ALL SELECT x + 1 FROM t) SELECT count(*) FROM t",
+    "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range + b.range = -1",
+    "SELECT max(md5(range::VARCHAR)) FROM range(100000000000)",
+    "SELECT count(*) FROM (SELECT unnest(range(1000000)) FROM range(1000000))",
+    "SELECT sleep_ms(100000000)",
+]
+
+
+@pytest.mark.parametrize("sql", GREEDY)
+async def test_too_much_memory_is_refused(sql: str) -> None:
+    async with open_storages(boxes=Boxes(Bounds(memory_mbytes=256))) as world:
+        answer = await asked(world.alice, sql)
+        assert (answer.status, answer.json["error"]["type"]) == (400, "invalid-input")
+        assert "memory" in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize("sql", SLOW)
+async def test_too_much_time_is_refused(sql: str) -> None:
+    async with open_storages(boxes=Boxes(Bounds(secs=2))) as world:
+        answer = await asked(world.alice, sql)
+        assert (answer.status, answer.json["error"]["type"]) == (408, "query-timeout")
+        assert "2 seconds" in answer.json["error"]["message"]
+
+
+async def asked(client: Any, sql: str) -> Any:
+    dataset = (await client.post("/v2/datasets"))["id"]
+    return await client.request("POST", f"/v2/datasets/{dataset}/query", json={"sql": sql}, timeout=90)
+
+
+# Each wall by itself
+
+ATTEMPTS = """
+import ctypes, json, mmap, os, signal, socket, sys, threading
+sys.path[:0] = {packages!r}
+import duckdb
+from actorium.datasets.sql.box import walls
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+def raw(number, *arguments):
+    if libc.syscall(ctypes.c_long(number), *arguments) < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+
+def connect():
+    with socket.create_connection(("127.0.0.1", int(sys.argv[2])), 5):
+        pass
+
+def start_process():
+    if os.fork() == 0:
+        os._exit(0)
+
+def start_thread():
+    thread = threading.Thread(target=lambda: None)
+    thread.start()
+    thread.join()
+
+engine = duckdb.connect()
+engine.execute("SET threads = 3")
+ATTEMPTS = {{
+    "open": lambda: open("/etc/passwd").close(),
+    "write": lambda: open("/tmp/stolen", "w").close(),
+    "list": lambda: os.listdir("/etc"),
+    "stat": lambda: os.stat("/etc/passwd"),
+    "socket": lambda: socket.socket().close(),
+    "connect": connect,
+    "exec": lambda: os.execv("/bin/true", ["true"]),
+    "fork": start_process,
+    "kill": lambda: os.kill(os.getppid(), 0),
+    "memfd": lambda: os.memfd_create("x"),
+    "pipe": os.pipe,
+    "dup": lambda: os.dup(0),
+    "chroot": lambda: os.chroot("/"),
+    "executable memory": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).close(),
+    "read_text": lambda: engine.execute("FROM read_text('/etc/passwd')").fetchall(),
+    "copy": lambda: engine.execute("COPY (SELECT 1) TO '/tmp/stolen' (FORMAT csv)"),
+    "attach": lambda: engine.execute("ATTACH '/tmp/stolen.db' AS x"),
+    "thread": start_thread,
+    "compute": lambda: engine.execute("SELECT range % 7, count(*) FROM range(1000000) GROUP BY 1").fetchall(),
+}}
+if os.uname().machine == "x86_64":
+    ATTEMPTS |= {{
+        "ptrace": lambda: raw(101, 16, os.getppid(), 0, 0),
+        "process_vm_readv": lambda: raw(310, os.getppid(), 0, 0, 0, 0, 0),
+        "io_uring": lambda: raw(425, 8, 0),
+        "bpf": lambda: raw(321, 0, 0, 0),
+        "unshare": lambda: raw(272, 0x10000000),
+        "openat2": lambda: raw(437, -100, b"/etc/passwd", b"\\0" * 24, 24),
+        "x32 open": lambda: raw(0x40000000 + 2, b"/etc/passwd", 0),
+    }}
+if "drop" in sys.argv[1]:
+    os.setgroups([])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+stands = {{}}
+engine.close()  # its threads are gone: namespaces are left before there are any
+if "namespaces" in sys.argv[1]:
+    stands["namespaces"] = walls.leave_namespaces()
+    stands["empty root"] = walls.empty_root()
+    walls.drop_privileges()
+    stands["user"] = os.getuid()
+engine = duckdb.connect()
+engine.execute("SET threads = 3")
+if "calls" in sys.argv[1]:
+    stands["calls"] = walls.filter_calls()
+found = {{}}
+for name, attempt in ATTEMPTS.items():
+    try:
+        attempt()
+        found[name] = "done"
+    except (OSError, duckdb.Error) as error:
+        found[name] = getattr(error, "errno", None) or "refused"
+os.write(1, json.dumps([stands, found]).encode())
+os._exit(0)
+"""
+CALLS_REFUSED = {
+    "open", "write", "list", "stat", "socket", "connect", "exec", "fork", "kill", "memfd", "pipe", "dup", "chroot",
+    "executable memory", "read_text", "copy", "attach", "ptrace", "process_vm_readv", "io_uring", "bpf", "unshare",
+    "openat2", "x32 open",
+}  # fmt: skip
+VIEW_REFUSED = {"open", "write", "list", "stat", "connect", "read_text", "copy", "attach", "chroot"}
+DONE = {"thread", "compute"}
+
+
+def attempts(walls: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Everything that a box must not do, tried behind some of its walls, by code that has no other limit."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-I",
+                "-S",
+                "-c",
+                ATTEMPTS.format(packages=PACKAGES),
+                walls,
+                str(listening.getsockname()[1]),
+            ],
+            capture_output=True,
+            check=True,
+            timeout=90,
+        )
+    stands, found = json.loads(done.stdout)
+    return stands, found
+
+
+def done_of(found: dict[str, Any]) -> set[str]:
+    return {name for name, result in found.items() if result == "done"}
+
+
+def test_without_walls_all_of_it_works() -> None:
+    """So that the refusals below are the walls' doing."""
+    _, found = attempts("none")
+    assert done_of(found) >= {
+        "open",
+        "list",
+        "stat",
+        "connect",
+        "fork",
+        "kill",
+        "dup",
+        "read_text",
+        "executable memory",
+    }
+    Path("/tmp/stolen").unlink(missing_ok=True)
+    Path("/tmp/stolen.db").unlink(missing_ok=True)
+
+
+def test_the_filter_of_system_calls_is_enough_by_itself() -> None:
+    stands, found = attempts("calls")
+    assert stands == {"calls": True}
+    assert done_of(found) == DONE
+    assert found.keys() - DONE == CALLS_REFUSED & found.keys()
+
+
+@pytest.mark.parametrize("user", ["", "drop "], ids=["root", "another user"])
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which only root may")
+def test_the_namespaces_hide_files_and_network_by_themselves(user: str) -> None:
+    stands, found = attempts(f"{user}namespaces")
+    assert (stands["namespaces"], stands["empty root"]) == (True, True)
+    assert stands["user"] == (65_534 if not user else 0), "0 is nobody but in its own namespace"
+    assert not done_of(found) & VIEW_REFUSED
+    assert done_of(found) >= DONE
+
+
+def test_all_walls_together() -> None:
+    stands, found = attempts("namespaces calls")
+    assert stands["calls"]
+    assert done_of(found) == DONE
+
+
+# The process
+
+
+async def nothing() -> AsyncGenerator[bytes, None]:
+    for piece in (b'{"n":1}\n',):
+        yield piece
+
+
+async def long_answer(boxes: Boxes) -> Answer:
+    """An answer that is far from being fetched: its box waits."""
+    sql = "SELECT repeat('x', 1000) FROM range(100000)"
+    answer = await boxes.ask("alice", Question(tables={"dataset": nothing()}, sql=sql, format="csv"))
+    assert answer.whole is None
+    return answer
+
+
+async def test_what_a_box_has_and_has_not() -> None:
+    answer = await long_answer(Boxes())
+    try:
+        place = Path(f"/proc/{answer.pid}")
+        status = dict(line.split(":\t", 1) for line in (place / "status").read_text().splitlines())
+        assert status["Seccomp"] == "2"
+        assert status["NoNewPrivs"] == "1"
+        assert int(status["CapEff"], 16) == 0
+        for task in (place / "task").iterdir():
+            assert "Seccomp:\t2" in (task / "status").read_text()
+        if os.geteuid() == 0:
+            assert status["Uid"].split() == ["65534"] * 4
+            assert (place / "environ").read_bytes().split(b"\0")[:-1] == [b"LC_ALL=C.UTF-8", b"TZ=UTC"]
+            assert sorted(path.name for path in (place / "fd").iterdir()) == ["0", "1", "2"]
+            assert [*(place / "root").iterdir()] == []
+        for name in ("net", "mnt", "ipc", "uts"):
+            assert (place / "ns" / name).readlink() != Path("/proc/self/ns", name).readlink()
+        limits = (place / "limits").read_text()
+        assert "Max file size             0 " in limits
+        assert "Max core file size        0 " in limits
+        assert int((place / "oom_score_adj").read_text()) == 1000
+    finally:
+        await answer.aclose()
+    assert not psutil.pid_exists(answer.pid or 0)
+
+
+async def test_an_answer_nobody_fetches_is_given_up() -> None:
+    boxes = Boxes(Bounds(send_secs=0.2))
+    answer = await long_answer(boxes)
+    await asyncio.to_thread(wait_gone, answer.pid)
+    with pytest.raises(SqlRefused):
+        async for _ in answer:
+            pass
+    await answer.aclose()
+    assert boxes.in_use == 0
+
+
+async def test_a_box_that_dies_is_a_refusal_and_leaves_room() -> None:
+    boxes = Boxes()
+    answer = await long_answer(boxes)
+    os.kill(answer.pid or 0, signal.SIGSEGV)
+    with pytest.raises(SqlRefused, match="code -11"):
+        async for _ in answer:
+            pass
+    await answer.aclose()
+    assert boxes.in_use == 0
+
+
+async def test_items_that_stop_coming_end_with_the_time() -> None:
+    closed = asyncio.Event()
+
+    async def stalled() -> AsyncGenerator[bytes, None]:
+        try:
+            yield b'{"n":1}\n'
+            await asyncio.Event().wait()
+        finally:
+            closed.set()
+
+    boxes = Boxes(Bounds(secs=2))
+    with pytest.raises(SqlTimedOut):
+        await boxes.ask("alice", Question(tables={"dataset": stalled()}, sql="SELECT 1", format="json"))
+    assert closed.is_set()
+    assert boxes.in_use == 0
+
+
+SERVER = """
+import asyncio, sys
+from actorium.datasets.sql.boxes import Boxes, Question
+async def nothing():
+    yield b""
+async def main():
+    sql = "SELECT repeat('x', 1000) FROM range(100000)"
+    answer = await Boxes().ask("alice", Question(tables={"dataset": nothing()}, sql=sql, format="csv"))
+    print(answer.pid, flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+def test_a_box_ends_with_its_server() -> None:
+    with subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        try:
+            pid = int(server.stdout.readline())
+            with open_pid(pid) as handle:
+                server.kill()
+                assert select.select([handle], [], [], GONE_SECS_MAX)[0], "the box outlived its server"
+        finally:
+            server.kill()
+
+
+def test_a_box_ends_when_the_client_leaves(tmp_path: Path) -> None:
+    with LiveServer(tmp_path) as server:
+        _, made = server.api("POST", "/v2/datasets")
+        dataset = made["data"]["id"]
+        assert server.api("POST", f"/v2/datasets/{dataset}/items", [{"n": 1}])[0] == 201
+        body = json.dumps({"sql": ENDLESS})
+        host, _, port = server.url.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(
+                f"POST /v2/datasets/{dataset}/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.token}\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+            )
+            box = box_of(server.pid)
+            handle = open_pid(box)
+        with handle:
+            assert select.select([handle], [], [], GONE_SECS_MAX)[0], "the box outlived its client"
+        status, rows = server.api("POST", f"/v2/datasets/{dataset}/query", {"sql": "FROM dataset"})
+        assert (status, rows) == (200, [{"n": 1}])
+
+
+def box_of(server: int) -> int:
+    """The first box of a server, as soon as there is one."""
+    process = psutil.Process(server)
+    while True:
+        for child in process.children():
+            with suppress(psutil.NoSuchProcess):
+                if any("sql/box" in part for part in child.cmdline()):
+                    return child.pid
+
+
+class open_pid:  # noqa: N801 - used like open
+    """A process as something that can be waited for."""
+
+    def __init__(self, pid: int) -> None:
+        self._fd = os.pidfd_open(pid)
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def __enter__(self) -> open_pid:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+
+def wait_gone(pid: int | None) -> None:
+    with suppress(ProcessLookupError), open_pid(pid or 0) as handle:
+        assert select.select([handle], [], [], GONE_SECS_MAX)[0]

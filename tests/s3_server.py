@@ -1,0 +1,196 @@
+"""A private S3 server for the tests: moto's, from its wheel, which checks signatures once it knows a user.
+
+One server serves a whole test session: the first worker that asks starts it, the last that leaves stops it. Every test
+gets a folder of its own in the one bucket. A plugin: it gives ``s3`` to every test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+START_SECS = 60
+BUCKET = "actorium-tests"
+ACTIONS_BEFORE_SIGNATURES = 4  # what _prepare does
+MISSING = "The S3 server of the tests is not installed: uv pip install --group s3-server"
+_UNSIGNED = "AWS4-HMAC-SHA256 Credential=nobody/20260101/us-east-1/{}/aws4_request, SignedHeaders=host, Signature=none"
+_ANY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}'
+_numbers = itertools.count()
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server, and a folder in its bucket."""
+
+    endpoint: str
+    key: str
+    secret: str
+    pid: int
+    folder: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that let a client in."""
+        return {"AWS_ACCESS_KEY_ID": self.key, "AWS_SECRET_ACCESS_KEY": self.secret}
+
+    @property
+    def url(self) -> str:
+        """As ACTORIUM_BLOBS takes it."""
+        return f"s3://{BUCKET}/{self.folder}?endpoint={self.endpoint}&region=us-east-1"
+
+    def unfinished(self) -> list[str]:
+        """Keys of uploads in parts below the folder that were neither completed nor aborted."""
+        text = self._get(f"/{BUCKET}?uploads=")
+        return [key for key in re.findall("<Key>(.*?)</Key>", text) if key.startswith(f"{self.folder}/")]
+
+    def listing(self) -> str:
+        """What S3 says is below the folder."""
+        return self._get(f"/{BUCKET}?list-type=2&prefix={urllib.parse.quote(self.folder, safe='')}%2F")
+
+    def _get(self, target: str) -> str:
+        from botocore.auth import S3SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
+
+        request = AWSRequest(method="GET", url=self.endpoint + target)
+        S3SigV4Auth(Credentials(self.key, self.secret), "s3", "us-east-1").add_auth(request)
+        signed = urllib.request.Request(self.endpoint + target, headers=dict(request.headers))
+        with urllib.request.urlopen(signed, timeout=START_SECS) as reply:
+            return str(reply.read().decode())
+
+    def stop(self) -> None:
+        """End it; what it holds is in its memory."""
+        with contextlib.suppress(ProcessLookupError):
+            process = os.pidfd_open(self.pid)
+            try:
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+                select.select([process], [], [], START_SECS)
+            finally:
+                os.close(process)
+        if (child := _children.pop(self.pid, None)) is not None:
+            child.wait()
+
+
+def start(folder: Path) -> Server:
+    """Start one on a free port of loopback. Raises RuntimeError with what it printed."""
+    log = folder / f"s3-{next(_numbers)}-{os.getpid()}.log"
+    environment = os.environ | {"INITIAL_NO_AUTH_ACTION_COUNT": str(ACTIONS_BEFORE_SIGNATURES)}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
+    deadline = time.monotonic() + START_SECS
+    while (found := re.search(r"Running on (http://[0-9.:]+)", log.read_text())) is None:
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            raise RuntimeError(f"{MISSING}\n{log.read_text()}")
+        time.sleep(0.02)
+    _children[process.pid] = process
+    return _prepare(found[1], process.pid)
+
+
+def _prepare(endpoint: str, pid: int) -> Server:
+    """The bucket, and a user that may do everything with it. From then on signatures are checked."""
+    user = {"UserName": "actorium"}
+    _iam(endpoint, Action="CreateUser", **user)
+    made = _iam(endpoint, Action="CreateAccessKey", **user)
+    _iam(endpoint, Action="PutUserPolicy", PolicyName="all", PolicyDocument=_ANY, **user)
+    _send(urllib.request.Request(f"{endpoint}/{BUCKET}", method="PUT"), "s3")
+    key, secret = (
+        re.findall(f"<{name}>(.*?)</{name}>", made)[0].replace("&amp;", "&")
+        for name in ("AccessKeyId", "SecretAccessKey")
+    )
+    return Server(endpoint, key, secret, pid)
+
+
+def _iam(endpoint: str, **fields: str) -> str:
+    body = urllib.parse.urlencode({**fields, "Version": "2010-05-08"}).encode()
+    return _send(urllib.request.Request(f"{endpoint}/", data=body, method="POST"), "iam")
+
+
+def _send(request: urllib.request.Request, service: str) -> str:
+    request.add_header("Authorization", _UNSIGNED.format(service))
+    with urllib.request.urlopen(request, timeout=START_SECS) as reply:
+        return str(reply.read().decode())
+
+
+@contextlib.contextmanager
+def shared(folder: Path) -> Iterator[Server]:
+    """One server for all workers of a test session; the folder is common to them."""
+    with _record(folder) as record:
+        if not record:
+            record.update(server=asdict(start(folder)), users=0)
+        record["users"] += 1
+        server = Server(**record["server"])
+    try:
+        yield server
+    finally:
+        with _record(folder) as record:
+            record["users"] -= 1
+            if not record["users"]:
+                server.stop()
+                record.clear()
+
+
+@contextlib.contextmanager
+def _record(folder: Path) -> Iterator[dict[str, Any]]:
+    """What the workers know of the server, held by one at a time."""
+    with (folder / "s3.json").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        record: dict[str, Any] = json.loads(file.read() or "{}")
+        yield record
+        file.seek(0)
+        file.truncate()
+        json.dump(record, file)
+
+
+def _session_folder(config: pytest.Config) -> Path:
+    base: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker that was killed did not leave: the session's first process stops what is left."""
+    if "PYTEST_XDIST_WORKER" in os.environ or not hasattr(session.config, "_tmp_path_factory"):
+        return
+    folder = _session_folder(session.config)
+    if (folder / "s3.json").exists():
+        with _record(folder) as record:
+            if record:
+                Server(**record["server"]).stop()
+                record.clear()
+
+
+@pytest.fixture(scope="session")
+def _s3_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    with shared(_session_folder(request.config)) as server:
+        yield server
+
+
+@pytest.fixture
+def s3(_s3_server: Server) -> Server:
+    """The session's server with an empty folder of this test's own."""
+    return replace(_s3_server, folder=f"{os.getpid()}/{next(_numbers)}")
