@@ -14,7 +14,6 @@ import os
 import re
 import select
 import signal
-import subprocess
 import sys
 import time
 import urllib.parse
@@ -33,7 +32,6 @@ MISSING = "The S3 server of the tests is not installed: uv pip install --group s
 _UNSIGNED = "AWS4-HMAC-SHA256 Credential=nobody/20260101/us-east-1/{}/aws4_request, SignedHeaders=host, Signature=none"
 _ANY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}'
 _numbers = itertools.count()
-_children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 @dataclass(frozen=True)
@@ -85,30 +83,27 @@ class Server:
                 select.select([process], [], [], START_SECS)
             finally:
                 os.close(process)
-        if (child := _children.pop(self.pid, None)) is not None:
-            child.wait()
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
 
 
 def start(folder: Path) -> Server:
     """Start one on a free port of loopback. Raises RuntimeError with what it printed."""
     log = folder / f"s3-{next(_numbers)}-{os.getpid()}.log"
+    log.touch()
+    words = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+    output = [(os.POSIX_SPAWN_OPEN, number, str(log), os.O_WRONLY | os.O_APPEND, 0) for number in (1, 2)]
     environment = os.environ | {"INITIAL_NO_AUTH_ACTION_COUNT": str(ACTIONS_BEFORE_SIGNATURES)}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
-            env=environment,
-            stdout=output,
-            stderr=output,
-        )
+    pid = os.posix_spawn(words[0], words, environment, file_actions=output)  # another worker may be the one to end it
     deadline = time.monotonic() + START_SECS
     while (found := re.search(r"Running on (http://[0-9.:]+)", log.read_text())) is None:
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            process.wait()
+        has_ended = os.waitpid(pid, os.WNOHANG) != (0, 0)
+        if has_ended or time.monotonic() > deadline:
+            if not has_ended:
+                os.kill(pid, signal.SIGKILL)
             raise RuntimeError(f"{MISSING}\n{log.read_text()}")
         time.sleep(0.02)
-    _children[process.pid] = process
-    return _prepare(found[1], process.pid)
+    return _prepare(found[1], pid)
 
 
 def _prepare(endpoint: str, pid: int) -> Server:

@@ -49,6 +49,7 @@ class StorageWorld:
             public_base_url=lambda: PUBLIC_URL,
             schemas=self.schemas,
         )
+        self.around = around
         meter = CountingMeter()
         self.app = HttpApp(
             [

@@ -33,7 +33,7 @@ def measure(folder: Path, *, parts: Sequence[str] = tuple(PARTS), full: bool = F
     values.write_text(json.dumps({"items": items(works.MANY), "record": json.loads(record(works.RECORD_BYTES))}))
     figures: list[Figure] = []
     with (
-        Peers(folder / "peers", values=values) as peers,
+        Peers(folder / "peers", values=values, wanted=set(parts) != {"exports"}) as peers,
         LiveServer(folder / "server", ACTORIUM_LOG_LEVEL="info") as server,
         Hello() as hello,
         Loader() as load,

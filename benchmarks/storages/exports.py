@@ -21,7 +21,7 @@ WHOLE = ("jsonl", "json")  # quick enough to be read to the end in any case
 EXPORT_SECS_MAX = 4.0  # the other formats are read so long, unless the run is a full one
 PAUSE_SECS = 1.5
 SETTLE_SECS_MAX, SETTLE_SECS_MAX_FULL = 60.0, 900.0
-PAGES = 150
+PAGES = 300
 PAGE_ITEMS = 100
 XLSX_ITEMS_MAX = 1_048_575
 
@@ -114,21 +114,14 @@ def _xlsx(bench: Bench, dataset_id: str, count: int) -> Figure:
 
 
 def _pages(bench: Bench, dataset_id: str, count: int) -> Figure:
-    """Pages by turns, on one connection: what the server is at that moment, it is for both."""
+    """One page here, one there, on one connection: whatever else the machine does hits both alike."""
     far = count - PAGE_ITEMS
     path = f"/v2/datasets/{dataset_id}/items?limit={PAGE_ITEMS}&offset="
-    talks = {
-        offset: [Repeat(requests=[bench.request("GET", f"{path}{offset}")], calls_max=PAGES // 10)]
-        for offset in (10, far)
-    }
-    near_secs, far_secs = [], []
-    for _ in range(10):
-        near_secs.append(bench.load.call(converse, bench.port, talks[10], 30.0).median_secs)
-        far_secs.append(bench.load.call(converse, bench.port, talks[far], 30.0).median_secs)
-    times = statistics.median(b / a for a, b in zip(near_secs, far_secs, strict=True))
+    pages = [bench.request("GET", f"{path}{offset}") for offset in (10, far)]
+    waits = bench.load.call(converse, bench.port, [Repeat(requests=pages, calls_max=2 * PAGES)], 60.0).waits
+    near_secs, far_secs = statistics.median(waits[::2]), statistics.median(waits[1::2])
     return Figure(
-        name=f"items page of {PAGE_ITEMS} at offset {far:,}, times offset 10", value=times, unit="x",
-        against=f"medians {statistics.median(far_secs) * 1000:.2f} ms and {statistics.median(near_secs) * 1000:.2f} ms,"
-        f" {PAGES} pages each",
-        goal="<= 1.5 x", met=times <= 1.5,
+        name=f"items page of {PAGE_ITEMS} at offset {far:,}, times offset 10", value=far_secs / near_secs, unit="x",
+        against=f"medians {far_secs * 1000:.2f} ms and {near_secs * 1000:.2f} ms, {len(waits) // 2} pages each",
+        goal="<= 1.5 x", met=far_secs <= 1.5 * near_secs,
     )  # fmt: skip

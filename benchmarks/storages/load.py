@@ -54,6 +54,8 @@ class Outcome:
     """95 of 100 calls were faster."""
     load_cpu_secs: float
     """What the load itself used."""
+    waits: list[float]
+    """How long each call of the first talk took, in order."""
 
     @property
     def rate(self) -> float:
@@ -175,6 +177,7 @@ async def _converse(port: int, talks: Sequence[Talk], secs: float) -> Outcome:
         median_secs=statistics.median(waits),
         slow_secs=waits[int(len(waits) * 0.95)],
         load_cpu_secs=time.process_time() - cpu,
+        waits=spoken[0],
     )
 
 

@@ -71,7 +71,8 @@ class Peer:
 class Peers:
     """All peers that could be installed, by name; started when entered."""
 
-    def __init__(self, folder: Path, *, values: Path) -> None:
+    def __init__(self, folder: Path, *, values: Path, wanted: bool = True) -> None:
+        self._wanted = wanted
         self._folder = folder
         self._values = values
         self.storages: dict[str, Peer] = {}
@@ -81,6 +82,8 @@ class Peers:
         """Why there are none."""
 
     def __enter__(self) -> Self:
+        if not self._wanted:
+            return self
         try:
             python, node, modules = installed_python(), *installed_node()
         except (PeersMissing, OSError, subprocess.SubprocessError) as error:

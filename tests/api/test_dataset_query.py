@@ -130,9 +130,9 @@ async def test_rows_beyond_the_limit_are_cut_and_told() -> None:
 async def test_a_long_result_is_streamed() -> None:
     async with open_storages() as world:
         dataset = await filled(world.alice, {"n": 1})
-        for format in ("json", "jsonl", "csv"):
+        for written in ("json", "jsonl", "csv"):
             answer = await ask(
-                world.alice, dataset, "SELECT range n, repeat('é', 300) t FROM range(5000)", format=format
+                world.alice, dataset, "SELECT range n, repeat('é', 300) t FROM range(5000)", format=written
             )
             assert "content-length" not in answer.headers
             assert answer.body.count("é".encode()) == 5000 * 300
@@ -179,8 +179,8 @@ async def test_bad_queries(body: dict[str, Any], word: str) -> None:
     async with open_storages() as world:
         dataset = await filled(world.alice, {"n": 1})
         answer = await world.alice.request("POST", f"/v2/datasets/{dataset}/query", json=body)
-        type, message = error_of(answer)
-        assert type == "invalid-input"
+        kind, message = error_of(answer)
+        assert kind == "invalid-input"
         assert word in message
         assert "\n" not in message
 
@@ -208,8 +208,8 @@ async def test_queries_at_once_are_bounded() -> None:
         endless = asyncio.ensure_future(ask(world.alice, dataset, "SELECT count(*) FROM range(1000000000000)"))
         while not boxes.in_use:  # noqa: ASYNC110 - becomes true in the other task, a few turns from here
             await asyncio.sleep(0)
-        type, message = error_of(await ask(world.alice, dataset, "SELECT 1"), 429)
-        assert type == "rate-limit-exceeded"
+        kind, message = error_of(await ask(world.alice, dataset, "SELECT 1"), 429)
+        assert kind == "rate-limit-exceeded"
         assert "try again" in message
         assert (await ask(world.bob, mine, "SELECT 1 AS one")).json == [{"one": 1}]
         endless.cancel()
@@ -221,8 +221,8 @@ async def test_queries_at_once_are_bounded() -> None:
 async def test_too_many_items_are_refused() -> None:
     async with open_storages(boxes=Boxes(Bounds(input_bytes=1_000_000))) as world:
         dataset = await filled(world.alice, *({"n": n, "text": "x" * 1000} for n in range(2000)))
-        type, message = error_of(await ask(world.alice, dataset, "SELECT count(*) FROM dataset"))
-        assert type == "invalid-input"
+        kind, message = error_of(await ask(world.alice, dataset, "SELECT count(*) FROM dataset"))
+        assert kind == "invalid-input"
         assert "fields, offset and limit" in message
         less = {"dataset": {"fields": ["n"]}}
         assert (await ask(world.alice, dataset, "SELECT count(*) n FROM dataset", items=less)).json == [{"n": 2000}]
@@ -241,8 +241,8 @@ async def test_too_many_items_are_refused() -> None:
 async def test_too_many_columns_are_refused() -> None:
     async with open_storages() as world:
         dataset = await filled(world.alice, {f"k{n}": n for n in range(2001)})
-        type, message = error_of(await ask(world.alice, dataset, "SELECT 1"))
-        assert (type, "2000" in message) == ("invalid-input", True)
+        kind, message = error_of(await ask(world.alice, dataset, "SELECT 1"))
+        assert (kind, "2000" in message) == ("invalid-input", True)
 
 
 async def test_without_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,6 +253,6 @@ async def test_without_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
             await ask(world.alice, dataset, "SELECT 1"),
             await world.alice.request("GET", f"/v2/datasets/{dataset}/items?format=parquet"),
         ):
-            type, message = error_of(answer)
-            assert type == "platform-feature-disabled"
+            kind, message = error_of(answer)
+            assert kind == "platform-feature-disabled"
             assert "actorium[sql]" in message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+import json
 import random
 import zipfile
 from collections.abc import Awaitable, Callable
@@ -183,10 +184,16 @@ async def unpacked_while(client: Client, target: str, change: Callable[[], Await
 async def test_of_a_run_and_of_the_last_one() -> None:
     async with open_server() as world:
         actor = await world.actor("packed")
-        run = await world.running(actor, input={"a": 1})
-        for target in (f"/v2/actor-runs/{run['id']}", f"/v2/actors/{actor}/runs/last", f"/v2/acts/{actor}/runs/last"):
-            answer = await packed(world.alice, f"{target}/key-value-store/records")
-            assert unpacked(answer) == {"INPUT": b'{"a":1}'}
+        task = await world.alice.post("/v2/actor-tasks", {"actId": actor, "name": "packing"})
+        run = await world.alice.post(f"/v2/actor-tasks/{task['id']}/runs", {"a": 1})
+        for target in (
+            f"/v2/actor-runs/{run['id']}",
+            f"/v2/actors/{actor}/runs/last",
+            f"/v2/acts/{actor}/runs/last",
+            f"/v2/actor-tasks/{task['id']}/runs/last",
+        ):
+            [(name, content)] = unpacked(await packed(world.alice, f"{target}/key-value-store/records")).items()
+            assert (name, json.loads(content)) == ("INPUT", {"a": 1})
             assert unpacked(await packed(world.alice, f"{target}/key-value-store/records?prefix=X")) == {}
 
 

@@ -21,7 +21,8 @@ from actorium.database.postgres import Postgres
 pytestmark = [pytest.mark.anyio, pytest.mark.services]
 
 API = Path(__file__).resolve().parents[1] / "api"
-STORAGES = ("test_datasets", "test_key_value_stores", "test_request_queues")
+QUEUES = ("test_request_queues", "test_request_queues_lists", "test_request_queues_rules")
+STORAGES = ("test_datasets", "test_key_value_stores", *QUEUES)
 FILES = ("test_users", "test_actors", "test_actor_versions", "test_builds", "test_build_loop", *STORAGES)
 
 Test = Callable[[], Awaitable[None]]

@@ -1,4 +1,4 @@
-"""SQL that tries to leave its box, SQL that eats its box, and each wall of the box by itself."""
+"""SQL that tries to leave its box, SQL that eats its box, and what a box is as a process."""
 
 from __future__ import annotations
 
@@ -15,12 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import msgspec
 import psutil
 import pytest
 
-import actorium
 from actorium.datasets.sql.boxes import Answer, Bounds, Boxes, Question
 from actorium.datasets.sql.errors import SqlRefused, SqlTimedOut
 from live_server import LiveServer
@@ -28,9 +25,6 @@ from storage_world import open_storages
 
 pytestmark = [pytest.mark.process, pytest.mark.anyio]
 
-SOURCE = str(Path(actorium.__file__).parents[1])
-PACKAGES = sorted({SOURCE, *(str(Path(module.__file__ or "").parents[1]) for module in (duckdb, msgspec))})
-PACKAGES[0:0] = [str(Path(msgspec.__file__).parents[1])]
 GONE_SECS_MAX = 30.0
 ENDLESS = "SELECT count(*) FROM range(1000000000000)"
 
@@ -130,7 +124,7 @@ async def test_what_tries_to_leave_gets_a_clean_refusal(table: list[str], subtes
                 assert "root:" not in message
         after = await world.alice.request("POST", f"/v2/datasets/{dataset}/query", json={"sql": "FROM dataset"})
         assert after.json == [{"n": 1}]
-    assert not [path for path in Path("/tmp").glob("stolen*")]
+    assert not list(Path("/tmp").glob("stolen*"))
 
 
 async def test_what_may_be_asked_tells_nothing() -> None:
@@ -144,7 +138,6 @@ async def test_what_may_be_asked_tells_nothing() -> None:
 GREEDY = [
     "SELECT length(repeat('x', 4000000000))",
     "SELECT repeat('x', 1000000000)",
-    "SELECT repeat('x', 1000) s, range i FROM range(10000000)",
     "SELECT list(range) FROM range(1000000000)",
     "SELECT string_agg(range::VARCHAR) FROM range(10000000000)",
     "SELECT count(*) FROM (SELECT repeat('x', 1000000) s, range FROM range(100000) ORDER BY s)",
@@ -182,166 +175,6 @@ async def test_too_much_time_is_refused(sql: str) -> None:
 async def asked(client: Any, sql: str) -> Any:
     dataset = (await client.post("/v2/datasets"))["id"]
     return await client.request("POST", f"/v2/datasets/{dataset}/query", json={"sql": sql}, timeout=90)
-
-
-# Each wall by itself
-
-ATTEMPTS = """
-import ctypes, json, mmap, os, signal, socket, sys, threading
-sys.path[:0] = {packages!r}
-import duckdb
-from actorium.datasets.sql.box import walls
-
-libc = ctypes.CDLL(None, use_errno=True)
-
-def raw(number, *arguments):
-    if libc.syscall(ctypes.c_long(number), *arguments) < 0:
-        raise OSError(ctypes.get_errno(), "refused")
-
-def connect():
-    with socket.create_connection(("127.0.0.1", int(sys.argv[2])), 5):
-        pass
-
-def start_process():
-    if os.fork() == 0:
-        os._exit(0)
-
-def start_thread():
-    thread = threading.Thread(target=lambda: None)
-    thread.start()
-    thread.join()
-
-engine = duckdb.connect()
-engine.execute("SET threads = 3")
-ATTEMPTS = {{
-    "open": lambda: open("/etc/passwd").close(),
-    "write": lambda: open("/tmp/stolen", "w").close(),
-    "list": lambda: os.listdir("/etc"),
-    "stat": lambda: os.stat("/etc/passwd"),
-    "socket": lambda: socket.socket().close(),
-    "connect": connect,
-    "exec": lambda: os.execv("/bin/true", ["true"]),
-    "fork": start_process,
-    "kill": lambda: os.kill(os.getppid(), 0),
-    "memfd": lambda: os.memfd_create("x"),
-    "pipe": os.pipe,
-    "dup": lambda: os.dup(0),
-    "chroot": lambda: os.chroot("/"),
-    "executable memory": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).close(),
-    "read_text": lambda: engine.execute("FROM read_text('/etc/passwd')").fetchall(),
-    "copy": lambda: engine.execute("COPY (SELECT 1) TO '/tmp/stolen' (FORMAT csv)"),
-    "attach": lambda: engine.execute("ATTACH '/tmp/stolen.db' AS x"),
-    "thread": start_thread,
-    "compute": lambda: engine.execute("SELECT range % 7, count(*) FROM range(1000000) GROUP BY 1").fetchall(),
-}}
-if os.uname().machine == "x86_64":
-    ATTEMPTS |= {{
-        "ptrace": lambda: raw(101, 16, os.getppid(), 0, 0),
-        "process_vm_readv": lambda: raw(310, os.getppid(), 0, 0, 0, 0, 0),
-        "io_uring": lambda: raw(425, 8, 0),
-        "bpf": lambda: raw(321, 0, 0, 0),
-        "unshare": lambda: raw(272, 0x10000000),
-        "openat2": lambda: raw(437, -100, b"/etc/passwd", b"\\0" * 24, 24),
-        "x32 open": lambda: raw(0x40000000 + 2, b"/etc/passwd", 0),
-    }}
-if "drop" in sys.argv[1]:
-    os.setgroups([])
-    os.setresgid(65534, 65534, 65534)
-    os.setresuid(65534, 65534, 65534)
-stands = {{}}
-engine.close()  # its threads are gone: namespaces are left before there are any
-if "namespaces" in sys.argv[1]:
-    stands["namespaces"] = walls.leave_namespaces()
-    stands["empty root"] = walls.empty_root()
-    walls.drop_privileges()
-    stands["user"] = os.getuid()
-engine = duckdb.connect()
-engine.execute("SET threads = 3")
-if "calls" in sys.argv[1]:
-    stands["calls"] = walls.filter_calls()
-found = {{}}
-for name, attempt in ATTEMPTS.items():
-    try:
-        attempt()
-        found[name] = "done"
-    except (OSError, duckdb.Error) as error:
-        found[name] = getattr(error, "errno", None) or "refused"
-os.write(1, json.dumps([stands, found]).encode())
-os._exit(0)
-"""
-CALLS_REFUSED = {
-    "open", "write", "list", "stat", "socket", "connect", "exec", "fork", "kill", "memfd", "pipe", "dup", "chroot",
-    "executable memory", "read_text", "copy", "attach", "ptrace", "process_vm_readv", "io_uring", "bpf", "unshare",
-    "openat2", "x32 open",
-}  # fmt: skip
-VIEW_REFUSED = {"open", "write", "list", "stat", "connect", "read_text", "copy", "attach", "chroot"}
-DONE = {"thread", "compute"}
-
-
-def attempts(walls: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Everything that a box must not do, tried behind some of its walls, by code that has no other limit."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-I",
-                "-S",
-                "-c",
-                ATTEMPTS.format(packages=PACKAGES),
-                walls,
-                str(listening.getsockname()[1]),
-            ],
-            capture_output=True,
-            check=True,
-            timeout=90,
-        )
-    stands, found = json.loads(done.stdout)
-    return stands, found
-
-
-def done_of(found: dict[str, Any]) -> set[str]:
-    return {name for name, result in found.items() if result == "done"}
-
-
-def test_without_walls_all_of_it_works() -> None:
-    """So that the refusals below are the walls' doing."""
-    _, found = attempts("none")
-    assert done_of(found) >= {
-        "open",
-        "list",
-        "stat",
-        "connect",
-        "fork",
-        "kill",
-        "dup",
-        "read_text",
-        "executable memory",
-    }
-    Path("/tmp/stolen").unlink(missing_ok=True)
-    Path("/tmp/stolen.db").unlink(missing_ok=True)
-
-
-def test_the_filter_of_system_calls_is_enough_by_itself() -> None:
-    stands, found = attempts("calls")
-    assert stands == {"calls": True}
-    assert done_of(found) == DONE
-    assert found.keys() - DONE == CALLS_REFUSED & found.keys()
-
-
-@pytest.mark.parametrize("user", ["", "drop "], ids=["root", "another user"])
-@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which only root may")
-def test_the_namespaces_hide_files_and_network_by_themselves(user: str) -> None:
-    stands, found = attempts(f"{user}namespaces")
-    assert (stands["namespaces"], stands["empty root"]) == (True, True)
-    assert stands["user"] == (65_534 if not user else 0), "0 is nobody but in its own namespace"
-    assert not done_of(found) & VIEW_REFUSED
-    assert done_of(found) >= DONE
-
-
-def test_all_walls_together() -> None:
-    stands, found = attempts("namespaces calls")
-    assert stands["calls"]
-    assert done_of(found) == DONE
 
 
 # The process
@@ -426,7 +259,8 @@ async def test_items_that_stop_coming_end_with_the_time() -> None:
 
 
 SERVER = """
-import asyncio, sys
+import asyncio, structlog
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 from actorium.datasets.sql.boxes import Boxes, Question
 async def nothing():
     yield b""
@@ -481,7 +315,7 @@ def box_of(server: int) -> int:
                     return child.pid
 
 
-class open_pid:  # noqa: N801 - used like open
+class open_pid:
     """A process as something that can be waited for."""
 
     def __init__(self, pid: int) -> None:

@@ -108,18 +108,18 @@ class Reader:
         _, stop = _after(chunk, last - 1)
         skip, left = first - item, last - first
         async with aclosing(self._lines(chunk.blob_key or "", begin, stop)) as blocks:
-            async for block in blocks:
-                count = block.count(b"\n") + 1
+            async for lines in blocks:
+                block, count = lines, lines.count(b"\n") + 1
                 if skip >= count:
                     skip -= count
                     continue
-                if skip or count - skip > left:
-                    kept = block.split(b"\n", skip + left)[skip : skip + left]
-                    skip, left = 0, left - len(kept)
-                    yield b"\n".join(kept)
-                else:
-                    left -= count
-                    yield block
+                if skip or count > left:
+                    items = block.split(b"\n", skip + left)[skip : skip + left]
+                    block, count, skip = b"\n".join(items), len(items), 0
+                left -= count
+                yield block
+                if left == 0:
+                    return
 
     async def _lines(self, key: str, begin: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Bytes of a blob in blocks that end where an item ends."""

