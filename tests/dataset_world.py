@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 from unittest.mock import patch
@@ -38,7 +38,7 @@ _PLACES = {
 SMALL = {
     "DATASET_INLINE_BYTES_MAX": 200,
     "DATASET_ROW_BYTES": 100,
-    "PLACE_BYTES": 70,
+    "PLACE_BYTES": 150,
     "SEGMENT_BYTES": 1000,
     "SEGMENT_CHUNKS": 4,
     "MERGED_CHUNKS_MAX": 9,
@@ -69,13 +69,30 @@ def drive(work: Coroutine[Any, Any, T]) -> T:
         return result
 
 
+class TurningBlobs(MemoryBlobs):
+    """Others may have their turn, and delete it, before a blob is written or read."""
+
+    async def put(self, key: str, content: bytes | AsyncIterator[bytes], /) -> int:
+        await _Turn()
+        return await super().put(key, content)
+
+    async def get(self, key: str, /, *, start: int = 0, end: int | None = None) -> bytes:
+        await _Turn()
+        return await super().get(key, start=start, end=end)
+
+
+class _Turn:
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
 class DatasetWorld:
     """One dataset of Alice's, its expected items, and who merges it."""
 
     def __init__(self, *, schema: dict[str, Any] | None = None) -> None:
         self.database = drive(Inline.open())
         drive(migrate(self.database, Instant(1)))
-        self.blobs = MemoryBlobs()
+        self.blobs = TurningBlobs()
         self.shelf = Shelf(self.database, self.blobs)
         self.clock = self.shelf.clock
         self.reader = Reader(self.database, self.blobs)

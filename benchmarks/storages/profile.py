@@ -1,8 +1,9 @@
 """Who to blame: load the server with one kind of work and tell which functions took its CPU time.
 
-    python -m benchmarks.storages.profile push|push-many|batches|lock|records|read-FORMAT [SECS]
+    python -m benchmarks.storages.profile push|push-many|batches|lock|records|read-FORMAT [SECS [wall]]
 
-py-spy looks at the server from outside; a part of the samples of a thread that waits is left out.
+py-spy looks at the server from outside, and leaves out threads that wait. With ``wall`` it does not, and says
+where the time of each thread went, waits for the disk and for work included.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,13 +20,14 @@ from pathlib import Path
 from tests.live_server import LiveServer
 
 from benchmarks.storages import works
-from benchmarks.storages.bench import Bench, Measured
+from benchmarks.storages.bench import Bench
 from benchmarks.storages.load import Loader, Talk
 from benchmarks.storages.peers import Peers, installed_python
 
 SAMPLES_A_SEC = 250
 SHOWN = 25
-WAITING = ("_worker (concurrent/futures", "Writers._take (")  # threads without work, which py-spy takes for busy
+SHOWN_WAITS = 8
+WAITING = ("_worker (concurrent/futures", "_Writer.take (")  # threads without work, which py-spy takes for busy
 FORMATS = ("json", "jsonl", "csv", "xml", "rss", "html", "xlsx")
 WORKS: dict[str, Callable[[Bench], Sequence[Talk]]] = {
     "push": works.push_one,
@@ -41,6 +43,7 @@ def main() -> int:
     if len(sys.argv) < 2 or sys.argv[1] not in WORKS:
         print(__doc__)
         return 2
+    wall = sys.argv[3:] == ["wall"]
     secs = float(sys.argv[2]) if len(sys.argv) > 2 else 5.0
     with tempfile.TemporaryDirectory(prefix="actorium-profile-") as path:
         folder = Path(path)
@@ -49,28 +52,42 @@ def main() -> int:
             bench = Bench(folder=folder, server=server, load=load, peers=peers)
             talks = WORKS[sys.argv[1]](bench)
             stacks = folder / "stacks"
-            watcher = threading.Thread(target=watch, args=(server.pid, secs - 1, stacks))
+            watcher = threading.Thread(target=watch, args=(server.pid, secs - 1, stacks, wall))
             watcher.start()
             measured = bench.converse(talks, secs=secs)
             watcher.join()
-            show(sys.argv[1], measured, stacks.read_text())
+            print(f"{sys.argv[1]}: {measured.rate:,.0f} operations/s, {measured.cpu_micros:,.0f} us of CPU each")
+            (show_waits if wall else show)(stacks.read_text().splitlines())
     return 0
 
 
-def watch(pid: int, secs: float, target: Path) -> None:
+def watch(pid: int, secs: float, target: Path, wall: bool) -> None:
     """Write a line for each stack: frames from the outside in, and how often it was seen."""
     spy = installed_python().parent / "py-spy"
     command = [str(spy), "record", "--pid", str(pid), "--duration", str(max(int(secs), 1)), "--threads"]
     command += ["--rate", str(SAMPLES_A_SEC), "--format", "raw", "--output", str(target)]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run([*command, *(["--idle"] if wall else [])], check=True, capture_output=True)
 
 
-def show(name: str, measured: Measured, stacks: str) -> None:
-    """Print the load's figures, then functions by their own samples and by samples of all they call."""
+def show_waits(stacks: Sequence[str]) -> None:
+    """Print for each thread what it was in, innermost first."""
+    threads: dict[str, Counter[str]] = defaultdict(Counter)
+    for line in stacks:
+        stack, _, seen = line.rpartition(" ")
+        thread, *frames = map(short, stack.split(";"))
+        threads[thread][" < ".join(reversed(frames[-3:]))] += int(seen)
+    for thread, counted in threads.items():
+        print(f"  {thread}")
+        for place, samples in counted.most_common(SHOWN_WAITS):
+            print(f"    {samples / counted.total() * 100:5.1f} %  {place}")
+
+
+def show(stacks: Sequence[str]) -> None:
+    """Print functions by their own samples and by samples of all they call."""
     own: Counter[str] = Counter()
     whole: Counter[str] = Counter()
     threads: Counter[str] = Counter()
-    for line in stacks.splitlines():
+    for line in stacks:
         stack, _, seen = line.rpartition(" ")
         frames = [short(frame) for frame in stack.split(";")]
         if frames[-1].startswith(WAITING):
@@ -80,7 +97,6 @@ def show(name: str, measured: Measured, stacks: str) -> None:
         for frame in set(frames[1:]):
             whole[frame] += int(seen)
     total = max(sum(own.values()), 1)
-    print(f"{name}: {measured.rate:,.0f} operations/s, {measured.cpu_micros:,.0f} us of CPU each under the profiler")
     for title, counted in (("by thread", threads), ("by itself", own), ("with all it calls", whole)):
         print(f"  {title}")
         for frame, samples in counted.most_common(SHOWN if counted is not whole else 2 * SHOWN):

@@ -115,6 +115,7 @@ def _reads(bench: Bench) -> list[Figure]:
     dataset_id = bench.storage("datasets")
     calls = READ_ITEMS // works.MANY // works.MANY_CONNECTIONS + 1
     bench.converse(works.push_many(bench, dataset_id, calls_max=calls), secs=READ_SECS_MAX)
+    bench.settle()  # what it does with the pushed items is not part of reading them
     peers = bench.peers.contenders(work="read", count=READ_ITEMS_OF_PEERS)
     theirs = shown(take_turns(peers, 1), unit=" items/s")
     return [

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from actorium.app import open_blobs, probe_executor
 from actorium.data_folder import DataFolder
+from actorium.datasets.sql.boxes import Boxes
 from actorium.kernel.errors import ActoriumError
 from actorium.settings import Settings, environment_name, is_private
 
@@ -43,8 +44,8 @@ async def examine(settings: Settings) -> list[Finding]:
         Finding(name=one.name, ok=one.ok, meaning=one.meaning, required=one.name == "namespaces")
         for one in await probe_executor(settings)
     ]
-    blobs = await _blobs(settings)
-    return [_python(), _sqlite(), *executor, _engine(), _postgres(settings), blobs, _disk(settings), _port(settings)]
+    stores = [_postgres(settings), await _blobs(settings), await _sql()]
+    return [_python(), _sqlite(), *executor, _engine(), *stores, _disk(settings), _port(settings)]
 
 
 def _python() -> Finding:
@@ -84,6 +85,20 @@ def _postgres(settings: Settings) -> Finding:
         )
     used = "in use" if settings.database.startswith("postgres") else "not in use"
     return Finding(name="postgresql driver", ok=True, meaning=f"psycopg {psycopg.__version__}, {used}")
+
+
+async def _sql() -> Finding:
+    try:
+        walls = await Boxes().walls()
+    except ActoriumError as error:
+        return Finding(name="sql engine", ok=False, meaning=error.message)
+    if missing := [name for name, stands in walls.items() if not stands]:
+        return Finding(
+            name="sql engine",
+            ok=walls["system calls"],
+            meaning=f"queries run in a child process, here without {' and '.join(missing)}",
+        )
+    return Finding(name="sql engine", ok=True, meaning="queries run in a child process without files and network")
 
 
 async def _blobs(settings: Settings) -> Finding:

@@ -154,6 +154,20 @@ async def test_the_storages_of_a_run_answer_below_it() -> None:
         await world.bob.get(f"/v2/actor-runs/{run['id']}/dataset", status=404)
 
 
+async def test_a_signature_opens_what_lies_below_a_run() -> None:
+    async with open_server() as world:
+        run = await world.running(await world.actor())
+        dataset = await world.alice.get(f"/v2/datasets/{run['defaultDatasetId']}")
+        signature = dataset["itemsPublicUrl"].partition("?")[2]
+        await world.alice.request("POST", f"/v2/actor-runs/{run['id']}/dataset/items", json={"n": 1})
+        for client in (world.nobody, world.bob):
+            below = f"/v2/actor-runs/{run['id']}/dataset"
+            assert (await client.request("GET", f"{below}/items?{signature}")).json == [{"n": 1}]
+            assert (await client.request("GET", f"{below}/items?{signature}x")).status == 403
+            assert (await client.request("GET", f"{below}?{signature}")).status in (403, 404)
+            assert (await client.request("POST", f"{below}/items?{signature}", json={})).status in (401, 404)
+
+
 async def test_the_nested_run_is_the_same_run_and_only_of_its_own_actor() -> None:
     async with open_server() as world:
         actor, other = await world.actor(), await world.actor("other")

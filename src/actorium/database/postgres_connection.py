@@ -27,7 +27,7 @@ Connection = psycopg.Connection[dict[str, Any]]
 # a table that has grown since it was analyzed, and sorts them.
 _SETTINGS = """
 SELECT set_config('lock_timeout', :lock, false), set_config('statement_timeout', :statement, false),
-  set_config('enable_seqscan', 'on', false), set_config('enable_bitmapscan', 'on', false),
+  set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false),
   set_config('jit', 'off', false),
   CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', false) END,
   current_setting('server_encoding') AS encoding

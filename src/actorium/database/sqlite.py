@@ -23,6 +23,7 @@ from actorium.kernel.errors import BackendUnavailable
 from actorium.kernel.limits import (
     SQLITE_BUSY_SECS,
     SQLITE_CACHE_KBYTES,
+    SQLITE_CHECKPOINT_PAGES,
     SQLITE_FREE_PAGES_KEPT,
     SQLITE_VACUUM_PAGES,
     SQLITE_WAL_BYTES_KEPT,
@@ -296,6 +297,7 @@ def connect(uri: str) -> sqlite3.Connection:
         "auto_vacuum = INCREMENTAL",  # before the first table, or never
         "journal_mode = WAL",
         "synchronous = FULL",
+        f"wal_autocheckpoint = {SQLITE_CHECKPOINT_PAGES}",
         f"journal_size_limit = {SQLITE_WAL_BYTES_KEPT}",
         "foreign_keys = ON",
         f"cache_size = -{SQLITE_CACHE_KBYTES}",

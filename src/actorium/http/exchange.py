@@ -11,7 +11,8 @@ from actorium.http.whole import BODY_KEY, TakeBody
 _EXPOSED = (
     b"Location, Content-Disposition, ETag, Content-Range, Accept-Ranges, X-Request-Id, X-RateLimit-Limit, "
     b"X-Apify-Pagination-Offset, "
-    b"X-Apify-Pagination-Limit, X-Apify-Pagination-Count, X-Apify-Pagination-Total, X-Apify-Pagination-Desc"
+    b"X-Apify-Pagination-Limit, X-Apify-Pagination-Count, X-Apify-Pagination-Total, X-Apify-Pagination-Desc, "
+    b"X-Actorium-Row-Count, X-Actorium-Truncated"
 )
 _FOR_BROWSERS = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", _EXPOSED))
 CLOSE = (b"connection", b"close")

@@ -145,9 +145,7 @@ def _int(text: str) -> int:
     if text.isdecimal() and text.isascii() and len(text) < 16:
         return int(text)
     number = _float(text)
-    if abs(number) > _INT_MAX:
-        raise _Unfit("expected an integer, and this one is out of range")
-    return math.floor(number + 0.5)
+    return math.floor(min(max(number, -_INT_MAX), _INT_MAX) + 0.5)  # limits are clamped, not refused, says the API
 
 
 def _float(text: str) -> float:

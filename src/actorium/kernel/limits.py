@@ -166,6 +166,7 @@ SQLITE_BUSY_SECS = 5.0  # how long to wait for another process's transaction
 SQLITE_CACHE_KBYTES = 8000  # pages kept by each of the two connections
 SQLITE_FREE_PAGES_KEPT = 2048  # 8 MB of free pages stay in the file for reuse, what is beyond leaves the disk
 SQLITE_VACUUM_PAGES = 256  # given back at a time, while nobody waits
+SQLITE_CHECKPOINT_PAGES = 4000  # 16 MB of changes are folded into the file at once: what changes often is written once
 SQLITE_WAL_BYTES_KEPT = 67_108_864  # a larger log file is cut back after a checkpoint
 POSTGRES_WRITERS = 2  # threads that group: while one waits for the disk, the other fills the next group
 POSTGRES_READERS = 4  # connections that read

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from actorium.http.route import Alias, Call, Resolver
 from actorium.kernel.errors import TokenNotProvided
@@ -11,8 +11,13 @@ from actorium.kernel.principal import Principal
 from actorium.kernel.structs import Wire
 from actorium.runs.model import RunOrigin
 
-RunStorages = Callable[[Principal, str], Awaitable[Mapping[str, str]]]
-"""From a run's id to the ids of its default storages, by path parameter."""
+
+class RunStorages(Protocol):
+    """From a run's id to the ids of its default storages, by path parameter."""
+
+    def __call__(self, principal: Principal, run_id: str, *, signed: bool = False) -> Awaitable[Mapping[str, str]]: ...
+
+
 RunOfActor = Callable[[Principal, str, str], Awaitable[str]]
 """From an Actor and a run of it to the run's id."""
 
@@ -42,7 +47,7 @@ def aliases(*, storages: RunStorages, run_of_actor: RunOfActor, last_run: LastRu
     """Every alias about runs."""
 
     async def to_storages(call: Call[Any, None]) -> Mapping[str, str]:
-        return await storages(call.principal, call["runId"])
+        return await storages(call.principal, call["runId"], signed=_is_signed(call))
 
     async def to_log(call: Call[Any, None]) -> Mapping[str, str]:
         return {"buildOrRunId": call["runId"]}
@@ -116,3 +121,8 @@ def last_run_aliases(
         *(alias(f"/{verb}", f"{_RUN}/{verb}", to_run, f"{whose} {verb}") for verb in ("abort", "metamorph", "reboot")),
         alias("", _RUN, to_run, tag),
     ]
+
+
+def _is_signed(call: Call[Any, None]) -> bool:
+    """Whether the storage itself will say who may read: then the run is not asked."""
+    return call.request.method in ("GET", "HEAD") and bool(call.request.query_params.get("signature"))

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from actorium.database import Database, Tx
+from actorium.database.unchanged import Unchanged
 from actorium.kernel.clock import Clock
-from actorium.kernel.limits import RUN_TOKEN_GRACE_SECS
+from actorium.kernel.instant import Instant
+from actorium.kernel.limits import RUN_TOKEN_GRACE_SECS, TOKENS_KNOWN_MAX
 from actorium.kernel.principal import Principal
 from actorium.runs import store
 from actorium.runs.tokens import RunTokens
+
+
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """Who a run's token stands for, and until when; None: while the run lives."""
+
+    principal: Principal
+    until: Instant | None
 
 
 class RunAuthentication:
@@ -17,26 +29,33 @@ class RunAuthentication:
         self._database = database
         self._tokens = tokens
         self._clock = clock
+        self._known: Unchanged[str, _Holder] = Unchanged(database, entries_max=TOKENS_KNOWN_MAX)
 
     async def authenticate(self, token: str) -> Principal | None:
         """The principal of a run's token; None when it is wrong, or the run has been over for long."""
         run_id = self._tokens.run_id(token)
         if run_id is None:
             return None
-        now = self._clock.now()
-
-        def work(tx: Tx) -> Principal | None:
-            run = store.find(tx, run_id)
-            if run is None:
+        holder = self._known.get(run_id)
+        if holder is None:
+            holder = await self._database.read(lambda tx: _holder(tx, run_id))
+            if holder is None:
                 return None
-            finished = run.life.finished_at
-            if finished is not None and now > finished.plus(secs=RUN_TOKEN_GRACE_SECS):
-                return None
-            return Principal(
-                user_id=run.owner_id,
-                username=run.document.starter_name,
-                number=run.document.owner_number,
-                run_id=run.id,
-            )
+            self._known.put(run_id, holder)
+        if holder.until is not None and self._clock.now() > holder.until:
+            return None
+        return holder.principal
 
-        return await self._database.read(work)
+
+def _holder(tx: Tx, run_id: str) -> _Holder | None:
+    run = store.find(tx, run_id)
+    if run is None:
+        return None
+    finished = run.life.finished_at
+    principal = Principal(
+        user_id=run.owner_id,
+        username=run.document.starter_name,
+        number=run.document.owner_number,
+        run_id=run.id,
+    )
+    return _Holder(principal, None if finished is None else finished.plus(secs=RUN_TOKEN_GRACE_SECS))

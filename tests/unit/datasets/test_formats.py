@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from html.parser import HTMLParser
 from typing import Any
 from unittest.mock import patch
@@ -125,9 +126,41 @@ def elements_of(name: str, value: Any) -> list[Element]:
     return [(xml_name(name), attributes, "" if children else xml_text(text_of(value.get("#"))), children)]
 
 
+SCRIPTS = (
+    "LATIN SMALL LETTER",
+    "LATIN CAPITAL LETTER",
+    "GREEK SMALL",
+    "GREEK CAPITAL",
+    "CYRILLIC",
+    "HEBREW",
+    "ARABIC",
+    "DEVANAGARI",
+    "THAI",
+    "HIRAGANA",
+    "KATAKANA",
+    "CJK UNIFIED",
+    "HANGUL",
+)
+
+
+def is_letter(char: str) -> bool:
+    """Whether a name keeps it: a letter of a script that readers of every edition of XML know, as the writer says."""
+    kept = Xml(row=char) if is_name(char) else None
+    return kept is not None and (char.isascii() or unicodedata.name(char, "").startswith(SCRIPTS))
+
+
+def is_name(text: str) -> bool:
+    try:
+        ET.fromstring(f"<{text}/>")
+        Xml(row=text)
+    except (ET.ParseError, InvalidValue, ValueError):
+        return False
+    return True
+
+
 def xml_name(key: str) -> str:
-    name = "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "_" for char in key)
-    return name if name[:1].isalpha() or name.startswith("_") else f"_{name}"
+    name = "".join(char if char in "0123456789.-" or (char not in "<>/ :" and is_letter(char)) else "_" for char in key)
+    return f"_{name}" if not name or name[0] in "0123456789.-" else name
 
 
 def xml_text(text: str) -> str:
@@ -205,3 +238,10 @@ def test_headings_need_not_be_the_names_of_the_columns() -> None:
     text = html.begin(table) + html.rows([item])
     assert b"<th>&lt;B&gt;/0</th>" in text
     assert b"<tr><td>2</td><td>1</td></tr>" in text
+
+
+def test_keys_of_any_script_are_names_of_elements() -> None:
+    item = {"名前": "x", "価格": 1, "größe": 2, "a b": 3, "1": 4, "a:b": 5}
+    text = Xml(root="größe").rows([item]).decode()
+    parsed = ET.fromstring(text)
+    assert [child.tag for child in parsed] == ["名前", "価格", "größe", "a_b", "_1", "a_b"]

@@ -35,10 +35,17 @@ def fill(world: DatasetWorld, pushes: int = 9) -> None:
         world.push(items(*sizes, first=len(world.items)))
 
 
-def fill_tiny(world: DatasetWorld, pushes: int = 26) -> None:
-    """Pushes of one item: they are merged twice."""
+def fill_tiny(world: DatasetWorld) -> None:
+    """Pushes of one item, of which most were merged once and are to be merged again."""
+    for _ in range(4):
+        push_tiny(world, 4)
+        drive(world.merger().tick())
+    push_tiny(world, 4)
+
+
+def push_tiny(world: DatasetWorld, pushes: int) -> None:
     for _ in range(pushes):
-        world.push([{"n": len(world.items), "text": "x" * 30}])
+        world.push([{"n": len(world.items), "text": "x" * 25}])
 
 
 FILLS = pytest.mark.parametrize("fills", [fill, fill_tiny], ids=["mixed", "tiny"])
@@ -55,6 +62,59 @@ def test_many_small_pushes_become_few_chunks() -> None:
     assert {row["column_names"] for row in chunks} <= {'["n"]', None}
     assert world.read() == world.items
     world.check_rows()
+
+
+def test_what_was_merged_once_is_merged_again() -> None:
+    world = DatasetWorld()
+    fill_tiny(world)
+    before = world.chunks()
+    assert [row["level"] for row in before] == [1] * 4 + [0] * 4
+    assert all(row["blob_key"] for row in before[:4])
+    drive(world.merger().tick())
+    [finished] = world.chunks()
+    assert (finished["level"], finished["column_names"]) == (2, '["n","text"]')
+    world.collect_garbage()
+    assert set(world.blobs._blobs) == {finished["blob_key"]}
+    assert world.read() == world.items
+
+
+def test_every_range_is_the_slice() -> None:
+    world = DatasetWorld()
+    world.push(items(*[3] * 12))
+    fill_tiny(world)
+    drive(world.merger().tick())
+    fill(world, 3)
+    world.push(items(*[5] * 12, first=len(world.items)))
+    world.check_rows()
+    count = len(world.items)
+    strides = {int.from_bytes(row["places"][:4], "little") for row in world.chunks() if row["places"]}
+    assert max(strides) > 2
+    for start in range(count + 1):
+        for end in range(start, count + 1):
+            expected = world.items[start:end]
+            assert world.read(start, end) == expected
+            assert world.read(start, end, desc=True) == expected[::-1]
+
+
+@pytest.mark.parametrize("desc", [False, True])
+def test_a_reader_finds_items_again_whose_blob_is_gone(desc: bool) -> None:
+    turns, ended = 0, False
+    while not ended:
+        world = DatasetWorld()
+        fill_tiny(world)
+        reading = world.reading(1, len(world.items), desc=desc)
+        try:
+            for _ in range(turns):
+                reading.send(None)
+        except StopIteration:
+            ended = True
+        drive(world.merger().tick())
+        world.collect_garbage()
+        if not ended:
+            found = drive(reading)
+            assert found == (world.items[:0:-1] if desc else world.items[1:])
+        turns += 1
+    assert turns > 5
 
 
 def test_large_pushes_are_not_written_again() -> None:
@@ -154,7 +214,7 @@ def test_a_merge_may_end_anywhere(crash: BaseException, fills: Callable[[Dataset
         fill(world, 3)
         recover(world)
         turns += 1
-    assert turns > 30
+    assert turns > 15
 
 
 def interrupted(work: Coroutine[Any, Any, None], turns: int, crash: BaseException) -> bool:
@@ -229,7 +289,7 @@ def test_who_comes_too_late_takes_its_blob_back(fills: Callable[[DatasetWorld], 
         world.check_blobs()
         assert world.read() == world.items
         turns += 1
-    assert turns > 30
+    assert turns > 15
 
 
 @FILLS
@@ -256,7 +316,7 @@ def test_a_dataset_deleted_meanwhile_leaves_nothing(fills: Callable[[DatasetWorl
         assert world.rows("SELECT dataset_id FROM dataset_merges") == []
         assert world.blobs._blobs == {}
         turns += 1
-    assert turns > 30
+    assert turns > 15
 
 
 @pytest.mark.parametrize("desc", [False, True])
@@ -305,8 +365,7 @@ def test_a_dataset_that_becomes_due_while_it_is_looked_at_stays_due() -> None:
     work = world.merger().tick()
     while world.rows("SELECT claim FROM dataset_merges")[0]["claim"] == "":
         work.send(None)
-    fill_tiny(world, 3)
-    fill_tiny(world, 1)
+    push_tiny(world, 4)
     drive(work)
     assert world.rows("SELECT claim FROM dataset_merges")[0]["claim"] == ""
     drive(world.merger().tick())

@@ -14,8 +14,14 @@ from actorium.datasets.formats.json_texts import BOM
 from actorium.kernel.errors import InvalidInput, InvalidValue
 from actorium.kernel.limits import MARKUP_CHARS_MAX
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9._-]*")
-_NOT_NAME = re.compile(r"[^A-Za-z0-9._-]")
+_STARTS = (
+    "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u0131\u0391-\u03a1\u03a3-\u03ce\u0401-\u040c\u040e-\u044f\u0451-\u045c"
+    "\u05d0-\u05ea\u0621-\u063a\u0641-\u064a\u0905-\u0939\u0e01-\u0e2e\u3041-\u3094\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3"
+)
+"""Letters that names may begin with in every edition of XML 1.0: readers differ about newer ones."""
+_INSIDE = f"{_STARTS}.0-9-"
+_NAME = re.compile(f"[{_STARTS}][{_INSIDE}]*")
+_NOT_NAME = re.compile(f"[^{_INSIDE}]")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CONTROLS = bytes(code for code in range(32) if chr(code) not in "\t\n")
 _NAMES_KNOWN = 4096  # as many keys as a dataset has, and some

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 import structlog
@@ -24,6 +24,8 @@ from actorium.datasets.sql.box import __file__ as box_file
 from actorium.datasets.sql.box import frames
 from actorium.kernel import limits
 from actorium.kernel.errors import ActoriumError
+
+T = TypeVar("T")
 
 _log = structlog.get_logger("actorium.sql")
 
@@ -84,12 +86,24 @@ class Boxes:
         """How many there are now."""
         return len(self._owners)
 
+    async def walls(self) -> Mapping[str, bool]:
+        """Which walls stand on this machine, seen from a box that is asked nothing.
+
+        Raises SqlNotInstalled, SqlEngineFailed.
+        """
+        box = _Box(self.bounds)
+        try:
+            async with asyncio.timeout(self.bounds.secs):
+                return await box.start(_packages())
+        finally:
+            await box.end()
+
     async def ask(self, owner: str, question: Question) -> Answer:
         """The answer, its result complete and waiting to be read. It must be read to its end or closed.
 
         Raises what ``errors`` names, and NoColumns for items without any where there is no SQL.
         """
-        packages = [_folder_of(name) for name in _PACKAGES]
+        packages = _packages()
         if len(self._owners) >= self.bounds.boxes or self._owners.count(owner) >= self.bounds.boxes_per_user:
             raise errors.SqlBusy
         self._owners.append(owner)
@@ -97,7 +111,8 @@ class Boxes:
         answer = Answer(box, leave=lambda: self._owners.remove(owner))
         try:
             async with asyncio.timeout(self.bounds.secs) as clock:
-                await box.start(packages)
+                walls = await box.start(packages)
+                _log.debug("sql.started", pid=box.pid, walls=walls)
                 await box.feed(question)
                 await answer.begin(self.bounds.send_secs)
         except TimeoutError:
@@ -121,8 +136,8 @@ class _Box:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
-    async def start(self, packages: list[str]) -> None:
-        """Start it and wait until it is closed. Raises SqlEngineFailed."""
+    async def start(self, packages: list[str]) -> Mapping[str, bool]:
+        """Start it and wait until it is closed: the walls that stand. Raises SqlEngineFailed."""
         bounds = self._bounds
         life_secs = int(bounds.secs + bounds.send_secs) + 1
         options = {
@@ -139,12 +154,10 @@ class _Box:
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
                 limit=_BUFFER_BYTES, env=_ENVIRONMENT, cwd="/", start_new_session=True,
             )  # fmt: skip
-            kind, walls = await self.receive()
+            return await self.expect(frames.READY, dict[str, bool])
         except (OSError, errors.SqlRefused) as error:
             _log.error("sql.not_started", exc_info=error)
             raise errors.SqlEngineFailed from None
-        assert kind == frames.READY
-        _log.debug("sql.started", pid=self.pid, walls=walls.decode())
 
     async def feed(self, question: Question) -> None:
         """Send the question and its items; a box that has refused already gets no more. Raises SqlInputTooLarge."""
@@ -174,18 +187,27 @@ class _Box:
                 pipe.write(frames.frame(frames.END))
             await pipe.drain()
 
+    async def expect(self, wanted: bytes, what: type[T]) -> T:
+        """The next frame, which must be of this kind and hold this. Raises as ``receive`` does."""
+        kind, payload = await self.receive()
+        if kind != wanted:
+            raise _garbled()
+        return _read(payload, what)
+
     async def receive(self) -> tuple[bytes, bytes]:
-        """The next frame. Raises what a refusal or the end of the process means."""
+        """The next frame. Raises what a refusal or the end of the process means. Nothing it says is taken on trust."""
         process = self._process
         assert process is not None
         assert process.stdout is not None
         try:
             kind, length = frames.HEAD.unpack(await process.stdout.readexactly(frames.HEAD.size))
+            if length > limits.SQL_FRAME_BYTES_MAX:
+                raise _garbled()
             payload = await process.stdout.readexactly(length)
         except asyncio.IncompleteReadError:
             raise await self._died(process) from None
         if kind == frames.REFUSED:
-            raise _refusal(msgspec.json.decode(payload, type=_Refusal))
+            raise _refusal(_read(payload, _Refusal))
         return kind, payload
 
     async def end(self) -> None:
@@ -234,9 +256,7 @@ class Answer:
 
     async def begin(self, secs: float) -> None:
         """Wait for the result; from here on it may be fetched for so long. Raises as ``Boxes.ask`` does."""
-        kind, told = await self._box.receive()
-        assert kind == frames.ANSWER
-        self.told = msgspec.json.decode(told, type=Told)
+        self.told = await self._box.expect(frames.ANSWER, Told)
         for _ in range(2):  # what is short is known to be complete
             await self._fetch()
         self.begun = True
@@ -277,6 +297,8 @@ class Answer:
         if self._done:
             return
         kind, piece = await self._box.receive()
+        if kind not in (frames.DATA, frames.DONE):
+            raise _garbled()
         self._done = kind == frames.DONE
         if piece:
             self._waiting.append(piece)
@@ -291,14 +313,22 @@ def _refusal(refusal: _Refusal) -> ActoriumError:
     return errors.SqlRefused(refusal.message)
 
 
-def _folder_of(package: str) -> str:
-    """Where a package is installed; the server itself never loads the engine. Raises SqlNotInstalled."""
-    found = importlib.util.find_spec(package)
-    if found is None or found.origin is None:
+def _read(payload: bytes, what: type[T]) -> T:
+    try:
+        return msgspec.json.decode(payload, type=what)
+    except msgspec.MsgspecError:
+        raise _garbled() from None
+
+
+def _garbled() -> ActoriumError:
+    """For what no box of ours would say."""
+    return errors.SqlRefused("The engine did not keep to its protocol while it ran the query, and was ended.")
+
+
+def _packages() -> list[str]:
+    """Where a box finds what it needs; the server itself never loads the engine. Raises SqlNotInstalled."""
+    found = [importlib.util.find_spec(name) for name in _PACKAGES]
+    places = [Path(spec.origin) for spec in found if spec is not None and spec.origin is not None]
+    if len(places) < len(_PACKAGES):
         raise errors.SqlNotInstalled
-    return str(Path(found.origin).parents[1])
-
-
-def installed() -> bool:
-    """Whether there is an engine."""
-    return importlib.util.find_spec("duckdb") is not None
+    return [str(place.parents[1]) for place in places]

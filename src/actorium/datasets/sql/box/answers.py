@@ -54,6 +54,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
 def run(connection: duckdb.DuckDBPyConnection, sql: str, *, rows_max: int) -> Result:
     """Run the one statement of ``sql`` and keep its result. Raises NotOneRead, duckdb.Error."""
     if _kind(connection, sql) == "EXPLAIN":
+        _kind(connection, _explained(sql))  # EXPLAIN ANALYZE runs what it explains
         found = connection.execute(sql).fetchall()
         connection.execute(f"CREATE TABLE {_RESULT} (explain_key VARCHAR, explain_value VARCHAR)")
         connection.executemany(f"INSERT INTO {_RESULT} VALUES (?, ?)", found)
@@ -109,6 +110,20 @@ def _kind(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
             "DESCRIBE, SUMMARIZE, SHOW or EXPLAIN."
         )
     return kind
+
+
+def _explained(sql: str) -> str:
+    """What an EXPLAIN is about: what follows the word, its options in brackets, and ANALYZE."""
+    text = sql.encode()
+    places = [place for place, kind in duckdb.tokenize(sql) if kind != duckdb.token_type.comment]
+    depth = 0
+    for place, end in zip(places, [*places[1:], len(text)], strict=True):
+        word = text[place:end].strip().lower()
+        depth += word.startswith(b"(") - word.startswith(b")")
+        in_options = depth > 0 or word.startswith(b")")
+        if not in_options and not word.startswith((b"explain", b"analyze", b"analyse", b"verbose")):
+            return text[place:].decode()
+    raise NotOneRead("EXPLAIN needs a statement to explain, without brackets around it.")
 
 
 def _bare(sql: str) -> str:

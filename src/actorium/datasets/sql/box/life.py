@@ -33,7 +33,7 @@ def live(options: Options) -> int:
     stands = {"namespaces": walls.leave_namespaces()}
     from actorium.datasets.sql.box import work  # DuckDB: from here there may be threads, and later no files
 
-    stands["emptyRoot"] = stands["namespaces"] and walls.empty_root()
+    stands["empty root"] = stands["namespaces"] and walls.empty_root()
     walls.drop_privileges()
     walls.die_with(options.parent)
     walls.limit(
@@ -43,7 +43,7 @@ def live(options: Options) -> int:
     )
     walls.close_files()
     connection, outlet = work.connect(memory_mbytes=options.memory_mbytes, threads=options.threads)
-    stands["systemCalls"] = walls.filter_calls()
+    stands["system calls"] = walls.filter_calls()
     try:
         frames.send(frames.READY, json.dumps(stands).encode())
         work.answer(connection, outlet)

@@ -73,7 +73,10 @@ def answer(connection: duckdb.DuckDBPyConnection, outlet: Outlet) -> None:
 
 def _shown(error: duckdb.Error) -> str:
     """DuckDB's message without a copy of the statement and without advice that does not apply."""
-    text = _ADVICE.sub("", _SAID_BEFORE.sub("", str(error))).strip()
+    said = str(error)
+    if "Traceback (most recent call last)" in said:  # of this process: its paths are nobody's business
+        return "The statement asks for something that is not there in this sandbox."
+    text = _ADVICE.sub("", _SAID_BEFORE.sub("", said)).strip()
     return " ".join(text.split())[:SQL_MESSAGE_CHARS_MAX]
 
 
