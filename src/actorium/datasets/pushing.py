@@ -77,7 +77,7 @@ class Pushing:
                 self._storages.writable(tx, principal, dataset_id)  # says what is wrong
                 raise errors.missing(DATASETS)
 
-        await self._database.write(work)
+        await self._database.write(work, lane=dataset_id)
 
     async def _append_large(self, principal: Principal, dataset_id: str, items: Slices, size: int) -> None:
         key = self._ids.new()

@@ -107,7 +107,7 @@ class Writing:
                 self._storages.writable(tx, principal, store_id)  # says what is wrong
                 raise errors.missing(KEY_VALUE_STORES)
 
-        await self._write(work, payload)
+        await self._write(work, payload, store_id)
         self._meter.count(principal.run_id, Usage.KEY_VALUE_STORE_WRITES)
         return store_id
 
@@ -119,7 +119,7 @@ class Writing:
             stored = self._storages.writable(tx, principal, address)
             store.delete(tx, stored.id, key, self._clock.now())
 
-        await self._database.write(work)
+        await self._database.write(work, lane=address)
         self._meter.count(principal.run_id, Usage.KEY_VALUE_STORE_WRITES)
 
     async def prepare(self, content: Body) -> Payload:
@@ -143,7 +143,9 @@ class Writing:
         """Write a record without asking who writes. Raises NotFound if the store is gone."""
         payload = await self.prepare(content)
         await self._write(
-            partial(self.put_in, store_id=store_id, key=key, payload=payload, content_type=content_type), payload
+            partial(self.put_in, store_id=store_id, key=key, payload=payload, content_type=content_type),
+            payload,
+            store_id,
         )
 
     # Inside
@@ -161,10 +163,10 @@ class Writing:
             payload=payload.inline,
         )
 
-    async def _write(self, work: Callable[..., None], payload: Payload) -> None:
+    async def _write(self, work: Callable[..., None], payload: Payload, store_id: str) -> None:
         """Commit a record; a payload that no row can name any more is deleted again."""
         try:
-            await self._database.write(partial(work, now=self._clock.now()))
+            await self._database.write(partial(work, now=self._clock.now()), lane=store_id)
         except ActoriumError as error:
             if payload.blob_key is not None and error.kind in errors.ROLLED_BACK:
                 await self._blobs.delete(payload.blob_key)
