@@ -19,7 +19,7 @@ from live_server import LiveServer
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(900)]
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "16"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "8"))
 CALL_SECS = 30
 STORAGE = re.compile(r"/v2/(datasets|key-value-stores|request-queues)")
 KINDS = {"datasetId": "datasets", "storeId": "key-value-stores", "queueId": "request-queues"}
