@@ -99,8 +99,9 @@ class Site:
         return int(self.server.api("GET", self.dataset)[1]["data"]["itemCount"])
 
     def _blobs(self) -> set[Path]:
-        """Files of blobs, those being written included."""
-        return {path for path in (self.server.folder / "data" / "blobs").rglob("*") if path.is_file()}
+        """Files of blobs, those being written included; not the mark that the survey leaves in its own time."""
+        found = (self.server.folder / "data" / "blobs").rglob("*")
+        return {path for path in found if path.is_file() and path.name != "actorium-installation"}
 
     def untouched(self) -> None:
         """Nothing was kept."""
