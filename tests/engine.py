@@ -20,12 +20,13 @@ from actorium.kernel.instant import Instant
 from actorium.logs.service import Line, Logs
 from actorium.loops.background import Background
 from actorium.runs import changes, store
+from actorium.runs.capacity import Capacity
 from actorium.runs.ingest import Ingest
 from actorium.runs.lifecycle import TERMINAL, Event, Life, RunStatus, container_name, step
 from actorium.runs.metering import RunMeter
 from actorium.runs.model import RunMeta, RunOptions, RunOrigin, StorageIds
 from actorium.runs.row import Document, Run
-from actorium.runs.supervisor import Capacity, Supervisor
+from actorium.runs.supervisor import Supervisor
 from actorium.testing.clock import ManualClock
 
 TURNS = 60  # turns of the event loop in which everything that can go on goes on

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -23,6 +23,7 @@ from actorium.kernel.instant import Instant
 from actorium.kernel.limits import ACT_RETRY_SECS, LOG_LOOK_SECS, STARTS_CONCURRENT_MAX
 from actorium.loops.background import Background, outlived
 from actorium.runs import store
+from actorium.runs.capacity import Capacity, Room
 from actorium.runs.changes import save
 from actorium.runs.facts import measure
 from actorium.runs.ingest import Ingest
@@ -32,14 +33,6 @@ from actorium.runs.metering import RunMeter
 from actorium.runs.row import Run
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capacity:
-    """What this machine gives to runs at once; further ones wait in READY, oldest first."""
-
-    memory_mbytes: int
-    containers: int
 
 
 class Supervisor:
@@ -85,7 +78,7 @@ class Supervisor:
                 self._reap(container)
         self._take_logs(survey)
 
-    def _look(self, run: Run, mine: dict[int, Container], now: Instant, room: _Room) -> None:
+    def _look(self, run: Run, mine: dict[int, Container], now: Instant, room: Room) -> None:
         """Begin what is to be done about one run. Its present container is taken out of ``mine``."""
         name = container_name(run.id, run.life.attempt)
         seen = mine.pop(run.life.attempt, None)
@@ -104,12 +97,12 @@ class Supervisor:
         earlier = range(1, run.life.attempt)
         return any(attempt in mine or container_name(run.id, attempt) in self._busy for attempt in earlier)
 
-    def _room(self, runs: list[Run], survey: Mapping[str, Container]) -> _Room:
+    def _room(self, runs: list[Run], survey: Mapping[str, Container]) -> Room:
         """What is left of the capacity. A run keeps its place from its first start to its end, over its attempts."""
         there = {run_of(name)[0] for name, container in survey.items() if container.phase is not Phase.EXITED}
         there |= {run_of(name)[0] for name in self._starting}
         held = there | {run.id for run in runs if run.status is not RunStatus.READY}
-        return _Room(
+        return Room(
             memory_mbytes=self._capacity.memory_mbytes - sum(r.options.memory_mbytes for r in runs if r.id in held),
             containers=self._capacity.containers - len(held),
             starts=STARTS_CONCURRENT_MAX - len(self._starting),
@@ -215,34 +208,3 @@ class Supervisor:
 def _is_named(run: Run | None, name: str) -> bool:
     """Whether a container is that of a live run's present attempt."""
     return run is not None and run.status not in TERMINAL and name == container_name(run.id, run.life.attempt)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Room:
-    """What may still be started in this tick."""
-
-    memory_mbytes: int
-    containers: int
-    starts: int
-    held: set[str]
-    """Runs that have their place."""
-    is_full: bool = False
-    """A run waits for a place: first come, first served, so no later one gets one before it."""
-
-    def take(self, run: Run) -> bool:
-        """Take room for a container. One that is larger than the whole machine may run alone."""
-        if run.id not in self.held:
-            self.is_full = self.is_full or not self._fits(run.options.memory_mbytes)
-            if self.is_full:
-                return False
-        if self.starts < 1:
-            return False
-        self.starts -= 1
-        if run.id not in self.held:
-            self.memory_mbytes -= run.options.memory_mbytes
-            self.containers -= 1
-            self.held.add(run.id)
-        return True
-
-    def _fits(self, memory_mbytes: int) -> bool:
-        return self.containers >= 1 and (memory_mbytes <= self.memory_mbytes or not self.held)

@@ -1,0 +1,175 @@
+"""Every service of the server, from the lowest to the highest, over ports only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from actorium.actors.service import Actors
+from actorium.actors.vault import Vault
+from actorium.builds.for_actors import BuildsForActors
+from actorium.builds.service import Builds
+from actorium.database import Tx
+from actorium.datasets.service import Datasets
+from actorium.events.waiters import Waiters
+from actorium.kernel.errors import NotFound
+from actorium.kernel.meter import Usage
+from actorium.kernel.principal import Principal
+from actorium.key_value_stores.service import KeyValueStores
+from actorium.logs.masking import masked
+from actorium.logs.service import Line, Logs
+from actorium.loops.background import Background
+from actorium.request_queues.service import RequestQueues
+from actorium.runs import api as runs_api
+from actorium.runs.aliases import LastRunQuery
+from actorium.runs.authentication import RunAuthentication
+from actorium.runs.metering import RunMeter
+from actorium.runs.model import StorageIds
+from actorium.runs.ports import Ports
+from actorium.runs.row import Run
+from actorium.runs.service import Runs
+from actorium.runs.socket import EventsSocket
+from actorium.runs.specs import Specs
+from actorium.runs.start import Starter, Storages
+from actorium.runs.tokens import RunTokens
+from actorium.runs.usage import PRICES_USD
+from actorium.runs.view import Views
+from actorium.storages.accesses import Accesses
+from actorium.storages.schema_checks import SchemaChecks
+from actorium.storages.service import Surroundings
+from actorium.tasks.service import Tasks
+from actorium.users.service import Users
+from actorium.wiring.ground import LOOPBACK, Ground
+
+
+class Features:
+    """Every service of the server, from the lowest to the highest."""
+
+    def __init__(self, ground: Ground) -> None:
+        database, clock, ids = ground.database, ground.clock, ground.ids
+        self.ground = ground
+        self.prices = {**PRICES_USD, **{Usage(key): usd for key, usd in ground.settings.prices.items()}}
+        self.background = Background()
+        self.waiters = Waiters(database)
+        self.meter = RunMeter(database, ground.executor)
+        self.accesses = Accesses(database)
+        self.schemas = SchemaChecks()
+        self.logs = Logs(database, self.waiters)
+        self.users = Users(database, ids=ids, clock=clock)
+        self.tokens = RunTokens(ground.secret)
+        around = Surroundings(
+            database=database,
+            clock=clock,
+            ids=ids,
+            accesses=self.accesses,
+            find_user=self.users.find_id_in,
+            public_base_url=lambda: ground.public_url,
+            unnamed_days=ground.settings.unnamed_storage_days,
+            schemas=self.schemas,
+        )
+        self.datasets = Datasets(around, blobs=ground.blobs, meter=self.meter)
+        self.key_value_stores = KeyValueStores(around, blobs=ground.blobs, meter=self.meter)
+        self.request_queues = RequestQueues(around, meter=self.meter)
+        self.builds, self.actors = self._sources()
+        self.runs = self._runs()
+        self.starter = self._starter()
+        self.tasks = Tasks(database, actors=self.actors, runs=self.runs, starter=self.starter, ids=ids, clock=clock)
+        self.specs = Specs(
+            own=self.own_variables,
+            tokens=self.tokens,
+            clock=clock,
+            api_port=ground.port,
+            api_base_url=ground.base_url,
+            public_base_url=ground.public_url,
+            container_url=ground.container_url,
+            cpu_cores_min=ground.settings.cpu_cores_min,
+        )
+        self.events_socket = EventsSocket(
+            database,
+            waiters=self.waiters,
+            stats=ground.executor.stats,
+            cpu_cores_min=ground.settings.cpu_cores_min,
+            clock=clock,
+        )
+        self._run_authentication = RunAuthentication(database, tokens=self.tokens, clock=clock)
+
+    def _sources(self) -> tuple[Builds, Actors]:
+        ground = self.ground
+        actors = Actors(
+            ground.database,
+            users=self.users,
+            builds=BuildsForActors(),
+            vault=Vault(ground.secret, ground.ids),
+            ids=ground.ids,
+            clock=ground.clock,
+        )
+        builds = Builds(
+            ground.database,
+            actors=actors,
+            logs=self.logs,
+            waiters=self.waiters,
+            ids=ground.ids,
+            clock=ground.clock,
+            prices=self.prices,
+        )
+        return builds, actors
+
+    def _runs(self) -> Runs:
+        ground = self.ground
+        return Runs(
+            ground.database,
+            waiters=self.waiters,
+            logs=self.logs,
+            views=Views(prices=self.prices, container_url=ground.container_url),
+            actors=self.actors,
+            builds=self.builds,
+            delete_storages_in=self._delete_storages_in,
+            clock=ground.clock,
+            ids=ground.ids,
+        )
+
+    def _starter(self) -> Starter:
+        ground = self.ground
+        return Starter(
+            ground.database,
+            actors=self.actors,
+            builds=self.builds,
+            storages=Storages(
+                datasets=self.datasets,
+                key_value_stores=self.key_value_stores,
+                request_queues=self.request_queues,
+            ),
+            logs=self.logs,
+            ports=Ports(*ground.settings.container_ports, host=LOOPBACK, ids=ground.ids),
+            clock=ground.clock,
+            ids=ground.ids,
+        )
+
+    async def own_variables(self, run: Run) -> dict[str, str]:
+        """The Actor's own environment variables, as they were when the run's build was started."""
+        row = await self.ground.database.read(lambda tx: self.builds.find_in(tx, run.build_id, even_removed=True))
+        if row is None:
+            raise NotFound(f"its build {run.document.build_number} was deleted")
+        return self.builds.env_of(row)
+
+    def mask_in(self, tx: Tx, run_id: str, lines: Sequence[Line]) -> list[Line]:
+        """Log lines of a run without its token and without the Actor's secret values."""
+        secrets = [secret.encode() for secret in self.runs.build_secrets_in(tx, run_id) if secret]
+        return masked(lines, [self.tokens.token(run_id).encode(), *secrets])
+
+    async def authenticate(self, token: str) -> Principal | None:
+        """Whose token this is: a run's or a user's."""
+        if self.tokens.run_id(token) is not None:
+            return await self._run_authentication.authenticate(token)
+        return await self.users.authenticate(token)
+
+    async def last_run(self, principal: Principal, actor: str, query: LastRunQuery) -> str:
+        """The id of the newest run that fits a last-run path."""
+        return await self.runs.last(principal, actor, statuses=runs_api.statuses(query.status), origin=query.origin)
+
+    def _delete_storages_in(self, tx: Tx, ids: StorageIds) -> None:
+        for dataset_id in ids.datasets.values():
+            self.datasets.delete_in(tx, dataset_id)
+        for store_id in ids.key_value_stores.values():
+            self.key_value_stores.delete_in(tx, store_id)
+        for queue_id in ids.request_queues.values():
+            self.request_queues.delete_in(tx, queue_id)

@@ -1,0 +1,40 @@
+"""What the features stand on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from actorium.blobs import Blobs
+from actorium.builders import Builder
+from actorium.database import Database
+from actorium.executors import Executor
+from actorium.kernel.clock import Clock
+from actorium.kernel.ids import Ids
+from actorium.settings import Settings
+
+LOOPBACK = "127.0.0.1"  # where the web servers of runs answer; what leaves the machine is a proxy's business
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What the features stand on: chosen by settings, or by a test."""
+
+    settings: Settings
+    database: Database
+    blobs: Blobs
+    executor: Executor
+    builder: Builder
+    clock: Clock
+    ids: Ids
+    secret: str
+    """The installation's own."""
+    port: int
+    """The port the API answers on."""
+    base_url: str
+    """Where programs on this machine reach the API, without /v2 and without a slash at the end."""
+    public_url: str
+    """The same for people and browsers."""
+
+    def container_url(self, port: int) -> str:
+        """Where a run's web server answers."""
+        return f"http://{LOOPBACK}:{port}"
