@@ -30,6 +30,7 @@ from actorium.kernel.limits import (
     MEMORY_MBYTES_MAX,
     MEMORY_MBYTES_MIN,
     NAME_CHARS_MAX,
+    RUN_MAX_ITEMS_MAX,
     RUN_TIMEOUT_SECS_MAX,
     TAG_CHARS_MAX,
 )
@@ -113,8 +114,10 @@ def _check_run_options(options: DefaultRunOptions) -> None:
         raise InvalidInput(
             f"defaultRunOptions.timeoutSecs is {timeout}; it must be from 0 (no limit) to {RUN_TIMEOUT_SECS_MAX}."
         )
-    if isinstance(options.max_items, int) and options.max_items < 0:
-        raise InvalidInput(f"defaultRunOptions.maxItems is {options.max_items}; it must be a number from 0.")
+    if isinstance(options.max_items, int) and not 0 <= options.max_items <= RUN_MAX_ITEMS_MAX:
+        raise InvalidInput(
+            f"defaultRunOptions.maxItems is {options.max_items}; it must be from 0 (no limit) to {RUN_MAX_ITEMS_MAX}."
+        )
     if _BUILD_NUMBER.fullmatch(options.build) is None:
         check_tag(options.build)
 

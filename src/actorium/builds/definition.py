@@ -16,7 +16,7 @@ import msgspec
 from actorium.builders import BuildFailed
 from actorium.builds import lenient_json
 from actorium.builds.row import Facts
-from actorium.kernel.limits import INPUT_SCHEMA_BYTES_MAX, MEMORY_MBYTES_MAX, MEMORY_MBYTES_MIN
+from actorium.kernel.limits import EXPRESSION_CHARS_MAX, INPUT_SCHEMA_BYTES_MAX, MEMORY_MBYTES_MAX, MEMORY_MBYTES_MIN
 
 FOLDER = ".actor"
 FILE = ".actor/actor.json"
@@ -83,7 +83,7 @@ def _check(document: dict[str, Any]) -> None:
         ("version", lambda value: isinstance(value, str) and bool(_VERSION.fullmatch(value)), "like 0.1"),
         ("minMemoryMbytes", _is_memory, f"a number from {MEMORY_MBYTES_MIN} to {MEMORY_MBYTES_MAX}"),
         ("maxMemoryMbytes", _is_memory, f"a number from {MEMORY_MBYTES_MIN} to {MEMORY_MBYTES_MAX}"),
-        ("defaultMemoryMbytes", lambda value: isinstance(value, str) or _is_memory(value), "a number or expression"),
+        ("defaultMemoryMbytes", _is_default_memory, f"a number or an expression of {EXPRESSION_CHARS_MAX} characters"),
         ("usesStandbyMode", lambda value: isinstance(value, bool), "true or false"),
         ("storages", lambda value: isinstance(value, dict), "an object"),
         ("meta", lambda value: isinstance(value, dict), "an object"),
@@ -96,6 +96,11 @@ def _check(document: dict[str, Any]) -> None:
 
 def _is_memory(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and MEMORY_MBYTES_MIN <= value <= MEMORY_MBYTES_MAX
+
+
+def _is_default_memory(value: Any) -> bool:
+    """What an expression means is seen when it is used: one that fails then leaves the Actor's default."""
+    return (isinstance(value, str) and 0 < len(value) <= EXPRESSION_CHARS_MAX) or _is_memory(value)
 
 
 def _is_text_map(value: Any) -> bool:

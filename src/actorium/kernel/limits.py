@@ -29,6 +29,13 @@ RUN_TOKEN_GRACE_SECS = 300  # a run's token outlives its process: SDKs send a la
 STATUS_MESSAGE_CHARS_MAX = 10_000
 PIDS_MAX = 4096  # processes and threads of one run: browsers need hundreds, fork bombs stop here
 STARTS_CONCURRENT_MAX = 16  # containers being started at once by one supervisor
+RUN_MAX_ITEMS_MAX = 2**53 - 1  # what JavaScript counts exactly
+RUN_MAX_CHARGE_USD_MAX = 1_000_000_000  # far beyond any budget, far below what sums lose
+EXPRESSION_CHARS_MAX = 1000  # the API's own: of an Actor's memory expression
+EXPRESSION_DEPTH_MAX = 50  # parentheses within parentheses: reading them recurses
+EXPRESSION_LIST_MAX = 10_000  # numbers of an input's list that min and max look at: a millisecond
+EXPRESSION_TEXT_CHARS_MAX = 100  # a text of the input that is to be a number is no longer
+EXPRESSIONS_KNOWN_MAX = 256  # read expressions remembered, some 50 kB each at most
 CONTAINER_WEB_PORT = 4321  # the API's own default of ACTOR_WEB_SERVER_PORT
 
 # Logs

@@ -25,5 +25,17 @@ class InvalidMemory(InvalidValue):
     """Memory must be a power of two between 128 and 32768 MB."""
 
 
+class InvalidMaxItems(InvalidValue):
+    """maxItems must be a number from 0, where 0 means no limit."""
+
+    type = "max-items-must-be-greater-than-zero"
+
+
+class InvalidMaxTotalCharge(InvalidValue):
+    """maxTotalChargeUsd must be greater than 0; leave it out for no limit."""
+
+    type = "max-total-charge-usd-must-be-greater-than-zero"
+
+
 class InvalidTimeout(InvalidValue):
     """Timeout must be a number of seconds from 0 (no limit) to 315360000."""

@@ -26,9 +26,10 @@ from actorium.key_value_stores.writing import Payload
 from actorium.logs.service import Logs
 from actorium.request_queues.service import RequestQueues
 from actorium.runs import changes
+from actorium.runs.chosen import Chosen, InputValue, choose
 from actorium.runs.lifecycle import Life
 from actorium.runs.model import RunMeta, RunOrigin, StorageIds
-from actorium.runs.options import Defaults, StartOptions, StartTaskOptions, resolve
+from actorium.runs.options import StartOptions, StartTaskOptions
 from actorium.runs.ports import Ports
 from actorium.runs.row import Document, Run
 
@@ -115,15 +116,17 @@ class Starter:
 
     async def _write(self, principal: Principal, asked: _Asked) -> str:
         run_id, web_port = self._ids.new(), self._ports.pick()
+        value = InputValue(asked.content, asked.content_type)
 
         def work(tx: Tx) -> None:
             actor = self._actors.resolve_in(tx, principal, asked.actor)
             build = self._builds.for_run_in(tx, actor, asked.options.build)
-            run = self._run(principal, asked, actor=actor, build=build, run_id=run_id, web_port=web_port)
+            chosen = choose(asked.options, actor, build, value)
+            run = self._run(principal, asked, chosen, actor=actor, build=build, run_id=run_id, web_port=web_port)
             described = self._builds.storages_in(tx, build)
             self._make_storages_in(tx, run, asked, described)
             self._logs.create_in(tx, subject_id=run.id, owner_id=run.owner_id)
-            self._logs.append_in(tx, run.id, [(run.started_at, _greeting(run))])
+            self._logs.append_in(tx, run.id, [(run.started_at, line) for line in _greeting(run, chosen.remark)])
             self._actors.count_run_in(tx, actor.id, run.started_at, user_id=principal.user_id)
             changes.add(tx, run, event_id=self._ids.new())
             if asked.task is not None:
@@ -133,13 +136,10 @@ class Starter:
         return run_id
 
     def _run(
-        self, principal: Principal, asked: _Asked, *, actor: ActorRow, build: BuildRow, run_id: str, web_port: int
-    ) -> Run:
-        now = self._clock.now()
-        defaults = actor.default_run_options
-        options = resolve(
-            asked.options, _defaults(actor, build), build=asked.options.build or defaults.build or "latest"
-        )
+        self, principal: Principal, asked: _Asked, chosen: Chosen, *, actor: ActorRow, build: BuildRow, run_id: str,
+        web_port: int,
+    ) -> Run:  # fmt: skip
+        now, options = self._clock.now(), chosen.options
         pricing = in_force(actor.pricing_infos, now)
         ids = self._ids
         document = Document(
@@ -215,24 +215,13 @@ def _check_json(content: bytes, content_type: str | None) -> None:
             raise InvalidInput(f"The input is sent as application/json and is no valid JSON: {error}") from error
 
 
-def _greeting(run: Run) -> bytes:
+def _greeting(run: Run, remark: str | None) -> list[bytes]:
     document = run.document
-    return (
+    greeting = (
         f"ACTOR: Run {run.id} of {document.username}/{document.actor_name}, build {document.build_number}, "
         f"{document.options.memory_mbytes} MB of memory."
-    ).encode()
-
-
-def _defaults(actor: ActorRow, build: BuildRow) -> Defaults:
-    """The Actor's own defaults; for memory, before them, what its definition says."""
-    options = actor.default_run_options
-    memory = build.facts.default_memory_mbytes
-    return Defaults(
-        timeout_secs=options.timeout_secs,
-        memory_mbytes=memory if isinstance(memory, int) else options.memory_mbytes,
-        max_items=options.max_items if isinstance(options.max_items, int) else None,
-        restart_on_error=options.restart_on_error,
     )
+    return [line.encode() for line in (greeting, remark and f"ACTOR: {remark}") if line]
 
 
 def _permission_level(options: StartTaskOptions, actor: ActorRow) -> str:

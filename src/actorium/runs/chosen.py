@@ -1,0 +1,71 @@
+"""The options that a start of an Actor's build comes to: what was asked for, the Actor's expression, its defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import to_builtins
+
+from actorium.actors.row import ActorRow
+from actorium.builds.row import BuildRow
+from actorium.kernel.structs import UNSET
+from actorium.runs.memory.choice import bounds_of, of_definition
+from actorium.runs.memory.errors import ExpressionError
+from actorium.runs.model import RunOptions
+from actorium.runs.options import Defaults, StartTaskOptions, resolve, with_memory
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The options, and what the run's log shall say about how they came to be."""
+
+    options: RunOptions
+    remark: str | None = None
+
+
+class InputValue:
+    """A run's input as a value, read when an expression first asks for it: null for what is no JSON."""
+
+    def __init__(self, content: bytes, content_type: str) -> None:
+        self._content = content if content_type.partition(";")[0].strip().lower() == "application/json" else b""
+        self._value: Any = UNSET
+
+    def read(self) -> Any:
+        if self._value is UNSET:
+            try:
+                self._value = msgspec.json.decode(self._content) if self._content else None
+            except (msgspec.DecodeError, RecursionError):
+                self._value = None
+        return self._value
+
+
+def choose(asked: StartTaskOptions, actor: ActorRow, build: BuildRow, input: InputValue) -> Chosen:
+    """Raises InvalidMemory and its kin.
+
+    An expression that has no value for this input leaves the Actor's default, and the log says so: a run that starts is
+    worth more to its caller than an error of somebody else's making.
+    """
+    facts = build.facts
+    bounds = bounds_of(facts.min_memory_mbytes, facts.max_memory_mbytes)
+    own = actor.default_run_options
+    defaults = Defaults(
+        timeout_secs=own.timeout_secs,
+        memory_mbytes=own.memory_mbytes,
+        max_items=own.max_items if isinstance(own.max_items, int) else None,
+        restart_on_error=own.restart_on_error,
+    )
+    options = resolve(asked, defaults, build=asked.build or own.build or "latest", bounds=bounds)
+    said = facts.default_memory_mbytes
+    if said is None or asked.memory is not None:
+        return Chosen(options)
+    names = {"input": input.read(), "runOptions": to_builtins(options)} if isinstance(said, str) else {}
+    try:
+        return Chosen(with_memory(options, of_definition(said, names, bounds)))
+    except ExpressionError as error:
+        return Chosen(
+            options,
+            f"defaultMemoryMbytes of the Actor has no value here: {error}. The run has the Actor's default of"
+            f" {options.memory_mbytes} MB.",
+        )

@@ -1,0 +1,195 @@
+"""What operators and functions of an expression do: pure, on numbers, texts, truth values, lists and objects.
+
+Every number is a double, as in the language that expressions come from. What does not fit raises ExpressionError.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from actorium.kernel.limits import EXPRESSION_LIST_MAX, EXPRESSION_TEXT_CHARS_MAX
+from actorium.runs.memory.errors import ExpressionError
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
+_PATH_PART = re.compile(r"[^.\[\]]+")
+_ROUND_DIGITS_MAX = 15  # of a double
+
+
+def number(value: Any) -> float:
+    """A value as a number: truth is 1, a text that reads as a number is that number."""
+    if isinstance(value, bool | int | float):
+        try:
+            return float(value)
+        except OverflowError:
+            raise ExpressionError("a number is too large") from None
+    if isinstance(value, str) and len(value) <= EXPRESSION_TEXT_CHARS_MAX and _NUMBER.fullmatch(value.strip()):
+        return float(value)
+    raise ExpressionError(f"{_kind(value)} is used where a number is needed")
+
+
+def truth(value: Any) -> bool:
+    """Whether a value counts as true: not null, 0, false or an empty text."""
+    return _is_container(value) or not (value is None or value in (0, ""))
+
+
+def attribute(value: Any, name: str) -> Any:
+    """What an object has under a name, or the length of a list or text; null has null below it, as what is absent."""
+    if isinstance(value, dict):
+        return value.get(name)
+    if name == "length" and isinstance(value, list | str):
+        return float(len(value))
+    return None
+
+
+def at(value: Any, index: Any) -> Any:
+    """``object["name"]`` or ``list[1]``: the first one of a list is 1, as in the language of expressions."""
+    if isinstance(index, str):
+        return attribute(value, index)
+    place = number(index)
+    if not isinstance(value, list | str) or not math.isfinite(place) or place != int(place):
+        return None
+    return value[int(place) - 1] if 1 <= place <= len(value) else None
+
+
+def get(value: Any, path: Any, default: Any = None) -> Any:
+    """What lies at a path such as ``startUrls[0].url`` or ``a.b.length``, lists beginning with 0; else the default."""
+    if not isinstance(path, str):
+        raise ExpressionError("the second argument of get must be a text, the path")
+    for part in _PATH_PART.findall(path.replace('"', "").replace("'", "")):
+        if isinstance(value, list) and part.isdecimal() and len(part) < 10:
+            value = value[int(part)] if int(part) < len(value) else None
+        else:
+            value = attribute(value, part)
+    return default if value is None else value
+
+
+def equal(left: Any, right: Any) -> bool:
+    """Numbers by value, also of texts that read as numbers; all else by kind and value."""
+    if left is None or right is None:
+        return left is right
+    if isinstance(left, str) and isinstance(right, str):
+        return left == right
+    if _is_container(left) or _is_container(right):
+        raise ExpressionError("lists and objects cannot be compared")
+    try:
+        return number(left) == number(right)
+    except ExpressionError:
+        return False
+
+
+def _is_container(value: Any) -> bool:
+    return isinstance(value, list | dict)
+
+
+def _kind(value: Any) -> str:
+    names = {type(None): "an absent value", list: "a list", dict: "an object", str: "a text"}
+    return names.get(type(value), "a value")
+
+
+def _on_numbers(work: Callable[[float, float], float]) -> Callable[[Any, Any], float]:
+    def apply(left: Any, right: Any) -> float:
+        return _real(lambda: work(number(left), number(right)))
+
+    return apply
+
+
+def _compared(work: Callable[[float, float], bool]) -> Callable[[Any, Any], bool]:
+    return lambda left, right: work(number(left), number(right))
+
+
+def _real(work: Callable[[], Any]) -> float:
+    try:
+        value = work()
+    except (ArithmeticError, ValueError) as error:
+        raise ExpressionError(f"a step has no result: {error}") from None
+    if isinstance(value, complex):
+        raise ExpressionError("a step has no real result")
+    return float(value)
+
+
+def _modulo(left: float, right: float) -> float:
+    return left if right == 0 else left % right
+
+
+def _rounded(value: Any, digits: Any = 0.0) -> float:
+    """Halves away from zero, to so many digits after the point."""
+    places = number(digits)
+    if places not in range(_ROUND_DIGITS_MAX + 1):
+        raise ExpressionError(f"round takes 0 to {_ROUND_DIGITS_MAX} digits")
+    scaled = number(value) * 10**places
+    return _real(lambda: math.copysign(math.floor(abs(scaled) + 0.5), scaled) / 10**places)
+
+
+def _log(value: Any, root: Any = math.e) -> float:
+    return _real(lambda: math.log(number(value)) if root == math.e else math.log(number(value), number(root)))
+
+
+def _of_one(work: Callable[[float], float]) -> Callable[[Any], float]:
+    return lambda value: _real(lambda: work(number(value)))
+
+
+def _chosen(choose: Callable[[Sequence[float]], float]) -> Callable[..., float]:
+    """``min`` and ``max``: of several numbers, or of a list of numbers."""
+
+    def apply(*values: Any) -> float:
+        found = values[0] if len(values) == 1 and isinstance(values[0], list) else values
+        if not 1 <= len(found) <= EXPRESSION_LIST_MAX:
+            raise ExpressionError(f"min and max take 1 to {EXPRESSION_LIST_MAX} numbers")
+        return choose([number(value) for value in found])
+
+    return apply
+
+
+def _length(value: Any) -> float:
+    if isinstance(value, list | str | dict):
+        return float(len(value))
+    raise ExpressionError(f"{_kind(value)} has no length")
+
+
+BINARY: dict[str, Callable[[Any, Any], Any]] = {
+    "+": _on_numbers(operator.add),
+    "-": _on_numbers(operator.sub),
+    "*": _on_numbers(operator.mul),
+    "/": _on_numbers(operator.truediv),
+    "%": _on_numbers(_modulo),
+    "^": _on_numbers(operator.pow),
+    "<": _compared(operator.lt),
+    "<=": _compared(operator.le),
+    ">": _compared(operator.gt),
+    ">=": _compared(operator.ge),
+    "==": equal,
+    "!=": lambda left, right: not equal(left, right),
+    "xor": lambda left, right: truth(left) != truth(right),
+}
+
+UNARY: dict[str, Callable[[Any], Any]] = {
+    "-": lambda value: -number(value),
+    "+": number,
+    "not": lambda value: not truth(value),
+}
+
+FUNCTIONS: dict[str, tuple[int, int, Callable[..., Any]]] = {
+    "get": (2, 3, get),
+    "min": (1, 100, _chosen(min)),
+    "max": (1, 100, _chosen(max)),
+    "round": (1, 2, _rounded),
+    "floor": (1, 1, _of_one(math.floor)),
+    "ceil": (1, 1, _of_one(math.ceil)),
+    "fix": (1, 1, _of_one(math.trunc)),
+    "abs": (1, 1, _of_one(abs)),
+    "sign": (1, 1, _of_one(lambda value: (value > 0) - (value < 0))),
+    "sqrt": (1, 1, _of_one(math.sqrt)),
+    "cbrt": (1, 1, _of_one(lambda value: math.copysign(abs(value) ** (1 / 3), value))),
+    "exp": (1, 1, _of_one(math.exp)),
+    "log": (1, 2, _log),
+    "log2": (1, 1, _of_one(math.log2)),
+    "log10": (1, 1, _of_one(math.log10)),
+    "pow": (2, 2, BINARY["^"]),
+    "mod": (2, 2, BINARY["%"]),
+    "length": (1, 1, _length),
+}
+"""The least and the largest number of arguments, and the work."""
