@@ -13,6 +13,7 @@ from actorium.database.migrate import Engine, migrate
 from actorium.datasets import api as datasets_api
 from actorium.datasets.service import Datasets
 from actorium.datasets.sql.boxes import Boxes
+from actorium.datasets.sql.service import Queries
 from actorium.http.app import HttpApp, HttpLimits
 from actorium.kernel.ids import SeededIds
 from actorium.key_value_stores import api as key_value_stores_api
@@ -51,9 +52,10 @@ class StorageWorld:
         )
         self.around = around
         meter = CountingMeter()
+        datasets = Datasets(around, blobs=self.blobs, meter=meter)
         self.app = HttpApp(
             [
-                *datasets_api.routes(Datasets(around, blobs=self.blobs, meter=meter), boxes),
+                *datasets_api.routes(datasets, Queries(datasets, boxes or Boxes())),
                 *key_value_stores_api.routes(KeyValueStores(around, blobs=self.blobs, meter=meter)),
                 *request_queues_api.routes(RequestQueues(around, meter=meter)),
             ],

@@ -54,6 +54,13 @@ def leaves(wanted: Any) -> None:
     sys.exit(wanted.get("code", 0))
 
 
+def answers(wanted: Any) -> None:
+    """Leaves an output and an item, and is done after a while."""
+    call("PUT", f"/key-value-stores/{STORE}/records/OUTPUT", json.dumps(wanted["output"]).encode())
+    call("POST", f"/datasets/{os.environ['ACTOR_DEFAULT_DATASET_ID']}/items", json.dumps(wanted["output"]).encode())
+    time.sleep(wanted.get("secs", 0))
+
+
 def is_deaf(_: Any) -> None:
     """Ignores every signal that can be ignored, in children, grandchildren and sessions of their own."""
     for number in IGNORED:

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
-
-from actorium.datasets.model import DatasetShort, DatasetStatistics, DatasetView, Format, ItemsQuery
-from actorium.datasets.reading import Items
+from actorium.datasets.model import DatasetShort, DatasetStatistics, DatasetView, ItemsQuery
+from actorium.datasets.replies import ItemsReplies
 from actorium.datasets.service import Datasets
 from actorium.datasets.sql import api as sql_api
-from actorium.datasets.sql.boxes import Boxes
 from actorium.datasets.sql.service import Queries
 from actorium.http.paging import StoragePage
 from actorium.http.route import Auth, Call, NoQuery, RawBody, Reply, Route
-from actorium.kernel.limits import DATASET_BLOCK_BYTES, RATE_HIGH
+from actorium.kernel.limits import RATE_HIGH
 from actorium.storages.model import CreateStorage, ListQuery, NameQuery, UpdateStorage
-from actorium.storages.replies import DELETED, attachment, opened
+from actorium.storages.replies import DELETED, opened
 
 TAG = "Storage/Datasets"
 ONE = "/v2/datasets/{datasetId}"
 ITEMS = f"{ONE}/items"
-_RENDERED = ("text/html", "application/xml", "application/rss+xml")
-"""What a browser shows as a page, scripts included, and anybody's items may be in it."""
-_PIECES_SETTLED = 64
 
 
-def routes(datasets: Datasets, boxes: Boxes | None = None) -> list[Route]:
-    """Every route of datasets. Queries and Parquet files are made in boxes."""
-    queries = Queries(datasets, boxes or Boxes())
-    calls = _Calls(datasets, queries)
+def routes(datasets: Datasets, queries: Queries) -> list[Route]:
+    """Every route of datasets. Parquet files are made in the boxes of the queries."""
+    calls = _Calls(datasets, ItemsReplies(datasets, queries))
     return [
         Route(
             method="GET", path="/v2/datasets", handler=calls.page, operation_id="datasets_get", tag=TAG,
@@ -75,9 +67,9 @@ def routes(datasets: Datasets, boxes: Boxes | None = None) -> list[Route]:
 class _Calls:
     """From calls to the service."""
 
-    def __init__(self, datasets: Datasets, queries: Queries) -> None:
+    def __init__(self, datasets: Datasets, items: ItemsReplies) -> None:
         self._datasets = datasets
-        self._queries = queries
+        self._items = items
 
     async def page(self, call: Call[ListQuery, None]) -> StoragePage[DatasetShort]:
         return await self._datasets.page(call.principal, call.query)
@@ -104,57 +96,8 @@ class _Calls:
 
     async def items(self, call: Call[ItemsQuery, None]) -> Reply:
         head = call.request.method == "HEAD"
-        items = await self._datasets.items(call.principal, call["datasetId"], call.query, head=head)
-        content = items.content if head else await self._content(call, items)
-        return Reply(
-            content=content, media_type=items.writer.media_type, headers=_headers(items, call.query), envelope=False
-        )
-
-    async def _content(self, call: Call[ItemsQuery, None], items: Items) -> bytes | AsyncIterator[bytes]:
-        if call.query.format is not Format.PARQUET:
-            return await _settled(items.content)
-        work = self._queries.parquet(call.principal, items, call.query)
-        return sql_api.content(await sql_api.unless_gone(call.request.receive, work))
+        receive = call.request.receive
+        return await self._items.reply(call.principal, call["datasetId"], call.query, receive=receive, head=head)
 
     async def statistics(self, call: Call[NoQuery, None]) -> DatasetStatistics:
         return await self._datasets.statistics(call.principal, call["datasetId"])
-
-
-def _headers(items: Items, query: ItemsQuery) -> dict[str, str]:
-    chosen = items.range
-    headers = {
-        "X-Apify-Pagination-Offset": str(chosen.offset),
-        "X-Apify-Pagination-Limit": str(chosen.limit),
-        "X-Apify-Pagination-Count": str(chosen.count),
-        "X-Apify-Pagination-Total": str(chosen.total),
-        "X-Apify-Pagination-Desc": str(chosen.desc).lower(),
-        "X-Content-Type-Options": "nosniff",
-    }
-    if items.writer.media_type.startswith(_RENDERED):
-        headers["Content-Security-Policy"] = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
-    if query.attachment:
-        headers |= attachment(f"dataset_{items.stored.name or items.stored.id}.{items.writer.extension}")
-    return headers
-
-
-async def _settled(content: AsyncGenerator[bytes, None]) -> bytes | AsyncIterator[bytes]:
-    """What is short as bytes: it can be compressed, has a length, and its errors still get a status.
-
-    What is long in coming is a stream too: only a stream notices that its client has left.
-    """
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in content:
-        pieces.append(piece)
-        size += len(piece)
-        if size > DATASET_BLOCK_BYTES or len(pieces) > _PIECES_SETTLED:
-            return _resumed(pieces, content)
-    return b"".join(pieces)
-
-
-async def _resumed(pieces: list[bytes], content: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
-    async with aclosing(content):
-        yield b"".join(pieces)
-        pieces.clear()
-        async for piece in content:
-            yield piece

@@ -133,13 +133,16 @@ def check_rows(query: ItemsQuery, rows: int) -> None:
         )
 
 
+def check_query(query: ItemsQuery) -> None:
+    """Whether the parameters are right in themselves, before it is known what they are about. Raises InvalidValue."""
+    transform_of(query)
+    if query.format is not Format.RSS:
+        _WRITERS[query.format](query)
+
+
 def writer_of(query: ItemsQuery, stored: Stored) -> Writer:
     """What writes the items. Raises InvalidValue for a parameter of its format."""
-    return _WRITERS[query.format](query, stored)
-
-
-def _csv(query: ItemsQuery, _: Stored) -> Writer:
-    return Csv(bom=query.bom is not False, delimiter=query.delimiter, header=not query.skip_header_row)
+    return _rss(query, stored) if query.format is Format.RSS else _WRITERS[query.format](query)
 
 
 def _rss(query: ItemsQuery, stored: Stored) -> Writer:
@@ -151,13 +154,17 @@ def _rss(query: ItemsQuery, stored: Stored) -> Writer:
     )
 
 
-_WRITERS: dict[Format, Callable[[ItemsQuery, Stored], Writer]] = {
-    Format.JSON: lambda query, _: JsonArray(bom=bool(query.bom)),
-    Format.JSONL: lambda query, _: JsonLines(bom=bool(query.bom)),
+def _csv(query: ItemsQuery) -> Writer:
+    return Csv(bom=query.bom is not False, delimiter=query.delimiter, header=not query.skip_header_row)
+
+
+_WRITERS: dict[Format, Callable[[ItemsQuery], Writer]] = {
+    Format.JSON: lambda query: JsonArray(bom=bool(query.bom)),
+    Format.JSONL: lambda query: JsonLines(bom=bool(query.bom)),
     Format.CSV: _csv,
-    Format.XML: lambda query, _: Xml(root=query.xml_root, row=query.xml_row, bom=bool(query.bom)),
-    Format.RSS: _rss,
-    Format.HTML: lambda query, _: Html(bom=bool(query.bom)),
-    Format.XLSX: lambda *_: Xlsx(),
-    Format.PARQUET: lambda *_: Parquet(),
+    Format.XML: lambda query: Xml(root=query.xml_root, row=query.xml_row, bom=bool(query.bom)),
+    Format.HTML: lambda query: Html(bom=bool(query.bom)),
+    Format.XLSX: lambda _: Xlsx(),
+    Format.PARQUET: lambda _: Parquet(),
 }
+"""Those that need to know nothing of the dataset."""

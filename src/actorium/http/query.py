@@ -8,11 +8,11 @@ lists are joined by commas; dates are ISO 8601.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 from functools import partial
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 from urllib.parse import unquote_plus
 
 import msgspec
@@ -30,6 +30,7 @@ QueryReader = Callable[[Mapping[str, str]], Any]
 _INT_MAX = 2**53  # what JavaScript counts exactly, and above every sentinel clients send
 _TRUTH = {"1": True, "true": True, "0": False, "false": False}
 NO_PARAMS: Mapping[str, str] = {}
+W = TypeVar("W", bound=Wire)
 
 
 class _Unfit(Exception):
@@ -77,6 +78,24 @@ def query_reader(kind: type[Wire]) -> QueryReader:
         return kind(**found) if found or nothing is None else nothing
 
     return read
+
+
+def joined(name: str, *kinds: type[Wire], without: Collection[str] = ()) -> type[Wire]:
+    """A query struct with the fields of several, for a call that hands each of them its ``part``."""
+    fields: dict[str, Any] = {}
+    for kind in kinds:
+        hints = get_type_hints(kind, include_extras=True)
+        for one in msgspec.structs.fields(kind):
+            if one.name not in without:
+                fields[one.name] = (one.name, hints[one.name], *([] if one.required else [one.default]))
+    made: Any = msgspec.defstruct(name, fields.values(), bases=(Wire,), kw_only=True, frozen=True, module=__name__)
+    return cast("type[Wire]", made)
+
+
+def part(query: Wire, kind: type[W]) -> W:
+    """What a joined query says of one of its kinds; what it leaves out has its default."""
+    names = [one.name for one in msgspec.structs.fields(kind)]
+    return kind(**{name: getattr(query, name) for name in names if hasattr(query, name)})
 
 
 class _Field:

@@ -3,6 +3,7 @@
 # Requests
 BODY_BYTES_MAX = 9_437_184  # the API's own (MAX_PAYLOAD_SIZE_BYTES), after decompression
 WAIT_FOR_FINISH_SECS_MAX = 60  # the API's own; larger values are clamped, clients send 999999
+RUN_SYNC_SECS_MAX = 300  # the API's own: how long a synchronous run is waited for
 PAGE_ITEMS_DEFAULT = 1000  # the API's own for lists
 PAGE_ITEMS_MAX = 1000
 DATASET_LIMIT_NONE = 999_999_999_999  # what the API prints as limit when there is none

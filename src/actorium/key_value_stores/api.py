@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -15,8 +16,9 @@ from actorium.key_value_stores.content import Body
 from actorium.key_value_stores.errors import ServiceWorkerRefused
 from actorium.key_value_stores.keys import KEY_PUNCTUATION
 from actorium.key_value_stores.model import KeysQuery, KeyValueStoreView, ListOfKeys, RecordQuery, RecordsQuery
+from actorium.key_value_stores.replies import is_private, record_reply
 from actorium.key_value_stores.service import KeyValueStores
-from actorium.key_value_stores.serving import Asked, media_type
+from actorium.key_value_stores.serving import Asked
 from actorium.storages.model import CreateStorage, ListQuery, NameQuery, UpdateStorage
 from actorium.storages.replies import DELETED, attachment, opened
 
@@ -25,12 +27,7 @@ ONE = "/v2/key-value-stores/{storeId}"
 RECORD = f"{ONE}/records/{{recordKey}}"
 COMPRESSING_CLIENT = "apifyclient/"
 """Official clients compress every body without being asked, so HTML in a coding is theirs to send."""
-_UNSATISFIABLE = {
-    "error": {
-        "type": "invalid-value",
-        "message": "No byte of the record lies in the range that the Range header names.",
-    }
-}
+_WITH_BYTES = (200, 206)
 
 
 def routes(stores: KeyValueStores) -> list[Route]:
@@ -143,22 +140,14 @@ class _Calls:
         sent = _headers(call.request)
         if sent.get("service-worker") is not None:
             raise ServiceWorkerRefused
-        asked = Asked(sent, body=body, is_private=b"token=" in call.request.scope["query_string"])
+        asked = Asked(sent, body=body, is_private=is_private(call.request))
         found = await self._stores.read(
             call.principal, call["storeId"], call["recordKey"], signature=call.query.signature, wanted=asked
         )
-        plan = asked.plan
-        if plan.status == 304:
-            return Reply(status=304, headers=plan.headers)
-        if plan.status == 416:
-            return Reply(status=416, content=_UNSATISFIABLE, headers=plan.headers, envelope=False)
-        headers = plan.headers
-        if call.query.attachment:
-            headers |= attachment(call["recordKey"])
-        content = found.plain() if plan.decoded else found.body  # of a stream's length nothing is said to HEAD
-        return Reply(
-            status=plan.status, content=content, headers=headers, media_type=media_type(found.record), envelope=False
-        )
+        reply = record_reply(found, asked.plan)
+        if call.query.attachment and reply.status in _WITH_BYTES:
+            reply = replace(reply, headers={**reply.headers, **attachment(call["recordKey"])})
+        return reply
 
     async def pack(self, call: Call[RecordsQuery, None]) -> Reply:
         packed = await self._stores.packed(call.principal, call["storeId"], call.query)

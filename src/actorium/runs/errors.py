@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actorium.kernel.errors import Forbidden, InvalidValue, NotFound
+from actorium.kernel.errors import Forbidden, Invalid, InvalidValue, NotFound, TimedOut
 
 
 class RunNotFound(NotFound):
@@ -39,3 +39,21 @@ class InvalidMaxTotalCharge(InvalidValue):
 
 class InvalidTimeout(InvalidValue):
     """Timeout must be a number of seconds from 0 (no limit) to 315360000."""
+
+
+class RunFailed(Invalid):
+    """The run that the call started did not succeed; its log says why."""
+
+    type = "run-failed"
+
+
+class DefaultDatasetNotFound(Invalid):
+    """The run has deleted its own default dataset, so there are no items to answer with."""
+
+    type = "default-dataset-not-found"
+
+
+class RunTimeoutExceeded(TimedOut):
+    """The run has not finished in the time that a synchronous call waits, and goes on; wait for it by its id."""
+
+    type = "run-timeout-exceeded"

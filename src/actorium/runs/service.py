@@ -69,12 +69,14 @@ class Runs:
 
         return await self._database.read(work)
 
-    async def wait(self, principal: Principal, run_id: str, secs: float | None) -> RunView:
-        """The run object, held back until the run has finished or the time (60 s at most) is over."""
+    async def wait(
+        self, principal: Principal, run_id: str, secs: float | None, *, secs_max: float = WAIT_FOR_FINISH_SECS_MAX
+    ) -> RunView:
+        """The run object, held back until the run has finished or the time (``secs_max`` at most) is over."""
         view = await self.get(principal, run_id)
         if not secs or view.status in TERMINAL:
             return view
-        until = self._clock.monotonic() + min(secs, WAIT_FOR_FINISH_SECS_MAX)
+        until = self._clock.monotonic() + min(secs, secs_max)
         with self._waiters.watch((CHANNEL, run_id)) as bell:
             while (view := await self.get(principal, run_id)).status not in TERMINAL:
                 left = until - self._clock.monotonic()

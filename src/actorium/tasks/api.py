@@ -14,6 +14,7 @@ from actorium.runs.api import statuses
 from actorium.runs.model import RunShort, RunView
 from actorium.runs.options import StartTaskOptions
 from actorium.runs.service import Runs
+from actorium.runs.sync import SyncRuns
 from actorium.tasks.model import CreateTask, Input, TaskShort, TaskView, UpdateTask
 from actorium.tasks.service import Tasks
 
@@ -81,9 +82,12 @@ class TasksApi:
         return page_of(found.items, total=found.total, query=query)
 
 
-def routes(tasks: Tasks, runs: Runs) -> Sequence[Route]:
-    """Every route of the tag Actor tasks but those that wait for a run's output."""
+def routes(tasks: Tasks, runs: Runs, sync_runs: SyncRuns) -> Sequence[Route]:
+    """Every route of the tag Actor tasks."""
     api = TasksApi(tasks, runs)
+
+    async def start(call: Call[Any, Any], options: StartTaskOptions, body: RawBody) -> str:
+        return await tasks.start(call.principal, call["actorTaskId"], options, body=body, origin=call.origin)
 
     def route(method: str, path: str, handler: Any, operation_id: str, summary: str, **more: Any) -> Route:
         return Route(
@@ -120,6 +124,7 @@ def routes(tasks: Tasks, runs: Runs) -> Sequence[Route]:
             "GET", f"{TASK}/runs", api.runs, "actorTask_runs_get", "List the runs of a task",
             query=TaskRunsQuery, returns=Page[RunShort],
         ),
+        *sync_runs.routes(TASK, start, name="actorTask", tag=TAG, what="a task"),
     ]  # fmt: skip
 
 

@@ -9,7 +9,10 @@ from actorium.actors.vault import Vault
 from actorium.builds.for_actors import BuildsForActors
 from actorium.builds.service import Builds
 from actorium.database import Tx
+from actorium.datasets.replies import ItemsReplies
 from actorium.datasets.service import Datasets
+from actorium.datasets.sql.boxes import Boxes
+from actorium.datasets.sql.service import Queries
 from actorium.events.waiters import Waiters
 from actorium.kernel.errors import NotFound
 from actorium.kernel.meter import Usage
@@ -30,6 +33,7 @@ from actorium.runs.service import Runs
 from actorium.runs.socket import EventsSocket
 from actorium.runs.specs import Specs
 from actorium.runs.start import Starter, Storages
+from actorium.runs.sync import SyncRuns
 from actorium.runs.tokens import RunTokens
 from actorium.runs.usage import PRICES_USD
 from actorium.runs.view import Views
@@ -72,6 +76,8 @@ class Features:
         self.builds, self.actors = self._sources()
         self.runs = self._runs()
         self.starter = self._starter()
+        self.queries = Queries(self.datasets, Boxes())
+        self.sync_runs = self._sync_runs()
         self.tasks = Tasks(database, actors=self.actors, runs=self.runs, starter=self.starter, ids=ids, clock=clock)
         self.specs = Specs(
             own=self.own_variables,
@@ -143,6 +149,10 @@ class Features:
             clock=ground.clock,
             ids=ground.ids,
         )
+
+    def _sync_runs(self) -> SyncRuns:
+        items = ItemsReplies(self.datasets, self.queries)
+        return SyncRuns(self.runs, stores=self.key_value_stores, items=items)
 
     async def own_variables(self, run: Run) -> dict[str, str]:
         """The Actor's own environment variables, as they were when the run's build was started."""

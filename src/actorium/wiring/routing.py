@@ -25,9 +25,10 @@ def routes(features: Features) -> list[Route]:
         *versions_api.routes(features.actors.versions),
         *builds_api.routes(features.builds),
         *runs_api.routes(features.runs, features.starter),
-        *tasks_api.routes(features.tasks, features.runs),
+        *features.sync_runs.of_actors(features.starter),
+        *tasks_api.routes(features.tasks, features.runs, features.sync_runs),
         *logs_api.routes(features.logs),
-        *datasets_api.routes(features.datasets),
+        *datasets_api.routes(features.datasets, features.queries),
         *key_value_stores_api.routes(features.key_value_stores),
         *request_queues_api.routes(features.request_queues),
     ]

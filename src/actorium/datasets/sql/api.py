@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
-
-from starlette.types import Receive
-
 from actorium.datasets.sql.boxes import Answer
 from actorium.datasets.sql.model import ResultFormat, ResultQuery, SqlBody
 from actorium.datasets.sql.parquet import MEDIA_TYPE as PARQUET
 from actorium.datasets.sql.service import Queries
-from actorium.http.errors import RequestAborted
+from actorium.http.leaving import unless_gone
 from actorium.http.route import Call, Reply, Route
-
-T = TypeVar("T")
 
 MEDIA_TYPES = {
     ResultFormat.JSON: "application/json; charset=utf-8",
@@ -52,23 +44,3 @@ def content(answer: Answer) -> bytes | Answer:
     """An answer as a reply has it: what is short as bytes, with a length."""
     whole = answer.whole
     return answer if whole is None else whole
-
-
-async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """What a work returns; it is cancelled when the client leaves before. The request's body must have been read."""
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_left(receive))
-    try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise RequestAborted
-        return working.result()
-    finally:
-        for task in (working, leaving):
-            task.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
