@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from actorium.kernel.instant import Instant
@@ -12,6 +14,8 @@ pytestmark = pytest.mark.anyio
 
 LOOPS = ("runs.retention", "storages.retention", "storages.sweeper", "storages.garbage")
 
+WEBHOOKS = base64.b64encode(b'[{"eventTypes": ["TEST"], "requestUrl": "http://example.com"}]').decode()
+
 
 async def tick(world: ServerWorld) -> None:
     """Every loop of retention once, as the server wired it."""
@@ -21,7 +25,7 @@ async def tick(world: ServerWorld) -> None:
 
 
 async def ended(world: ServerWorld, actor: str) -> dict[str, str]:
-    run = await world.running(actor)
+    run = await world.running(actor, webhooks=WEBHOOKS)
     await world.finished(run["id"])
     await world.clock.advance(1)
     return run
@@ -46,6 +50,8 @@ async def test_old_runs_are_gone_everywhere_and_the_newest_stay() -> None:
             f"/v2/request-queues/{gone['defaultRequestQueueId']}",
         ):
             await world.alice.get(path, status=404)
+        webhooks = await world.database.read(lambda tx: tx.all("SELECT actor_run_id FROM webhooks"))
+        assert {row["actor_run_id"] for row in webhooks} == {runs[0]["id"], runs[2]["id"], runs[3]["id"]}
         assert (await world.alice.get("/v2/datasets/~precious"))["id"] == runs[0]["defaultDatasetId"]
 
 

@@ -39,6 +39,13 @@ EXPRESSION_TEXT_CHARS_MAX = 100  # a text of the input that is to be a number is
 EXPRESSIONS_KNOWN_MAX = 256  # read expressions remembered, some 50 kB each at most
 CONTAINER_WEB_PORT = 4321  # the API's own default of ACTOR_WEB_SERVER_PORT
 
+# Webhooks
+AD_HOC_WEBHOOKS_MAX = 100  # our choice: of one start; the API allows a user as many in all
+WEBHOOK_EVENTS_MAX = 100  # in one list: there are twelve, some say one twice
+WEBHOOK_URL_CHARS_MAX = 4096  # our choice: what most servers take
+WEBHOOK_TEMPLATE_CHARS_MAX = 100_000  # our choice: far more than fits the URL of a start
+WEBHOOK_KEY_CHARS_MAX = 256  # our choice: clients send some 20
+
 # Logs
 LOG_BYTES_MAX = 10_485_760  # the API's own
 LOG_LINE_BYTES_MAX = 65_536  # longer lines are cut into several

@@ -35,6 +35,7 @@ class StartTaskOptions(Wire, kw_only=True, frozen=True):
     wait_for_finish: float | None = None
     """Seconds to hold the answer until the run has finished, 60 at most."""
     webhooks: str | None = None
+    """base64 of a JSON array of webhooks about this run alone."""
 
 
 class StartOptions(StartTaskOptions, kw_only=True, frozen=True):

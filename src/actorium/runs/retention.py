@@ -16,6 +16,7 @@ from actorium.runs.row import Run
 from actorium.storages.accesses import Accesses
 from actorium.storages.kinds import DATASETS, KEY_VALUE_STORES, REQUEST_QUEUES, Kind
 from actorium.storages.retention import delete_idle, idle_before, is_idle
+from actorium.webhooks.service import forget_run_in
 
 log = structlog.get_logger()
 
@@ -79,6 +80,7 @@ class RunRetention:
             if not delete_idle(tx, kind, storage_id, before=before):
                 raise _InUse
         self._logs.delete_in(tx, run.id)
+        forget_run_in(tx, run.id)
 
 
 class _InUse(Exception):

@@ -30,6 +30,7 @@ from actorium.runs.model import GeneralAccess, RunOrigin, RunShort, RunView, Sto
 from actorium.runs.replies import FinishedReplies
 from actorium.runs.row import Run
 from actorium.runs.view import Views
+from actorium.webhooks.service import forget_run_in
 
 TRIES = 5  # how often a change is decided again when another process changed the run in between
 
@@ -155,6 +156,7 @@ class Runs:
             if run.status not in TERMINAL:
                 raise RunNotFinished
             self._logs.delete_in(tx, run.id)
+            forget_run_in(tx, run.id)
             self._delete_storages_in(tx, run.document.storage_ids)
             store.delete(tx, run.id)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,9 @@ from actorium.runs.model import RunMeta, RunOrigin, StorageIds
 from actorium.runs.options import StartOptions, StartTaskOptions
 from actorium.runs.ports import Ports
 from actorium.runs.row import Document, Run
+from actorium.webhooks import ad_hoc
+from actorium.webhooks.model import WebhookRepresentation
+from actorium.webhooks.service import add_of_run_in
 
 TRIES = 8  # how often another port is taken when two runs chose the same at once
 PERMISSION_LEVELS = ("LIMITED_PERMISSIONS", "FULL_PERMISSIONS")
@@ -68,6 +71,7 @@ class _Asked:
     content_type: str
     payload: Payload | None
     task: TaskOfRun | None
+    webhooks: Sequence[WebhookRepresentation]
 
 
 class Starter:
@@ -102,6 +106,7 @@ class Starter:
             content_type=body.content_type or "application/octet-stream",
             payload=await store.prepare(content) if content else None,
             task=task,
+            webhooks=ad_hoc.read(options.webhooks) if options.webhooks else (),
         )
         for _ in range(TRIES - 1):
             try:
@@ -127,6 +132,7 @@ class Starter:
             self._make_storages_in(tx, run, asked, described)
             self._logs.create_in(tx, subject_id=run.id, owner_id=run.owner_id)
             self._logs.append_in(tx, run.id, [(run.started_at, line) for line in _greeting(run, chosen.remark)])
+            add_of_run_in(tx, asked.webhooks, run_id=run.id, principal=principal, now=run.started_at, ids=self._ids)
             self._actors.count_run_in(tx, actor.id, run.started_at, user_id=principal.user_id)
             changes.add(tx, run, event_id=self._ids.new())
             if asked.task is not None:

@@ -18,14 +18,15 @@ from actorium.runs.row import Document, Run, instant
 
 _COLUMNS = (
     "id, owner_id, actor_id, task_id, build_id, status, origin, started_at, finished_at, attempt, revision,"
-    " web_port, created_by_run, document"
+    " web_port, created_by_run, memory_mbytes, document"
 )
 
 
 def add(tx: Tx, run: Run) -> None:
     tx.run(
         f"INSERT INTO runs ({_COLUMNS}) VALUES (:id, :owner_id, :actor_id, :task_id, :build_id, :status, :origin,"
-        " :started_at, :finished_at, :attempt, :revision, :web_port, :created_by_run, :document)",
+        " :started_at, :finished_at, :attempt, :revision, :web_port, :created_by_run, :memory_mbytes,"
+        " :document)",
         **_values(run),
     )
 
@@ -35,7 +36,7 @@ def save(tx: Tx, run: Run) -> Run:
     values = _values(run)
     changed = tx.run(
         "UPDATE runs SET status = :status, finished_at = :finished_at, attempt = :attempt, build_id = :build_id,"
-        " actor_id = :actor_id, document = :document, revision = :revision + 1"
+        " actor_id = :actor_id, memory_mbytes = :memory_mbytes, document = :document, revision = :revision + 1"
         " WHERE id = :id AND revision = :revision",
         **{key: values[key] for key in _SAVED},
     )
@@ -44,7 +45,7 @@ def save(tx: Tx, run: Run) -> Run:
     return replace(run, revision=run.revision + 1)
 
 
-_SAVED = ("id", "status", "finished_at", "attempt", "build_id", "actor_id", "document", "revision")
+_SAVED = ("id", "status", "finished_at", "attempt", "build_id", "actor_id", "memory_mbytes", "document", "revision")
 
 
 def find(tx: Tx, run_id: str) -> Run | None:
@@ -254,6 +255,7 @@ def _values(run: Run) -> dict[str, Any]:
         "revision": run.revision,
         "web_port": run.web_port,
         "created_by_run": run.created_by_run,
+        "memory_mbytes": run.options.memory_mbytes,
         "document": encode(document).decode(),
     }
 

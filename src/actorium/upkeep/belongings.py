@@ -59,4 +59,5 @@ TABLES = {
     "tasks": _own("tasks"),
     "tokens": _own("users", "user_id"),
     "users": _own("users", "id"),
+    "webhooks": _own("webhooks"),
 }

@@ -1,0 +1,1 @@
+"""Webhooks: recorded with the runs they are about. Nothing is delivered yet."""
