@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from heapq import heapify, heappop, heapreplace
 
 from actorium.runs.row import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """What this machine gives to runs at once; further ones wait in READY, oldest first."""
+    """What this machine gives to runs at once; further ones wait in READY until it is their turn."""
 
     memory_mbytes: int
     containers: int
+
+    def share(self, memory_mbytes: int, containers: int) -> float:
+        """How much of the machine that is: of its memory or of its containers, whichever is more."""
+        return max(memory_mbytes / self.memory_mbytes, containers / self.containers)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,7 +32,7 @@ class Room:
     held: set[str]
     """Runs that have their place."""
     is_full: bool = False
-    """A run waits for a place: first come, first served, so no later one gets one before it."""
+    """A run waits for a place, and none that comes after it takes one before it: a large run is never passed by."""
 
     def take(self, run: Run) -> bool:
         """Take room for a container. One that is larger than the whole machine may run alone."""
@@ -44,3 +51,42 @@ class Room:
 
     def _fits(self, memory_mbytes: int) -> bool:
         return self.containers >= 1 and (memory_mbytes <= self.memory_mbytes or not self.held)
+
+
+def in_turn(runs: Iterable[Run], held: Collection[str], capacity: Capacity) -> list[Run]:
+    """Runs in the order in which they may take a place: those that have theirs, then those that wait.
+
+    Of the waiting ones the next is always one of the user who has least of the machine, what came before in this order
+    counted in; among users who have equally much, the one whose run waits longest. Of one user, first come, first
+    served. So whoever has 500 runs in line takes no turn from whoever has one.
+    """
+    placed: list[Run] = []
+    waiting: dict[str, deque[Run]] = defaultdict(deque)
+    memory: dict[str, int] = defaultdict(int)
+    containers: dict[str, int] = defaultdict(int)
+    for run in runs:
+        if run.id in held:
+            placed.append(run)
+            memory[run.owner_id] += run.options.memory_mbytes
+            containers[run.owner_id] += 1
+        else:
+            waiting[run.owner_id].append(run)
+
+    def turn(user: str) -> tuple[float, int, str]:
+        """The least goes next."""
+        head = waiting[user][0]
+        return capacity.share(memory[user], containers[user]), int(head.started_at), head.id
+
+    turns = [(turn(user), user) for user in waiting]
+    heapify(turns)
+    while turns:
+        user = turns[0][1]
+        run = waiting[user].popleft()
+        placed.append(run)
+        memory[user] += run.options.memory_mbytes
+        containers[user] += 1
+        if waiting[user]:
+            heapreplace(turns, (turn(user), user))
+        else:
+            heappop(turns)
+    return placed

@@ -23,7 +23,7 @@ from actorium.kernel.instant import Instant
 from actorium.kernel.limits import ACT_RETRY_SECS, LOG_LOOK_SECS, STARTS_CONCURRENT_MAX
 from actorium.loops.background import Background, outlived
 from actorium.runs import store
-from actorium.runs.capacity import Capacity, Room
+from actorium.runs.capacity import Capacity, Room, in_turn
 from actorium.runs.changes import save
 from actorium.runs.facts import measure
 from actorium.runs.ingest import Ingest
@@ -71,7 +71,7 @@ class Supervisor:
             run_id, attempt = run_of(name)
             containers[run_id][attempt] = container
         room = self._room(runs, survey)
-        for run in runs:
+        for run in in_turn(runs, room.held, self._capacity):
             self._look(run, containers[run.id], now, room)
         for attempts in containers.values():
             for container in attempts.values():
