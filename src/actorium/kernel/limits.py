@@ -49,6 +49,9 @@ WEBHOOK_KEY_CHARS_MAX = 256  # our choice: clients send some 20
 # Logs
 LOG_BYTES_MAX = 10_485_760  # the API's own
 LOG_LINE_BYTES_MAX = 65_536  # longer lines are cut into several
+LOG_ESCAPE_BYTES_MAX = 2048  # a long line is cut so much earlier rather than inside an escape sequence, such as a link
+LOG_SECRET_TEXTS_MAX = 100  # searched for in a log beside the secrets: their lines, and how both are encoded
+LOG_WINDOW_BYTES = 262_144  # of a followed log kept in memory, once for all followers; slower ones read the table
 LOG_CHUNK_BYTES = 65_536  # how much of a log one row holds
 
 # Builds

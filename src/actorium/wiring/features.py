@@ -57,7 +57,7 @@ class Features:
         self.meter = RunMeter(database, ground.executor)
         self.accesses = Accesses(database)
         self.schemas = SchemaChecks()
-        self.logs = Logs(database, self.waiters)
+        self.logs = Logs(database, self.waiters, self.background)
         self.users = Users(database, ids=ids, clock=clock)
         self.tokens = RunTokens(ground.secret)
         around = Surroundings(
