@@ -96,7 +96,7 @@ class Starter:
     ) -> str:  # fmt: skip
         """Make a run; the supervisor starts its container. Returns its id. Raises what the contract names."""
         content = b"" if body.content.strip() in (b"", b"null") else body.content
-        _check_json(content, body.content_type)
+        check_json(content, body.content_type)
         store = self._storages.key_value_stores
         asked = _Asked(
             actor=actor,
@@ -184,7 +184,7 @@ class Starter:
             started_at=now,
             web_port=web_port,
             created_by_run=principal.run_id,
-            life=Life(timeout_secs=options.timeout_secs),
+            life=Life(timeout_secs=options.timeout_secs, restart_on_error=options.restart_on_error is True),
             document=document,
         )
 
@@ -212,7 +212,7 @@ class Starter:
             )
 
 
-def _check_json(content: bytes, content_type: str | None) -> None:
+def check_json(content: bytes, content_type: str | None) -> None:
     """An input that says it is JSON has to be JSON; any other type is stored as it came."""
     if content and (content_type or "").partition(";")[0].strip().lower() == "application/json":
         try:
