@@ -8,7 +8,7 @@ from actorium.actors.pricing import PricingInfo
 from actorium.kernel.instant import Instant
 from actorium.kernel.structs import Wire
 from actorium.runs.lifecycle import Life, RunStatus
-from actorium.runs.model import GeneralAccess, Metamorph, RunMeta, RunOptions, StorageIds
+from actorium.runs.model import GeneralAccess, RunMeta, RunOptions, StorageIds
 
 
 class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
@@ -17,8 +17,6 @@ class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
     actor_name: str
     username: str
     """The Actor's owner."""
-    present_actor_id: str | None = None
-    """The Actor that the run has become by a metamorph, which the two names above are of; None: that of the row."""
     starter_name: str
     """The run's owner."""
     owner_number: int
@@ -37,6 +35,8 @@ class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
     input_body_len: int | None = None
     input_key: str = "INPUT"
     permission_level: str = "LIMITED_PERMISSIONS"
+    granted_storages: dict[str, tuple[str, ...]] = {}
+    """Storages that the input hands over, by id: READ, or READ and WRITE."""
     is_container_server_ready: bool = False
     attempt_started_at: int | None = None
     deadline_at: int | None = None
@@ -45,18 +45,8 @@ class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
     exit_code: int | None = None
     status_message: str | None = None
     is_status_message_terminal: bool | None = None
-    migrate_at: int | None = None
     active_millis: int = 0
     reboot_count: int = 0
-    resurrect_count: int = 0
-    migration_count: int = 0
-    restart_count: int = 0
-    restarts: tuple[int, ...] = ()
-    metamorphs: tuple[Metamorph, ...] = ()
-    earlier_compute_units: float = 0.0
-    """What was used before the memory was last chosen anew, by a resurrection."""
-    earlier_millis: int = 0
-    """How long containers had run until then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-
-import msgspec
 
 from actorium.actors.pricing import PayPerEvent, in_force
 from actorium.actors.row import ActorRow
@@ -17,8 +15,10 @@ from actorium.builds.storage_schemas import StorageSchemas
 from actorium.database import Database, Tx, UniqueViolation
 from actorium.datasets.service import Datasets
 from actorium.http.route import Origin, RawBody
+from actorium.inputs.prepared import Prepared
+from actorium.inputs.service import Inputs
 from actorium.kernel.clock import Clock
-from actorium.kernel.errors import InvalidInput, InvalidValue
+from actorium.kernel.errors import InvalidValue, Unavailable
 from actorium.kernel.ids import Ids
 from actorium.kernel.principal import Principal
 from actorium.key_value_stores.service import KeyValueStores
@@ -67,23 +67,32 @@ class _Asked:
     actor: str
     options: StartTaskOptions
     origin: Origin
-    content: bytes
-    content_type: str
-    payload: Payload | None
+    input: Prepared = Prepared()
+    payload: Payload | None = None
+    """Of the input; None: there is none."""
     task: TaskOfRun | None
     webhooks: Sequence[WebhookRepresentation]
+
+
+class _OtherBuild(Exception):
+    """The input was made ready for another build than the start gets."""
+
+    def __init__(self, build: BuildRow) -> None:
+        super().__init__(build.id)
+        self.build = build
 
 
 class Starter:
     """Starts runs of Actors."""
 
     def __init__(
-        self, database: Database, *, actors: Actors, builds: Builds, storages: Storages, logs: Logs, ports: Ports,
-        clock: Clock, ids: Ids,
+        self, database: Database, *, actors: Actors, builds: Builds, inputs: Inputs, storages: Storages, logs: Logs,
+        ports: Ports, clock: Clock, ids: Ids,
     ) -> None:  # fmt: skip
         self._database = database
         self._actors = actors
         self._builds = builds
+        self._inputs = inputs
         self._storages = storages
         self._logs = logs
         self._ports = ports
@@ -95,19 +104,24 @@ class Starter:
         task: TaskOfRun | None = None,
     ) -> str:  # fmt: skip
         """Make a run; the supervisor starts its container. Returns its id. Raises what the contract names."""
-        content = b"" if body.content.strip() in (b"", b"null") else body.content
-        check_json(content, body.content_type)
-        store = self._storages.key_value_stores
         asked = _Asked(
             actor=actor,
             options=options,
             origin=origin,
-            content=content,
-            content_type=body.content_type or "application/octet-stream",
-            payload=await store.prepare(content) if content else None,
             task=task,
             webhooks=ad_hoc.read(options.webhooks) if options.webhooks else (),
         )
+        build: BuildRow | None = None
+        for _ in range(TRIES):
+            prepared = await self._inputs.expected(principal, actor, options.build, body, found=build)
+            payload = await self._storages.key_value_stores.prepare(prepared.content) if prepared.content else None
+            try:
+                return await self._write_again(principal, replace(asked, input=prepared, payload=payload))
+            except _OtherBuild as other:
+                build = other.build
+        raise Unavailable("The builds of this Actor change too fast. Please try again later.")
+
+    async def _write_again(self, principal: Principal, asked: _Asked) -> str:
         for _ in range(TRIES - 1):
             try:
                 return await self._write(principal, asked)
@@ -121,11 +135,13 @@ class Starter:
 
     async def _write(self, principal: Principal, asked: _Asked) -> str:
         run_id, web_port = self._ids.new(), self._ports.pick()
-        value = InputValue(asked.content, asked.content_type)
+        value = InputValue(asked.input.content, asked.input.content_type)
 
         def work(tx: Tx) -> None:
             actor = self._actors.resolve_in(tx, principal, asked.actor)
             build = self._builds.for_run_in(tx, actor, asked.options.build)
+            if not asked.input.fits(build):
+                raise _OtherBuild(build)
             chosen = choose(asked.options, actor, build, value)
             run = self._run(principal, asked, chosen, actor=actor, build=build, run_id=run_id, web_port=web_port)
             described = self._builds.storages_in(tx, build)
@@ -134,6 +150,7 @@ class Starter:
             self._logs.append_in(tx, run.id, [(run.started_at, line) for line in _greeting(run, chosen.remark)])
             add_of_run_in(tx, asked.webhooks, run_id=run.id, principal=principal, now=run.started_at, ids=self._ids)
             self._actors.count_run_in(tx, actor.id, run.started_at, user_id=principal.user_id)
+            self._inputs.keep_in(tx, run.id, run.document.input_key, asked.input)
             changes.add(tx, run, event_id=self._ids.new())
             if asked.task is not None:
                 asked.task.count_in(tx)
@@ -167,8 +184,9 @@ class Starter:
             workflow_key=asked.origin.workflow_key,
             git_branch_name=build.git_branch_name,
             pricing_info=pricing if isinstance(pricing, PayPerEvent) else None,
-            input_body_len=len(asked.content) if asked.content else None,
+            input_body_len=asked.input.body_len,
             permission_level=_permission_level(asked.options, actor),
+            granted_storages=dict(asked.input.granted),
         )
         return Run(
             id=run_id,
@@ -184,7 +202,7 @@ class Starter:
             started_at=now,
             web_port=web_port,
             created_by_run=principal.run_id,
-            life=Life(timeout_secs=options.timeout_secs, restart_on_error=options.restart_on_error is True),
+            life=Life(timeout_secs=options.timeout_secs),
             document=document,
         )
 
@@ -207,18 +225,9 @@ class Starter:
                 store_id=store_id,
                 key=run.document.input_key,
                 payload=asked.payload,
-                content_type=asked.content_type,
+                content_type=asked.input.content_type,
                 now=run.started_at,
             )
-
-
-def check_json(content: bytes, content_type: str | None) -> None:
-    """An input that says it is JSON has to be JSON; any other type is stored as it came."""
-    if content and (content_type or "").partition(";")[0].strip().lower() == "application/json":
-        try:
-            msgspec.json.decode(content, type=msgspec.Raw)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise InvalidInput(f"The input is sent as application/json and is no valid JSON: {error}") from error
 
 
 def _greeting(run: Run, remark: str | None) -> list[bytes]:

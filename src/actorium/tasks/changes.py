@@ -99,6 +99,12 @@ def started(asked: StartTaskOptions, options: TaskOptions | None) -> StartTaskOp
     )
 
 
+def build_of(document: TaskDocument) -> str | None:
+    """The build that the task's runs get where their caller says nothing; None: the Actor's default."""
+    build = UNSET if document.options is None else document.options.build
+    return build if isinstance(build, str) else None
+
+
 def text_of(input: Input) -> str:
     """The JSON text that is stored."""
     return encode(input).decode()

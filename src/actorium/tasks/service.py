@@ -10,10 +10,12 @@ from actorium.actors.service import Actors
 from actorium.database import Database, Tx, UniqueViolation
 from actorium.database.again import Contended, write_again
 from actorium.http.route import Origin, RawBody
+from actorium.inputs.service import Inputs
 from actorium.kernel.clock import Clock
 from actorium.kernel.ids import Ids
 from actorium.kernel.limits import TASKS_PER_USER_MAX
 from actorium.kernel.principal import Principal
+from actorium.kernel.structs import UnsetType
 from actorium.runs.lifecycle import RunStatus
 from actorium.runs.model import RunOrigin
 from actorium.runs.options import StartTaskOptions
@@ -30,10 +32,12 @@ class Tasks:
     """The tasks of this installation, by id, ``~name`` or ``username~name``."""
 
     def __init__(
-        self, database: Database, *, actors: Actors, runs: Runs, starter: Starter, ids: Ids, clock: Clock
-    ) -> None:
+        self, database: Database, *, actors: Actors, inputs: Inputs, runs: Runs, starter: Starter, ids: Ids,
+        clock: Clock,
+    ) -> None:  # fmt: skip
         self._database = database
         self._actors = actors
+        self._inputs = inputs
         self._runs = runs
         self._starter = starter
         self._ids = ids
@@ -44,6 +48,7 @@ class Tasks:
         task_id, now = self._ids.new(), self._clock.now()
         name = changes.check_name(asked.name or f"task-{task_id}")
         document = changes.written(TaskDocument(), asked, now)
+        stored = await self._sealed(principal, asked.act_id, document, asked.input)
 
         def work(tx: Tx) -> TaskView:
             row = TaskRow(
@@ -56,7 +61,7 @@ class Tasks:
                 modified_at=now,
                 created_by_run=principal.run_id,
                 document=document,
-                input=changes.text_of(asked.input) if isinstance(asked.input, dict) else None,
+                input=None if stored is None else changes.text_of(stored),
             )
             if store.count_of(tx, principal.user_id) >= TASKS_PER_USER_MAX:
                 raise TooManyTasks
@@ -79,13 +84,18 @@ class Tasks:
 
     async def update(self, principal: Principal, reference: str, asked: UpdateTask) -> TaskView:
         """Change what is given. Raises TaskNotFound, TaskNameNotUnique, InvalidInput, InvalidValue."""
+        stored: Input | None = None
+        if isinstance(asked.input, dict):
+            before = await self._find(principal, reference)
+            document = changes.written(before.document, asked, self._clock.now())
+            stored = await self._sealed(principal, before.actor_id, document, asked.input)
 
         def change(row: TaskRow) -> TaskRow:
             row = replace(row, document=changes.written(row.document, asked, self._clock.now()))
             if isinstance(asked.name, str):
                 row = replace(row, name=changes.check_name(asked.name))
-            if asked.input is None or isinstance(asked.input, dict):
-                row = replace(row, input=None if asked.input is None else changes.text_of(asked.input))
+            if asked.input is None or stored is not None:
+                row = replace(row, input=None if stored is None else changes.text_of(stored))
             return row
 
         return task_view(await self._change(principal, reference, change))
@@ -100,9 +110,11 @@ class Tasks:
 
     async def update_input(self, principal: Principal, reference: str, over: Input) -> bytes:
         """Put keys over the input; the result as JSON text. Raises TaskNotFound, InputUpdateCollision."""
+        before = await self._find(principal, reference)
+        sealed = await self._inputs.sealed(principal, before.actor_id, changes.build_of(before.document), over)
 
         def change(row: TaskRow) -> TaskRow:
-            return replace(row, input=changes.text_of(changes.merged(row.input, over)))
+            return replace(row, input=changes.text_of(changes.merged(row.input, sealed)))
 
         try:
             return ((await self._change(principal, reference, change)).input or "{}").encode()
@@ -139,6 +151,14 @@ class Tasks:
         """The id of the task's newest run. Raises TaskNotFound, RunNotFound."""
         task = await self._find(principal, reference)
         return await self._runs.last_of_task(principal, task.id, statuses=statuses, origin=origin)
+
+    async def _sealed(
+        self, principal: Principal, actor: str, document: TaskDocument, input: Input | None | UnsetType
+    ) -> Input | None:
+        """An input as it is stored: what the Actor's input schema calls secret is encrypted."""
+        if not isinstance(input, dict) or not input:
+            return input if isinstance(input, dict) else None
+        return await self._inputs.sealed(principal, actor, changes.build_of(document), input)
 
     async def _find(self, principal: Principal, reference: str) -> TaskRow:
         return await self._database.read(lambda tx: self._find_in(tx, principal, reference))

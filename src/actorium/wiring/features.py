@@ -14,6 +14,8 @@ from actorium.datasets.service import Datasets
 from actorium.datasets.sql.boxes import Boxes
 from actorium.datasets.sql.service import Queries
 from actorium.events.waiters import Waiters
+from actorium.inputs.keys import Keys
+from actorium.inputs.service import Inputs
 from actorium.kernel.errors import NotFound
 from actorium.kernel.meter import Usage
 from actorium.kernel.principal import Principal
@@ -25,11 +27,9 @@ from actorium.request_queues.service import RequestQueues
 from actorium.runs import api as runs_api
 from actorium.runs.aliases import LastRunQuery
 from actorium.runs.authentication import RunAuthentication
-from actorium.runs.metamorph import Metamorphosis
 from actorium.runs.metering import RunMeter
 from actorium.runs.model import StorageIds
 from actorium.runs.ports import Ports
-from actorium.runs.resurrect import Resurrection
 from actorium.runs.row import Run
 from actorium.runs.service import Runs
 from actorium.runs.socket import EventsSocket
@@ -37,7 +37,6 @@ from actorium.runs.specs import Specs
 from actorium.runs.start import Starter, Storages
 from actorium.runs.sync import SyncRuns
 from actorium.runs.tokens import RunTokens
-from actorium.runs.transitions_api import Transitions
 from actorium.runs.usage import PRICES_USD
 from actorium.runs.view import Views
 from actorium.storages.accesses import Accesses
@@ -60,7 +59,7 @@ class Features:
         self.meter = RunMeter(database, ground.executor)
         self.accesses = Accesses(database)
         self.schemas = SchemaChecks()
-        self.logs = Logs(database, self.waiters, self.background)
+        self.logs = Logs(database, self.waiters)
         self.users = Users(database, ids=ids, clock=clock)
         self.tokens = RunTokens(ground.secret)
         around = Surroundings(
@@ -76,19 +75,24 @@ class Features:
         self.datasets = Datasets(around, blobs=ground.blobs, meter=self.meter)
         self.key_value_stores = KeyValueStores(around, blobs=ground.blobs, meter=self.meter)
         self.request_queues = RequestQueues(around, meter=self.meter)
+        self.vault = Vault(ground.secret, ids)
         self.builds, self.actors = self._sources()
+        self.inputs = self._inputs()
         self.runs = self._runs()
+        self.starter = self._starter()
         self.queries = Queries(self.datasets, Boxes())
         self.sync_runs = self._sync_runs()
-        storages = Storages(
-            datasets=self.datasets, key_value_stores=self.key_value_stores, request_queues=self.request_queues
+        self.tasks = Tasks(
+            database, actors=self.actors, inputs=self.inputs, runs=self.runs, starter=self.starter, ids=ids, clock=clock
         )
-        ports = Ports(*ground.settings.container_ports, host=LOOPBACK, ids=ids)
-        self.starter = self._starter(storages, ports)
-        self.transitions = self._transitions(storages, ports)
-        self.tasks = Tasks(database, actors=self.actors, runs=self.runs, starter=self.starter, ids=ids, clock=clock)
         self.specs = self._specs()
-        self.events_socket = self._events_socket()
+        self.events_socket = EventsSocket(
+            database,
+            waiters=self.waiters,
+            stats=ground.executor.stats,
+            cpu_cores_min=ground.settings.cpu_cores_min,
+            clock=clock,
+        )
         self._run_authentication = RunAuthentication(database, tokens=self.tokens, clock=clock)
 
     def _sources(self) -> tuple[Builds, Actors]:
@@ -97,7 +101,7 @@ class Features:
             ground.database,
             users=self.users,
             builds=BuildsForActors(),
-            vault=Vault(ground.secret, ground.ids),
+            vault=self.vault,
             ids=ground.ids,
             clock=ground.clock,
         )
@@ -112,41 +116,16 @@ class Features:
         )
         return builds, actors
 
-    def _runs(self) -> Runs:
+    def _inputs(self) -> Inputs:
         ground = self.ground
-        return Runs(
-            ground.database,
-            waiters=self.waiters,
-            logs=self.logs,
-            views=Views(prices=self.prices, container_url=ground.container_url),
-            actors=self.actors,
-            builds=self.builds,
-            delete_storages_in=self._delete_storages_in,
-            clock=ground.clock,
-            ids=ground.ids,
-        )
-
-    def _starter(self, storages: Storages, ports: Ports) -> Starter:
-        ground = self.ground
-        return Starter(
+        return Inputs(
             ground.database,
             actors=self.actors,
             builds=self.builds,
-            storages=storages,
-            logs=self.logs,
-            ports=ports,
-            clock=ground.clock,
+            keys=Keys(ground.database, vault=self.vault, ids=ground.ids, clock=ground.clock),
+            vault=self.vault,
+            schemas=self.schemas,
             ids=ground.ids,
-        )
-
-    def _transitions(self, storages: Storages, ports: Ports) -> Transitions:
-        clock, ids = self.ground.clock, self.ground.ids
-        return Transitions(
-            runs=self.runs,
-            resurrection=Resurrection(self.runs, actors=self.actors, builds=self.builds, ports=ports, clock=clock),
-            metamorphosis=Metamorphosis(
-                self.runs, actors=self.actors, builds=self.builds, storages=storages, clock=clock, ids=ids
-            ),
         )
 
     def _specs(self) -> Specs:
@@ -162,14 +141,36 @@ class Features:
             cpu_cores_min=ground.settings.cpu_cores_min,
         )
 
-    def _events_socket(self) -> EventsSocket:
+    def _runs(self) -> Runs:
         ground = self.ground
-        return EventsSocket(
+        return Runs(
             ground.database,
             waiters=self.waiters,
-            stats=ground.executor.stats,
-            cpu_cores_min=ground.settings.cpu_cores_min,
+            logs=self.logs,
+            views=Views(prices=self.prices, container_url=ground.container_url),
+            actors=self.actors,
+            builds=self.builds,
+            delete_storages_in=self._delete_storages_in,
             clock=ground.clock,
+            ids=ground.ids,
+        )
+
+    def _starter(self) -> Starter:
+        ground = self.ground
+        return Starter(
+            ground.database,
+            actors=self.actors,
+            builds=self.builds,
+            inputs=self.inputs,
+            storages=Storages(
+                datasets=self.datasets,
+                key_value_stores=self.key_value_stores,
+                request_queues=self.request_queues,
+            ),
+            logs=self.logs,
+            ports=Ports(*ground.settings.container_ports, host=LOOPBACK, ids=ground.ids),
+            clock=ground.clock,
+            ids=ground.ids,
         )
 
     def _sync_runs(self) -> SyncRuns:
@@ -177,15 +178,22 @@ class Features:
         return SyncRuns(self.runs, stores=self.key_value_stores, items=items)
 
     async def own_variables(self, run: Run) -> dict[str, str]:
-        """The Actor's own environment variables, as they were when the run's build was started."""
-        row = await self.ground.database.read(lambda tx: self.builds.find_in(tx, run.build_id, even_removed=True))
-        if row is None:
-            raise NotFound(f"its build {run.document.build_number} was deleted")
-        return self.builds.env_of(row)
+        """The Actor's own environment variables, as they were when the run's build was started, and the key to secrets
+        in its input."""
+
+        def work(tx: Tx) -> dict[str, str]:
+            row = self.builds.find_in(tx, run.build_id, even_removed=True)
+            if row is None:
+                raise NotFound(f"its build {run.document.build_number} was deleted")
+            keys = self.inputs.keys.environment_in(tx, run.owner_id, row.actor_id) if row.facts.has_input_schema else {}
+            return self.builds.env_of(row) | keys
+
+        return await self.ground.database.read(work)
 
     def mask_in(self, tx: Tx, run_id: str, lines: Sequence[Line]) -> list[Line]:
-        """Log lines of a run without its token and without the Actor's secret values."""
-        secrets = [secret.encode() for secret in self.runs.build_secrets_in(tx, run_id) if secret]
+        """Log lines of a run without its token and without secret values of the Actor and of its input."""
+        texts = (*self.runs.build_secrets_in(tx, run_id), *self.inputs.secrets_in(tx, run_id))
+        secrets = [text.encode() for text in texts if text]
         return masked(lines, [self.tokens.token(run_id).encode(), *secrets])
 
     async def authenticate(self, token: str) -> Principal | None:

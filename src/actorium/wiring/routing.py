@@ -7,11 +7,11 @@ from actorium.actors import versions_api
 from actorium.builds import api as builds_api
 from actorium.datasets import api as datasets_api
 from actorium.http.route import Alias, Route
+from actorium.inputs import api as inputs_api
 from actorium.key_value_stores import api as key_value_stores_api
 from actorium.logs import api as logs_api
 from actorium.request_queues import api as request_queues_api
 from actorium.runs import api as runs_api
-from actorium.runs import transitions_api
 from actorium.runs.aliases import aliases as run_aliases
 from actorium.tasks import api as tasks_api
 from actorium.users import api as users_api
@@ -25,10 +25,10 @@ def routes(features: Features) -> list[Route]:
         *actors_api.routes(features.actors),
         *versions_api.routes(features.actors.versions),
         *builds_api.routes(features.builds),
+        *inputs_api.routes(features.inputs),
         *runs_api.routes(features.runs, features.starter),
         *features.sync_runs.of_actors(features.starter),
         *tasks_api.routes(features.tasks, features.runs, features.sync_runs),
-        *transitions_api.routes(features.transitions),
         *logs_api.routes(features.logs),
         *datasets_api.routes(features.datasets, features.queries),
         *key_value_stores_api.routes(features.key_value_stores),

@@ -53,7 +53,6 @@ class Work:
         supervisor = Supervisor(
             database,
             executor,
-            node=ground.node,
             ingest=self._ingest,
             meter=features.meter,
             spec_of=features.specs.of,

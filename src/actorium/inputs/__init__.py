@@ -1,0 +1,1 @@
+"""What a run is started with: defaults, validation and secrets by the input schema of its build."""
