@@ -36,10 +36,19 @@ TICKS_MAX = 2000  # what a test may need at the most; more is a hot loop
 class Engine:
     """A supervisor and all it stands on. ``settle`` ticks as the real loop would, until nothing wakes it any more."""
 
-    def __init__(self, *, containers: int = 100, memory_mbytes: int = 100_000, faults: Faults | None = None) -> None:
-        self.database = Inline()
-        self.clock = ManualClock()
-        self.ids = SeededIds()
+    def __init__(
+        self,
+        *,
+        containers: int = 100,
+        memory_mbytes: int = 100_000,
+        faults: Faults | None = None,
+        beside: Engine | None = None,
+    ) -> None:
+        """``beside``: another machine of the same installation."""
+        self.node = "here" if beside is None else "there"
+        self.database = Inline() if beside is None else beside.database
+        self.clock = ManualClock() if beside is None else beside.clock
+        self.ids = SeededIds() if beside is None else beside.ids
         self.executor = FakeExecutor(self.clock, faults=faults)
         self.faults = self.executor.faults
         self.logs = Logs(self.database, Waiters(self.database))
@@ -62,6 +71,7 @@ class Engine:
         self.supervisor = Supervisor(
             self.database,
             self.executor,
+            node=self.node,
             ingest=self.ingest,
             meter=RunMeter(self.database, self.executor),
             spec_of=self._spec,

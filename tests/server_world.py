@@ -62,6 +62,7 @@ class ServerWorld:
                 clock=self.clock,
                 ids=SeededIds(),
                 secret="the secret of a test installation",
+                node="here",
                 port=8010,
                 base_url="http://127.0.0.1:8010",
                 public_url="http://127.0.0.1:8010",
@@ -149,6 +150,15 @@ class ServerWorld:
         found = await self.database.read(lambda tx: store.find(tx, run_id))
         assert found is not None
         return found
+
+    async def event_types(self, run_id: str) -> list[str]:
+        """What happened to a run, in order."""
+
+        def work(tx: Tx) -> list[str]:
+            rows = tx.all("SELECT type FROM events WHERE subject_id = :id ORDER BY rowid", id=run_id)
+            return [row["type"] for row in rows]
+
+        return await self.database.read(work)
 
     def views_drawn(self) -> list[str]:
         """The runs whose objects are drawn from now on, in order: what a poll would do again and again."""

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,6 +33,7 @@ from actorium.kernel.clock import SystemClock
 from actorium.kernel.errors import Unavailable
 from actorium.kernel.ids import RandomIds
 from actorium.pages.routes import pages
+from actorium.runs import nodes
 from actorium.settings import Settings
 from actorium.users.service import Users
 from actorium.wiring import Features, Ground, Work, aliases, routes
@@ -146,11 +148,13 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             builder=builder,
             clock=clock,
             ids=ids,
+            node=folder.node(ids),
             secret=await installation.secret(database, SECRET, ids=ids),
             port=bound.port,
             base_url=f"http://127.0.0.1:{bound.port}",
             public_url=settings.public_url.rstrip("/") or bound.url,
         )
+        await database.write(partial(nodes.drain, node=ground.node, is_draining=False))
         features = Features(ground)
         user, token = await features.users.ensure_first(settings.username, settings.token or None)
         if token is not None:
@@ -200,6 +204,7 @@ async def _openapi(folder: str) -> dict[str, Any]:
         clock=clock,
         ids=ids,
         secret=ids.secret(),
+        node=ids.new(),
         port=0,
         base_url="http://127.0.0.1:8010",
         public_url="http://127.0.0.1:8010",

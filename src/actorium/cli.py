@@ -114,6 +114,29 @@ def copy(
 
 
 @app.command
+def drain(*, over: Annotated[bool, Parameter(negative=())] = False) -> None:
+    """Let every run leave this machine before it is stopped; the server must be running.
+
+    Actors get the event 'migrating' and half a minute to persist; each then goes on, on the same storages, on another
+    machine of the installation, or here when the server is started again.
+
+    Parameters
+    ----------
+    over
+        Let runs start here again without a start of the server.
+    """
+    from actorium.draining import drain as empty
+    from actorium.kernel.clock import SystemClock
+    from actorium.kernel.ids import RandomIds
+
+    _run(
+        empty(
+            _settings(), clock=SystemClock(), ids=RandomIds(), tell=lambda line: print(line, flush=True), is_over=over
+        )
+    )
+
+
+@app.command
 def du(*, largest: int = USAGE_STORAGES_SHOWN, json: Annotated[bool, Parameter(negative=())] = False) -> None:
     """Say where the bytes of the installation are; a server may be running.
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from actorium.kernel.errors import Unavailable
+from actorium.kernel.ids import Ids
 
 
 class DataFolder:
@@ -66,6 +67,13 @@ class DataFolder:
                     f"Another Actorium server uses {self.root}; stop it, or choose another ACTORIUM_DATA."
                 ) from error
             yield
+
+    def node(self, ids: Ids) -> str:
+        """Which machine this is to the runs on it: made with the folder, kept as long as it."""
+        path = self.root / "node"
+        if not path.exists():
+            write_private(path, f"{ids.new()}\n")
+        return path.read_text().strip()
 
     def remembered_port(self) -> int:
         """The port of the last server, so that runs find the next one; 0: none yet."""

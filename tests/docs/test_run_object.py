@@ -94,9 +94,12 @@ async def test_a_real_run_is_as_the_table_says() -> None:
         options = "maxItems=1&maxTotalChargeUsd=1&restartOnError=1"
         run = await world.alice.post(f"/v2/actor-tasks/{task['id']}/runs?{options}", {})
         await world.reached(run["id"], RunStatus.RUNNING)
-        world.executor.measure(container_name(run["id"], 1), measured(world))
+        path = f"/v2/actor-runs/{run['id']}/metamorph?targetActorId={task['actId']}"
+        await world.alice.post(path, {}, status=200)
+        await world.reached(run["id"], RunStatus.RUNNING, attempt=2)
+        world.executor.measure(container_name(run["id"], 2), measured(world))
         await world.clock.advance(1)
-        ended: dict[str, Any] = await world.finished(run["id"])
+        ended: dict[str, Any] = await world.finished(run["id"], attempt=2)
     expected: dict[str, list[Any]] = {"null": [None], "zero": [0], "absent": []}
     for name, kind, _ in RUN_TABLE:
         values = found(ended, name)

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from actorium.kernel.clock import Clock
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import BUILD_LOG_FLUSH_LINES, BUILD_LOG_FLUSH_SECS, LOG_BYTES_MAX, LOG_LINE_BYTES_MAX
+from actorium.kernel.limits import BUILD_LOG_FLUSH_LINES, BUILD_LOG_FLUSH_SECS, LOG_BYTES_MAX
+from actorium.kernel.lines import split
+from actorium.logs.masking import masker
 
 Line = tuple[Instant, bytes]
-MASK = b"**********"
-SECRET_BYTES_MIN = 4  # shorter texts occur by chance
 
 
 class LogPipe:
@@ -22,8 +22,7 @@ class LogPipe:
     ) -> None:
         self._append = append
         self._clock = clock
-        lines = (line.encode() for secret in secrets for line in secret.splitlines())
-        self._secrets = sorted({line for line in lines if len(line) >= SECRET_BYTES_MIN}, key=len, reverse=True)
+        self._masker = masker(tuple(secret.encode() for secret in secrets))
         self._lines: list[Line] = []
         self._bytes = 0
         self._any = asyncio.Event()
@@ -35,12 +34,8 @@ class LogPipe:
         if self._bytes > LOG_BYTES_MAX:
             return  # the log itself says that it is full
         self._bytes += len(lines) + 1
-        for secret in self._secrets:
-            lines = lines.replace(secret, MASK)
         now = self._clock.now()
-        for line in lines.removesuffix(b"\n").split(b"\n"):
-            for start in range(0, len(line) or 1, LOG_LINE_BYTES_MAX):
-                self._lines.append((now, line[start : start + LOG_LINE_BYTES_MAX]))
+        self._lines += [(now, line) for line in split(self._masker.text(lines.removesuffix(b"\n")))]
         self._any.set()
         if len(self._lines) >= BUILD_LOG_FLUSH_LINES:
             self._hurry.set()

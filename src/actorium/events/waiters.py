@@ -36,6 +36,12 @@ class Bell:
         self._event.clear()
         return True
 
+    def take(self) -> bool:
+        """Whether it was woken since it rang or was taken last, without waiting."""
+        is_struck = self._event.is_set()
+        self._event.clear()
+        return is_struck
+
     def strike(self) -> None:
         self._event.set()
 

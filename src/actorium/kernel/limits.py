@@ -23,6 +23,12 @@ MEMORY_MBYTES_DEFAULT = 1024
 MEMORY_MBYTES_PER_CORE = 4096  # the API's own: one core for 4 GB
 DISK_PER_MEMORY = 2  # the API's own: disk is twice the memory
 GRACEFUL_ABORT_SECS = 30  # the API's own
+MIGRATION_SECS = 30  # our choice; the platform says "within about a minute": time to persist before a node is left
+NODE_SEEN_PERIOD_SECS = 60.0  # a node says so often that its supervisor is there
+NODE_LOST_SECS = 3600  # a node unseen for so long is gone with its runs; a server may be down for less, its runs go on
+RESTARTS_MAX = 3  # the API's own: so many restarts on error within the window, then the run has failed
+RESTARTS_WINDOW_SECS = 60  # the API's own
+METAMORPHS_MAX = 10  # the API's own
 TIMING_OUT_SECS = 5  # our choice; the API does not publish it: time to leave between TIMING-OUT and the kill
 RUN_TIMEOUT_SECS_DEFAULT = 3600
 RUN_TIMEOUT_SECS_MAX = 10 * 365 * 86_400  # ten years: far beyond any run, far below an overflow
@@ -49,6 +55,9 @@ WEBHOOK_KEY_CHARS_MAX = 256  # our choice: clients send some 20
 # Logs
 LOG_BYTES_MAX = 10_485_760  # the API's own
 LOG_LINE_BYTES_MAX = 65_536  # longer lines are cut into several
+LOG_ESCAPE_BYTES_MAX = 2048  # a long line is cut so much earlier rather than inside an escape sequence, such as a link
+LOG_SECRET_TEXTS_MAX = 100  # searched for in a log beside the secrets: their lines, and how both are encoded
+LOG_WINDOW_BYTES = 262_144  # of a followed log kept in memory, once for all followers; slower ones read the table
 LOG_CHUNK_BYTES = 65_536  # how much of a log one row holds
 
 # Builds

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import re
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+import structlog
+
 from actorium.database import Database, Tx
-from actorium.events.waiters import Bell, Waiters
-from actorium.kernel.errors import NotFound
+from actorium.events.waiters import Waiters
+from actorium.kernel.errors import ActoriumError, BackendUnavailable, NotFound
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import LOG_BYTES_MAX
+from actorium.kernel.limits import LOG_BYTES_MAX, LOG_WINDOW_BYTES
+from actorium.kernel.lines import split, without_escapes
 from actorium.kernel.principal import Principal
 from actorium.logs import store
+from actorium.logs.feed import Feed
+from actorium.loops.background import Background
 
+log = structlog.get_logger()
 CHANNEL = "logs"
 CHUNKS_PER_READ = 16  # how many chunks one step of a reader holds: about 1 MB
 FOLLOW_SECS = 30.0  # a follower looks again after this long even if no wake reached it
 
-_ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _NOTICE = b"ACTOR: The log reached its limit of %d bytes; later lines are dropped." % LOG_BYTES_MAX
 
 Line = tuple[Instant, bytes]
@@ -46,9 +50,12 @@ FindSubject = Callable[[Principal, str], Awaitable[Subject | None]]
 class Logs:
     """The logs of runs and builds."""
 
-    def __init__(self, database: Database, waiters: Waiters) -> None:
+    def __init__(self, database: Database, waiters: Waiters, background: Background | None = None) -> None:
         self._database = database
         self._waiters = waiters
+        self._background = background or Background()
+        self._feeds: dict[str, Feed] = {}
+        self._pumps: dict[Feed, asyncio.Task[None]] = {}
         self._finders: list[FindSubject] = []
 
     def subjects(self, find: FindSubject) -> None:
@@ -100,47 +107,114 @@ class Logs:
         while pieces := await self._pieces(subject.id, position):
             for piece in pieces:
                 position += len(piece)
-                yield piece if raw else plain(piece)
+                yield piece if raw else without_escapes(piece)
 
     async def follow(self, principal: Principal, subject: Subject, *, raw: bool) -> AsyncIterator[bytes]:
-        """The text so far, then what is added, until the run or build has ended."""
-        position = 0
-        with self._bell(subject) as bell:
-            while True:
-                live = (await self.subject(principal, subject.id)).live
-                while pieces := await self._pieces(subject.id, position):
-                    for piece in pieces:
-                        position += len(piece)
-                        yield piece if raw else plain(piece)
-                if not live:
-                    return
-                await bell.ring(FOLLOW_SECS)
+        """The text so far, then what is added, until the run or build has ended. Raises LogNotFound.
 
-    def _bell(self, subject: Subject) -> AbstractContextManager[Bell]:
-        return self._waiters.watch((CHANNEL, subject.id), (subject.channel, subject.id))
+        All followers of a log share one reader of the table. Who may read is asked again when the run or build changes.
+        """
+        position = 0
+        feed = self._feeds.get(subject.id) or self._open_feed(subject)
+        feed.readers[principal] += 1
+        try:
+            while True:
+                pieces = feed.after(position)
+                if pieces is None:
+                    for text in await self._pieces(subject.id, position):
+                        position += len(text)
+                        yield text if raw else without_escapes(text)
+                elif pieces:
+                    for piece in pieces:
+                        position = piece.position + len(piece.raw)
+                        yield piece.text(raw=raw)
+                elif principal in feed.refused:
+                    raise LogNotFound
+                elif feed.is_over:
+                    return
+                elif feed.is_broken:
+                    raise BackendUnavailable("The log cannot be followed any more; ask for it again.") from feed.error
+                else:
+                    await feed.change()
+        finally:
+            self._leave(feed, principal)
+
+    def _open_feed(self, subject: Subject) -> Feed:
+        feed = self._feeds[subject.id] = Feed(subject.id)
+        self._pumps[feed] = self._background.start(f"follow {subject.id}", self._pump(feed, subject.channel))
+        return feed
+
+    def _leave(self, feed: Feed, principal: Principal) -> None:
+        feed.readers[principal] -= 1
+        if feed.readers[principal] <= 0:
+            del feed.readers[principal]
+        if not feed.readers:
+            self._close_feed(feed)
+
+    def _close_feed(self, feed: Feed) -> None:
+        if self._feeds.get(feed.subject_id) is feed:
+            del self._feeds[feed.subject_id]
+        pump = self._pumps.pop(feed, None)
+        if pump is not None and pump is not asyncio.current_task():
+            pump.cancel()
+
+    async def _pump(self, feed: Feed, channel: str) -> None:
+        """Read a log for everybody who follows it. Watches first, reads second: a change between the two rings."""
+        key = feed.subject_id
+        try:
+            with (
+                self._waiters.watch((CHANNEL, key), (channel, key)) as bell,
+                self._waiters.watch((channel, key)) as news,
+            ):
+                feed.begin(await self._database.read(lambda tx: store.start_of(tx, key, newest=LOG_WINDOW_BYTES)))
+                live = await self._ask_again(feed)
+                while True:
+                    while texts := await self._pieces(key, feed.end):
+                        feed.add(texts)
+                    if not live:
+                        feed.is_over = True
+                        return
+                    if not await bell.ring(FOLLOW_SECS) or news.take():
+                        live = await self._ask_again(feed)
+        except ActoriumError as error:  # is everybody's who follows
+            feed.error = error
+        finally:
+            feed.is_broken = True
+            self._close_feed(feed)
+            feed.tell()
+
+    async def _ask_again(self, feed: Feed) -> bool:
+        """Whether more lines may come. Who may not read any more is refused; each reader is asked for once."""
+        live, refused = True, set[Principal]()
+        for reader in [*feed.readers]:
+            try:
+                live = (await self.subject(reader, feed.subject_id)).live
+            except LogNotFound:
+                refused.add(reader)
+        feed.refused = frozenset(refused)
+        if refused:
+            feed.tell()
+        return live
 
     async def _pieces(self, subject_id: str, position: int) -> list[bytes]:
         found = await self._database.read(
             lambda tx: store.chunks(tx, subject_id, after=position, limit=CHUNKS_PER_READ)
         )
+        log.debug("log.read", subject_id=subject_id, position=position)
         cut = (chunk.payload[max(position - chunk.position, 0) :] for chunk in found)
         return [piece for piece in cut if piece]
-
-
-def plain(text: bytes) -> bytes:
-    """A log's text without terminal colours and cursor movements."""
-    return _ANSI.sub(b"", text) if b"\x1b" in text else text
 
 
 def _fitting(lines: Sequence[Line], room: int) -> tuple[bytes, bool]:
     """The lines as text, and whether they filled the log: then a notice stands where the room ended."""
     parts: list[bytes] = []
-    for at, line in lines:
-        text = line if line.isascii() else line.decode("utf-8", "replace").encode()
-        part = b"%s %s\n" % (str(at).encode(), text)
-        if len(part) > room:
-            parts.append(b"%s %s\n" % (str(at).encode(), _NOTICE))
-            return b"".join(parts), True
-        room -= len(part)
-        parts.append(part)
+    for at, text in lines:
+        stamp = str(at).encode()
+        for line in split(text):
+            part = b"%b %b\n" % (stamp, line if line.isascii() else line.decode("utf-8", "replace").encode())
+            if len(part) > room:
+                parts.append(b"%b %b\n" % (stamp, _NOTICE))
+                return b"".join(parts), True
+            room -= len(part)
+            parts.append(part)
     return b"".join(parts), False

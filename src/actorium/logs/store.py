@@ -89,6 +89,17 @@ def chunks(tx: Tx, subject_id: str, *, after: int, limit: int) -> list[Chunk]:
     return [Chunk(row["position"], bytes(row["payload"])) for row in rows]
 
 
+def start_of(tx: Tx, subject_id: str, *, newest: int) -> int:
+    """The position of the chunk from which on the newest bytes are read: 0, or behind older ones."""
+    row = tx.one(
+        "SELECT MAX(position) AS position FROM log_chunks WHERE subject_id = :id AND position <="
+        " (SELECT size FROM logs WHERE subject_id = :id) - :newest",
+        id=subject_id,
+        newest=newest,
+    )
+    return (row["position"] if row is not None else None) or 0
+
+
 def delete(tx: Tx, subject_id: str) -> None:
     tx.run("DELETE FROM log_chunks WHERE subject_id = :id", id=subject_id)
     tx.run("DELETE FROM logs WHERE subject_id = :id", id=subject_id)

@@ -40,6 +40,7 @@ _STORAGES = (
     ("key-value-store", "/v2/key-value-stores/{storeId}", "key-value store"),
     ("request-queue", "/v2/request-queues/{queueId}", "request queue"),
 )
+_VERBS = ("abort", "metamorph", "reboot", "resurrect")
 _NESTED_RUN = frozenset({("GET", ""), ("POST", "/abort"), ("POST", "/metamorph"), ("POST", "/resurrect")})
 
 
@@ -77,7 +78,12 @@ def aliases(*, storages: RunStorages, run_of_actor: RunOfActor, last_run: LastRu
             resolve=to_run,
             tag="Actors/Actor runs",
             only=_NESTED_RUN,
-            operation_ids={"GET ": "actors_run_get", "POST /abort": "actors_run_abort_post"},
+            operation_ids={
+                "GET ": "actors_run_get",
+                "POST /abort": "actors_run_abort_post",
+                "POST /metamorph": "actors_run_metamorph_post",
+                "POST /resurrect": "actor_run_resurrect_post",
+            },
             deprecated=True,
         ),
     ]
@@ -118,7 +124,7 @@ def last_run_aliases(
     return [
         *(alias(f"/{name}", target, to_storages, f"{whose} default {kind}") for name, target, kind in _STORAGES),
         alias("/log", _LOG, to_log, f"{whose} log", operation_ids=log_ids),
-        *(alias(f"/{verb}", f"{_RUN}/{verb}", to_run, f"{whose} {verb}") for verb in ("abort", "metamorph", "reboot")),
+        *(alias(f"/{verb}", f"{_RUN}/{verb}", to_run, f"{whose} {verb}") for verb in _VERBS),
         alias("", _RUN, to_run, tag),
     ]
 

@@ -25,13 +25,6 @@ class WaitQuery(Wire, kw_only=True, frozen=True):
     """Seconds to wait for the run to finish, 60 at most."""
 
 
-class AbortQuery(Wire, kw_only=True, frozen=True):
-    """How to abort."""
-
-    gracefully: bool = False
-    """Send the events aborting and persistState first, and end the run by force after 30 seconds."""
-
-
 class RunsQuery(PageQuery, kw_only=True, frozen=True):
     """Which runs to list."""
 
@@ -73,12 +66,6 @@ def routes(runs: Runs, starter: Starter) -> list[Route]:
     async def delete(call: Call[Any, None]) -> Reply:
         await runs.delete(call.principal, call["runId"])
         return Reply(status=204)
-
-    async def abort(call: Call[AbortQuery, None]) -> RunView:
-        return await runs.abort(call.principal, call["runId"], gracefully=call.query.gracefully)
-
-    async def reboot(call: Call[Any, None]) -> RunView:
-        return await runs.reboot(call.principal, call["runId"])
 
     async def page(call: Call[RunsQuery, None]) -> Page[RunShort]:
         actor_id = await starter.actor_id(call.principal, call["actorId"]) if "actorId" in call.params else None
@@ -123,6 +110,4 @@ def routes(runs: Runs, starter: Starter) -> list[Route]:
         ),
         route("PUT", run, put, "actorRun_put", "Change a run's status message", body=UpdateRun, returns=RunView),
         route("DELETE", run, delete, "actorRun_delete", "Delete a finished run", statuses=(204,)),
-        route("POST", f"{run}/abort", abort, "actorRun_abort_post", "Abort a run", query=AbortQuery, returns=RunView),
-        route("POST", f"{run}/reboot", reboot, "actorRun_reboot_post", "Reboot a run", returns=RunView),
     ]  # fmt: skip

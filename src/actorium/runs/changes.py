@@ -6,7 +6,7 @@ from actorium.database import Tx
 from actorium.events.outbox import emit
 from actorium.kernel.instant import Instant
 from actorium.runs import store
-from actorium.runs.lifecycle import RunStatus
+from actorium.runs.lifecycle import TERMINAL, RunStatus
 from actorium.runs.row import Run
 
 CHANNEL = "runs"
@@ -25,14 +25,39 @@ def add(tx: Tx, run: Run, *, event_id: str) -> None:
 def save(tx: Tx, before: Run, after: Run, *, now: Instant, event_id: str) -> Run:
     """Store a changed run; its status never changes without an event. Raises StaleWrite."""
     saved = store.save(tx, after)
-    if after.status is not before.status:
-        _emit(tx, saved, event_type(after.status), now=now, event_id=event_id)
-    elif after.life.attempt != before.life.attempt:
-        _emit(tx, saved, "ACTOR.RUN.REBOOTED", now=now, event_id=event_id)
-    if (after.status, after.life.attempt) != (before.status, before.life.attempt):
+    kind = kind_of(before, after)
+    if kind is not None:
+        _emit(tx, saved, kind, now=now, event_id=event_id)
+    if _work_of(after) != _work_of(before):
         tx.wake(WORK, saved.id)
     tx.wake(CHANNEL, saved.id)
     return saved
+
+
+def kind_of(before: Run, after: Run) -> str | None:
+    """What a change is called in the outbox; None: nothing that anybody waits for."""
+    old, new = before.life, after.life
+    if old.status in TERMINAL and new.status not in TERMINAL:
+        return "ACTOR.RUN.RESURRECTED"
+    if new.status is not old.status:
+        return event_type(new.status)
+    if new.attempt != old.attempt:
+        grown = (name for name, kind in _ATTEMPTS.items() if getattr(new, name) > getattr(old, name))
+        return _ATTEMPTS.get(next(grown, ""), "ACTOR.RUN.METAMORPHED")
+    return "ACTOR.RUN.MIGRATING" if new.migrate_at is not None and old.migrate_at is None else None
+
+
+_ATTEMPTS = {
+    "reboot_count": "ACTOR.RUN.REBOOTED",
+    "restart_count": "ACTOR.RUN.RESTARTED",
+    "migration_count": "ACTOR.RUN.MIGRATED",
+}
+"""Why there is another attempt, by what was counted."""
+
+
+def _work_of(run: Run) -> tuple[RunStatus, int, Instant | None]:
+    """What the supervisor acts by at once; other changes it sees in time."""
+    return run.status, run.life.attempt, run.life.migrate_at
 
 
 def event_type(status: RunStatus) -> str:

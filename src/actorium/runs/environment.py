@@ -80,7 +80,7 @@ def environment(run: Run, around: Surroundings, *, own: Mapping[str, str], deadl
 def _identity(run: Run) -> dict[str, str]:
     document = run.document
     return {
-        "ACTOR_ID": run.actor_id,
+        "ACTOR_ID": document.present_actor_id or run.actor_id,
         "ACTOR_FULL_NAME": f"{document.username}/{document.actor_name}",
         "ACTOR_RUN_ID": run.id,
         "ACTOR_BUILD_ID": run.build_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actorium.kernel.errors import Forbidden, Invalid, InvalidValue, NotFound, TimedOut
+from actorium.kernel.errors import Forbidden, Invalid, InvalidInput, InvalidValue, NotFound, TimedOut
 
 
 class RunNotFound(NotFound):
@@ -57,3 +57,29 @@ class RunTimeoutExceeded(TimedOut):
     """The run has not finished in the time that a synchronous call waits, and goes on; wait for it by its id."""
 
     type = "run-timeout-exceeded"
+
+
+class CannotResurrect(InvalidInput):
+    """Only a run that has finished can be resurrected; wait for its end, or abort it first."""
+
+
+class LimitMayOnlyGrow(InvalidInput):
+    """A limit of what is charged may only grow when a run is resurrected."""
+
+
+class TooManyMetamorphs(InvalidInput):
+    """The run has metamorphed 10 times, which is the most a run can; start a new run of the target instead."""
+
+    type = "max-metamorphs-exceeded"
+
+
+class LimitedRun(Forbidden):
+    """A run with limited permissions can only become an Actor with limited permissions; start that one by itself."""
+
+    type = "insufficient-permissions"
+
+
+class PaidByResult(Forbidden):
+    """A run cannot become an Actor that is paid by its results, because the price of a run is fixed at its start."""
+
+    type = "cannot-metamorph-to-pay-per-result-actor"

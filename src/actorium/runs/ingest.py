@@ -8,11 +8,13 @@ import structlog
 
 from actorium.database import Database, Tx
 from actorium.executors import Executor, LogRead
+from actorium.kernel.lines import is_cut
 from actorium.logs.service import Line, Logs
 from actorium.loops.background import Background
 from actorium.runs.lifecycle import run_of
 
 log = structlog.get_logger()
+CUT_LINES_MAX = 1000  # containers in the midst of a line longer than 64 kB
 
 
 class Ingest:
@@ -28,6 +30,8 @@ class Ingest:
         self._background = background
         self._mask_in = mask_in
         self._running: dict[str, bool] = {}
+        self._cut: dict[str, tuple[str, Line]] = {}
+        """By container: a piece that ends with a line that was cut is followed by the rest of it, behind the cursor."""
 
     def hint(self, container: str) -> None:
         """Something new may be in a container's log: take it in soon, one reader a container."""
@@ -49,7 +53,15 @@ class Ingest:
         found = await self._executor.logs(container, after)
         if not found.lines:
             return False
-        return await self._database.write(lambda tx: self.write_in(tx, container, after, found)) and found.more
+
+        def work(tx: Tx) -> tuple[bool, bool]:
+            is_first = self._logs.cursor_in(tx, run_id, container) == after
+            return is_first, self.write_in(tx, container, after, found)
+
+        is_first, leads_on = await self._database.write(work)
+        if is_first:
+            self._remember(container, found)
+        return leads_on and found.more
 
     def write_in(self, tx: Tx, container: str, after: str | None, found: LogRead) -> bool:
         """Append a piece that was read behind the cursor, unless another reader was first.
@@ -58,9 +70,25 @@ class Ingest:
         """
         run_id, _ = run_of(container)
         if self._logs.cursor_in(tx, run_id, container) == after:
-            lines = self._mask_in(tx, run_id, found.lines)
+            lines = self._masked_in(tx, container, after, found)
             self._logs.take_in(tx, run_id, container=container, cursor=found.cursor, lines=lines)
         return self._logs.cursor_in(tx, run_id, container) != after
+
+    def _masked_in(self, tx: Tx, container: str, after: str | None, found: LogRead) -> list[Line]:
+        """The lines without secrets, of which one may have begun with the piece before.
+
+        That piece is remembered in memory: after a crash between the two the rest of such a secret is not known as one.
+        """
+        run_id, _ = run_of(container)
+        cursor, before = self._cut.get(container, (None, None))
+        if before is None or cursor != after:
+            return self._mask_in(tx, run_id, found.lines)
+        return self._mask_in(tx, run_id, [before, *found.lines])[1:]
+
+    def _remember(self, container: str, found: LogRead) -> None:
+        self._cut.pop(container, None)
+        if found.lines and is_cut(found.lines[-1][1]) and len(self._cut) < CUT_LINES_MAX:
+            self._cut[container] = (found.cursor, found.lines[-1])
 
     async def _drain(self, container: str) -> None:
         try:

@@ -1,23 +1,37 @@
 """The life of a run: which status follows which event, and what to do next. Pure functions.
 
-    READY ──started──▶ RUNNING ──exited 0──▶ SUCCEEDED
-      │                  │  └────exited ≠ 0, start-failed, lost──▶ FAILED
-      │                  ├──deadline──▶ TIMING-OUT ──exited──▶ TIMED-OUT
-      └────abort─────────┴──abort─────▶ ABORTING ────exited──▶ ABORTED
+    READY ──started──▶ RUNNING ──exited 0──▶ SUCCEEDED ─┐
+      │                  │  └────exited ≠ 0, start-failed, lost──▶ FAILED ─┤
+      │                  ├──deadline──▶ TIMING-OUT ──exited──▶ TIMED-OUT ──┤
+      └────abort─────────┴──abort─────▶ ABORTING ────exited──▶ ABORTED ────┤
+      ▲                                                                    │
+      └────────────────────────────────resurrect───────────────────────────┘
 
-A run has attempts; the container of an attempt is named ``{run}-{attempt}``. A reboot is "attempt + 1" on the
-same storages: the run stays RUNNING, the old container is ended because no row names it any more, and the new
-one is started only when every older one is gone.
+A run has attempts; the container of an attempt is named ``{run}-{attempt}``. Reboot, metamorph, restart on error,
+migration and resurrect are all "attempt + 1" on the same storages: the run stays RUNNING (a resurrected one waits for
+its place in READY), the old container is ended because no row names it any more, and the new one is started only when
+every older one is gone.
+
+A run belongs to a node from its first start until its node lets go of it; only that node's supervisor acts for it. A
+node that is drained tells its runs (``MIGRATE``), ends them at ``migrate_at``, and lets go of each when nothing of it
+is alive any more.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from actorium.executors import Cause, Container, Phase
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import GRACEFUL_ABORT_SECS, TIMING_OUT_SECS
+from actorium.kernel.limits import (
+    GRACEFUL_ABORT_SECS,
+    MIGRATION_SECS,
+    RESTARTS_MAX,
+    RESTARTS_WINDOW_SECS,
+    TIMING_OUT_SECS,
+)
 
 
 class RunStatus(StrEnum):
@@ -44,10 +58,14 @@ class Event(StrEnum):
     START_FAILED = "start-failed"
     EXITED = "exited"
     LOST = "lost"
+    NODE_LOST = "node-lost"
     DEADLINE = "deadline"
     ABORT = "abort"
     ABORT_GRACEFULLY = "abort-gracefully"
     REBOOT = "reboot"
+    METAMORPH = "metamorph"
+    RESURRECT = "resurrect"
+    MIGRATE = "migrate"
 
 
 class InvalidTransition(Exception):
@@ -60,16 +78,20 @@ class Life:
 
     status: RunStatus = RunStatus.READY
     attempt: int = 1
+    node: str | None = None
+    """Whose executor has, or had, this run's containers; None: whoever has room may take it."""
     attempt_started_at: Instant | None = None
     """When this attempt's container started; None: it has not."""
     timeout_secs: int = 0
     """0: no limit."""
     deadline_at: Instant | None = None
-    """Counts from the first start, over reboots; None: not started yet, or no limit."""
+    """Counts from the first start, over reboots and their kin, anew from a resurrection; None: no limit, no start."""
     kill_at: Instant | None = None
     """When a stopping run is ended by force."""
     is_graceful: bool = False
     """The Actor was asked to leave by events before it is ended."""
+    migrate_at: Instant | None = None
+    """When a run that was told to migrate is ended on its node; None: it was not told."""
     finished_at: Instant | None = None
     exit_code: int | None = None
     status_message: str | None = None
@@ -77,11 +99,18 @@ class Life:
     active_millis: int = 0
     """How long the containers of earlier attempts ran, together."""
     reboot_count: int = 0
+    resurrect_count: int = 0
+    migration_count: int = 0
+    restart_on_error: bool = False
+    restart_count: int = 0
+    restarts: tuple[Instant, ...] = ()
+    """When it was restarted last, RESTARTS_MAX times at the most."""
 
     def __post_init__(self) -> None:
         assert (self.status in TERMINAL) == (self.finished_at is not None), self
         assert (self.status in STOPPING) <= (self.kill_at is not None), self
         assert (self.status is RunStatus.READY) <= (self.attempt_started_at is None), self
+        assert (self.migrate_at is not None) <= (self.status is RunStatus.RUNNING), self
 
     def active_millis_at(self, now: Instant) -> int:
         """How long containers of this run were running until now, without the time between attempts."""
@@ -90,6 +119,11 @@ class Life:
         until = now if self.finished_at is None else self.finished_at
         return self.active_millis + max(until - self.attempt_started_at, 0)
 
+    def may_restart(self, now: Instant) -> bool:
+        """Whether a failure is answered by another attempt: not the fourth within a minute."""
+        recent = [at for at in self.restarts if at.secs_until(now) < RESTARTS_WINDOW_SECS]
+        return self.restart_on_error and len(recent) < RESTARTS_MAX
+
 
 _LIVE = frozenset({RunStatus.READY, RunStatus.RUNNING, RunStatus.TIMING_OUT, RunStatus.ABORTING})
 ALLOWED: dict[Event, frozenset[RunStatus]] = {
@@ -97,10 +131,14 @@ ALLOWED: dict[Event, frozenset[RunStatus]] = {
     Event.START_FAILED: _LIVE,
     Event.EXITED: _LIVE,
     Event.LOST: _LIVE,
+    Event.NODE_LOST: _LIVE,
     Event.DEADLINE: frozenset({RunStatus.RUNNING}),
     Event.ABORT: frozenset({RunStatus.READY, RunStatus.RUNNING, RunStatus.TIMING_OUT}),
     Event.ABORT_GRACEFULLY: frozenset({RunStatus.READY, RunStatus.RUNNING, RunStatus.TIMING_OUT}),
     Event.REBOOT: frozenset({RunStatus.RUNNING}),
+    Event.METAMORPH: frozenset({RunStatus.RUNNING}),
+    Event.RESURRECT: TERMINAL,
+    Event.MIGRATE: frozenset({RunStatus.RUNNING}),
 }
 """From which statuses an event is possible."""
 
@@ -113,22 +151,61 @@ def step(life: Life, event: Event, now: Instant, seen: Container | None = None) 
         case Event.STARTED:
             return _started(life, (seen and seen.started_at) or now)
         case Event.DEADLINE:
-            return replace(life, status=RunStatus.TIMING_OUT, kill_at=now.plus(secs=TIMING_OUT_SECS))
+            kill_at = now.plus(secs=TIMING_OUT_SECS)
+            return replace(life, status=RunStatus.TIMING_OUT, kill_at=kill_at, migrate_at=None)
+        case Event.MIGRATE:
+            return replace(life, migrate_at=life.migrate_at or now.plus(secs=MIGRATION_SECS))
+        case Event.EXITED | Event.LOST | Event.NODE_LOST | Event.START_FAILED:
+            return _ended(life, event, now, seen)
+        case _:
+            return _asked(life, event, now)
+
+
+def _asked(life: Life, event: Event, now: Instant) -> Life:
+    """What callers ask for."""
+    match event:
         case Event.ABORT:
-            return replace(life, status=RunStatus.ABORTING, kill_at=now, is_graceful=False)
+            return replace(life, status=RunStatus.ABORTING, kill_at=now, is_graceful=False, migrate_at=None)
         case Event.ABORT_GRACEFULLY:
             kill_at = min(now.plus(secs=GRACEFUL_ABORT_SECS), life.kill_at or now.plus(secs=GRACEFUL_ABORT_SECS))
-            return replace(life, status=RunStatus.ABORTING, kill_at=kill_at, is_graceful=True)
+            return replace(life, status=RunStatus.ABORTING, kill_at=kill_at, is_graceful=True, migrate_at=None)
+        case Event.REBOOT if life.migrate_at is not None:
+            return replace(life, migrate_at=min(life.migrate_at, now))  # it is ready to leave: SDKs say so by a reboot
         case Event.REBOOT:
-            return replace(
-                life,
-                attempt=life.attempt + 1,
-                attempt_started_at=None,
-                active_millis=life.active_millis_at(now),
-                reboot_count=life.reboot_count + 1,
-            )
-        case Event.EXITED | Event.LOST | Event.START_FAILED:
-            return _ended(life, event, now, seen)
+            return _next_attempt(life, now, reboot_count=life.reboot_count + 1)
+        case Event.METAMORPH:
+            return _next_attempt(life, now)
+        case _:
+            return _resurrected(life, now)
+
+
+def _next_attempt(life: Life, now: Instant, **changes: Any) -> Life:
+    return replace(
+        life,
+        attempt=life.attempt + 1,
+        attempt_started_at=None,
+        active_millis=life.active_millis_at(now),
+        migrate_at=None,
+        **changes,
+    )
+
+
+def _resurrected(life: Life, now: Instant) -> Life:
+    """Back to the start, on the same storages: what was said of its end is forgotten, and time counts anew."""
+    return _next_attempt(
+        life,
+        now,
+        status=RunStatus.READY,
+        node=None,
+        deadline_at=None,
+        is_graceful=False,
+        finished_at=None,
+        exit_code=None,
+        status_message=None,
+        is_status_message_terminal=None,
+        resurrect_count=life.resurrect_count + 1,
+        restarts=(),
+    )
 
 
 def _started(life: Life, at: Instant) -> Life:
@@ -141,7 +218,9 @@ def _started(life: Life, at: Instant) -> Life:
 
 def _ended(life: Life, event: Event, now: Instant, seen: Container | None) -> Life:
     exit_code = seen.exit_code if seen is not None else None
-    finished_at = (seen and seen.finished_at) or now
+    finished_at = Instant(max((seen and seen.finished_at) or now, life.attempt_started_at or 0))
+    if life.migrate_at is not None and event is Event.EXITED and finished_at >= life.migrate_at:
+        return _next_attempt(life, finished_at, node=None, migration_count=life.migration_count + 1)
     match life.status:
         case RunStatus.ABORTING:
             status, message = RunStatus.ABORTED, "Actor was aborted"
@@ -149,6 +228,8 @@ def _ended(life: Life, event: Event, now: Instant, seen: Container | None) -> Li
             status, message = RunStatus.TIMED_OUT, f"Actor timed out after {life.timeout_secs} seconds"
         case _ if event is Event.EXITED and exit_code == 0:
             status, message = RunStatus.SUCCEEDED, "Actor succeeded with exit code 0"
+        case _ if event in (Event.EXITED, Event.LOST) and life.may_restart(now):
+            return _restarted(life, now, finished_at)
         case _:
             status, message = RunStatus.FAILED, _failure(event, seen)
     terminal = True if status is RunStatus.ABORTED else life.is_status_message_terminal
@@ -156,15 +237,24 @@ def _ended(life: Life, event: Event, now: Instant, seen: Container | None) -> Li
     return replace(
         life,
         status=status,
-        finished_at=Instant(max(finished_at, life.attempt_started_at or 0)),
+        finished_at=finished_at,
         kill_at=None,
+        migrate_at=None,
         exit_code=exit_code,
         status_message=life.status_message if has_own else message,
         is_status_message_terminal=life.is_status_message_terminal if has_own else terminal,
     )
 
 
+def _restarted(life: Life, now: Instant, finished_at: Instant) -> Life:
+    node = None if life.migrate_at is not None else life.node
+    restarts = (*life.restarts, now)[-RESTARTS_MAX:]
+    return _next_attempt(life, finished_at, node=node, restart_count=life.restart_count + 1, restarts=restarts)
+
+
 def _failure(event: Event, seen: Container | None) -> str:
+    if event is Event.NODE_LOST:
+        return "Actor run failed: the machine it ran on was not heard of for an hour"
     if event is Event.LOST:
         return "Actor run failed: its container was lost, most likely because the machine or its keeper was stopped"
     cause, code = (seen.cause, seen.exit_code) if seen is not None else (None, None)
@@ -191,6 +281,7 @@ class Act(StrEnum):
     STOP = "stop"
     KILL = "kill"
     RECORD = "record"  # save the events; nothing to do outside
+    RELEASE = "release"  # let go of a run that cannot be started here any more, so that another node takes it
     REMOVE = "remove"
 
 
@@ -202,10 +293,13 @@ class Decision:
     events: tuple[Event, ...] = ()
 
 
-def decide(life: Life, seen: Container | None, now: Instant, *, older_there: bool) -> Decision:
+def decide(
+    life: Life, seen: Container | None, now: Instant, *, older_there: bool, is_draining: bool = False
+) -> Decision:
     """What follows for a live run from what a survey saw of its attempt's container.
 
-    ``older_there``: a container of an earlier attempt has not been put away yet.
+    ``older_there``: a container of an earlier attempt has not been put away yet. ``is_draining``: nothing starts on
+    this node any more, and what runs is to leave it.
     """
     if seen is not None and seen.phase is Phase.EXITED:
         return Decision(Act.RECORD, _events_of_end(life, seen))
@@ -216,9 +310,18 @@ def decide(life: Life, seen: Container | None, now: Instant, *, older_there: boo
     if life.status in STOPPING:
         return _decide_stopping(life, seen, now, older_there=older_there)
     if seen is not None and seen.phase is Phase.RUNNING:
-        unrecorded = life.attempt_started_at is None
-        return Decision(Act.RECORD, (Event.STARTED,)) if unrecorded else Decision(Act.WAIT)
-    return Decision(Act.WAIT) if older_there else Decision(Act.START)
+        return _decide_running(life, now, is_draining=is_draining)
+    if older_there:
+        return Decision(Act.WAIT)
+    return Decision(Act.RELEASE if is_draining and seen is None else Act.START)
+
+
+def _decide_running(life: Life, now: Instant, *, is_draining: bool) -> Decision:
+    if life.attempt_started_at is None:
+        return Decision(Act.RECORD, (Event.STARTED,))
+    if life.migrate_at is not None:
+        return Decision(Act.KILL if now >= life.migrate_at else Act.WAIT)
+    return Decision(Act.RECORD, (Event.MIGRATE,)) if is_draining else Decision(Act.WAIT)
 
 
 def _decide_stopping(life: Life, seen: Container | None, now: Instant, *, older_there: bool) -> Decision:

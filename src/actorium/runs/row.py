@@ -8,7 +8,7 @@ from actorium.actors.pricing import PricingInfo
 from actorium.kernel.instant import Instant
 from actorium.kernel.structs import Wire
 from actorium.runs.lifecycle import Life, RunStatus
-from actorium.runs.model import GeneralAccess, RunMeta, RunOptions, StorageIds
+from actorium.runs.model import GeneralAccess, Metamorph, RunMeta, RunOptions, StorageIds
 
 
 class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
@@ -17,6 +17,8 @@ class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
     actor_name: str
     username: str
     """The Actor's owner."""
+    present_actor_id: str | None = None
+    """The Actor that the run has become by a metamorph, which the two names above are of; None: that of the row."""
     starter_name: str
     """The run's owner."""
     owner_number: int
@@ -45,8 +47,18 @@ class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
     exit_code: int | None = None
     status_message: str | None = None
     is_status_message_terminal: bool | None = None
+    migrate_at: int | None = None
     active_millis: int = 0
     reboot_count: int = 0
+    resurrect_count: int = 0
+    migration_count: int = 0
+    restart_count: int = 0
+    restarts: tuple[int, ...] = ()
+    metamorphs: tuple[Metamorph, ...] = ()
+    earlier_compute_units: float = 0.0
+    """What was used before the memory was last chosen anew, by a resurrection."""
+    earlier_millis: int = 0
+    """How long containers had run until then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,17 +112,17 @@ class Runs:
         """Stop a run that is starting or running: now, or after events and 30 seconds. Others come back unchanged."""
         event = Event.ABORT_GRACEFULLY if gracefully else Event.ABORT
 
-        def change(run: Run) -> Run:
+        def change(_: Tx, run: Run) -> Run:
             if run.status not in ALLOWED[event]:
                 return run
             return replace(run, life=step(run.life, event, self._clock.now()))
 
-        return await self._change(principal, run_id, change)
+        return await self.change(principal, run_id, change)
 
     async def reboot(self, principal: Principal, run_id: str) -> RunView:
         """End the run's container and start a new one on the same storages. Raises JobFinished unless RUNNING."""
 
-        def change(run: Run) -> Run:
+        def change(_: Tx, run: Run) -> Run:
             if run.status not in ALLOWED[Event.REBOOT]:
                 raise JobFinished(
                     f"Run {run.id} is {run.status}: it has already finished or is about to; only a RUNNING run reboots."
@@ -130,12 +130,12 @@ class Runs:
             document = structs.replace(run.document, is_container_server_ready=False)
             return replace(run, document=document, life=step(run.life, Event.REBOOT, self._clock.now()))
 
-        return await self._change(principal, run_id, change)
+        return await self.change(principal, run_id, change)
 
     async def update(self, principal: Principal, run_id: str, wanted: UpdateRun) -> RunView:
         """Change the status message or who may read the run. Also right after its end: SDKs say goodbye late."""
 
-        def change(run: Run) -> Run:
+        def change(_: Tx, run: Run) -> Run:
             life, document = run.life, run.document
             if wanted.status_message is not UNSET:
                 message = wanted.status_message
@@ -146,7 +146,7 @@ class Runs:
                 document = structs.replace(document, general_access=wanted.general_access)
             return replace(run, life=life, document=document)
 
-        return await self._change(principal, run_id, change)
+        return await self.change(principal, run_id, change)
 
     async def delete(self, principal: Principal, run_id: str) -> None:
         """Forget a finished run with its log and default storages. Raises RunNotFinished."""
@@ -255,10 +255,12 @@ class Runs:
             raise Forbidden
         return run
 
-    async def _change(self, principal: Principal, run_id: str, change: Callable[[Run], Run]) -> RunView:
+    async def change(self, principal: Principal, run_id: str, change: Callable[[Tx, Run], Run]) -> RunView:
+        """Change a run of the caller by compare-and-set, decided again when another was faster; the run object."""
+
         def work(tx: Tx) -> RunView:
             before = self.owned_in(tx, principal, run_id)
-            after = change(before)
+            after = change(tx, before)
             if after is not before:
                 after = save(tx, before, after, now=self._clock.now(), event_id=self._ids.new())
             return self._view(tx, after, principal)

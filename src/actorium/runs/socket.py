@@ -52,7 +52,7 @@ class EventsSocket:
 
     async def _talk(self, socket: Socket, run_id: str) -> None:
         with self._waiters.watch((CHANNEL, run_id)) as bell:
-            was_told = False
+            was_told = was_moved = False
             while True:
                 run = await self._database.read(lambda tx: store.find(tx, run_id))
                 if run is None or run.status in TERMINAL:
@@ -61,6 +61,10 @@ class EventsSocket:
                     was_told = True
                     await self._send(socket, "aborting", {})
                     await self._send(socket, "persistState", {"isMigrating": False})
+                if run.life.migrate_at is not None and not was_moved:
+                    was_moved = True
+                    left = max(self._clock.now().secs_until(run.life.migrate_at), 0)
+                    await self._send(socket, "migrating", {"timeRemainingSecs": left})
                 await self._tell_usage(socket, run)
                 await self._pause(bell)
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
+
 from actorium.actors.pricing import PayPerEvent, in_force
 from actorium.actors.row import ActorRow
 from actorium.actors.service import Actors
@@ -18,7 +20,7 @@ from actorium.http.route import Origin, RawBody
 from actorium.inputs.prepared import Prepared
 from actorium.inputs.service import Inputs
 from actorium.kernel.clock import Clock
-from actorium.kernel.errors import InvalidValue, Unavailable
+from actorium.kernel.errors import InvalidInput, InvalidValue, Unavailable
 from actorium.kernel.ids import Ids
 from actorium.kernel.principal import Principal
 from actorium.key_value_stores.service import KeyValueStores
@@ -202,7 +204,7 @@ class Starter:
             started_at=now,
             web_port=web_port,
             created_by_run=principal.run_id,
-            life=Life(timeout_secs=options.timeout_secs),
+            life=Life(timeout_secs=options.timeout_secs, restart_on_error=options.restart_on_error is True),
             document=document,
         )
 
@@ -228,6 +230,15 @@ class Starter:
                 content_type=asked.input.content_type,
                 now=run.started_at,
             )
+
+
+def check_json(content: bytes, content_type: str | None) -> None:
+    """An input that says it is JSON has to be JSON; any other type is stored as it came."""
+    if content and (content_type or "").partition(";")[0].strip().lower() == "application/json":
+        try:
+            msgspec.json.decode(content, type=msgspec.Raw)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise InvalidInput(f"The input is sent as application/json and is no valid JSON: {error}") from error
 
 
 def _greeting(run: Run, remark: str | None) -> list[bytes]:

@@ -18,14 +18,14 @@ from actorium.runs.row import Document, Run, instant
 
 _COLUMNS = (
     "id, owner_id, actor_id, task_id, build_id, status, origin, started_at, finished_at, attempt, revision,"
-    " web_port, created_by_run, memory_mbytes, document"
+    " web_port, node, created_by_run, memory_mbytes, document"
 )
 
 
 def add(tx: Tx, run: Run) -> None:
     tx.run(
         f"INSERT INTO runs ({_COLUMNS}) VALUES (:id, :owner_id, :actor_id, :task_id, :build_id, :status, :origin,"
-        " :started_at, :finished_at, :attempt, :revision, :web_port, :created_by_run, :memory_mbytes,"
+        " :started_at, :finished_at, :attempt, :revision, :web_port, :node, :created_by_run, :memory_mbytes,"
         " :document)",
         **_values(run),
     )
@@ -36,7 +36,8 @@ def save(tx: Tx, run: Run) -> Run:
     values = _values(run)
     changed = tx.run(
         "UPDATE runs SET status = :status, finished_at = :finished_at, attempt = :attempt, build_id = :build_id,"
-        " actor_id = :actor_id, memory_mbytes = :memory_mbytes, document = :document, revision = :revision + 1"
+        " web_port = :web_port, node = :node, memory_mbytes = :memory_mbytes, document = :document,"
+        " revision = :revision + 1"
         " WHERE id = :id AND revision = :revision",
         **{key: values[key] for key in _SAVED},
     )
@@ -45,7 +46,10 @@ def save(tx: Tx, run: Run) -> Run:
     return replace(run, revision=run.revision + 1)
 
 
-_SAVED = ("id", "status", "finished_at", "attempt", "build_id", "actor_id", "memory_mbytes", "document", "revision")
+_SAVED = (
+    *("id", "status", "finished_at", "attempt", "build_id", "web_port", "node", "memory_mbytes", "document"),
+    "revision",
+)
 
 
 def find(tx: Tx, run_id: str) -> Run | None:
@@ -233,8 +237,13 @@ _LIFE = (
     "exit_code",
     "status_message",
     "is_status_message_terminal",
+    "migrate_at",
     "active_millis",
     "reboot_count",
+    "resurrect_count",
+    "migration_count",
+    "restart_count",
+    "restarts",
 )
 """The part of a life that no query filters by: kept in the document."""
 
@@ -255,6 +264,7 @@ def _values(run: Run) -> dict[str, Any]:
         "attempt": life.attempt,
         "revision": run.revision,
         "web_port": run.web_port,
+        "node": life.node,
         "created_by_run": run.created_by_run,
         "memory_mbytes": run.options.memory_mbytes,
         "document": encode(document).decode(),
@@ -264,8 +274,9 @@ def _values(run: Run) -> dict[str, Any]:
 def _run(row: Row) -> Run:
     document = decode(row["document"], Document)
     stored = {name: getattr(document, name) for name in _LIFE}
-    for name in ("attempt_started_at", "deadline_at", "kill_at"):
+    for name in ("attempt_started_at", "deadline_at", "kill_at", "migrate_at"):
         stored[name] = instant(stored[name])
+    stored["restarts"] = tuple(Instant(at) for at in document.restarts)
     return Run(
         id=row["id"],
         owner_id=row["owner_id"],
@@ -280,6 +291,8 @@ def _run(row: Row) -> Run:
         life=Life(
             status=RunStatus(row["status"]),
             attempt=row["attempt"],
+            node=row["node"],
+            restart_on_error=document.options.restart_on_error is True,
             timeout_secs=document.options.timeout_secs,
             finished_at=instant(row["finished_at"]),
             **stored,
@@ -289,4 +302,6 @@ def _run(row: Row) -> Run:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(int(one) for one in value)
     return int(value) if isinstance(value, Instant) else value

@@ -3,6 +3,9 @@
 Each tick reads the rows first and surveys second: a container that a row knows and the survey does not is gone for
 sure, while one that started in between is merely seen early. What to do is decided by ``lifecycle.decide``; what
 is done may be repeated, because a tick after a crash decides the same again.
+
+A supervisor acts for the runs of its node and for those that belong to none yet: it claims one, by compare-and-set,
+before it starts a container of it.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from actorium.kernel.ids import Ids
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import ACT_RETRY_SECS, LOG_LOOK_SECS, STARTS_CONCURRENT_MAX
 from actorium.loops.background import Background, outlived
-from actorium.runs import store
+from actorium.runs import nodes, store
 from actorium.runs.capacity import Capacity, Room, in_turn
 from actorium.runs.changes import save
 from actorium.runs.facts import measure
@@ -39,12 +42,13 @@ class Supervisor:
     """Drives every live run towards its end."""
 
     def __init__(
-        self, database: Database, executor: Executor, *, ingest: Ingest, meter: RunMeter,
+        self, database: Database, executor: Executor, *, node: str, ingest: Ingest, meter: RunMeter,
         spec_of: Callable[[Run], Awaitable[Spec]], capacity: Capacity, background: Background, clock: Clock,
         ids: Ids, wake: Callable[[], None],
     ) -> None:  # fmt: skip
         self._database = database
         self._executor = executor
+        self._node = node
         self._ingest = ingest
         self._meter = meter
         self._spec_of = spec_of
@@ -62,35 +66,53 @@ class Supervisor:
 
     async def tick(self) -> None:
         """One look at everything. Acts run beside each other; each wakes the loop when it is done."""
-        runs = await self._database.read(partial(store.live, known=self._known))
+        runs, known_nodes = await self._database.read(lambda tx: (store.live(tx, self._known), nodes.known(tx)))
         self._known = {run.id: run for run in runs}
         survey = await self._executor.survey()
         now = self._clock.now()
+        node = known_nodes.get(self._node)
+        if node is None or node.is_due(now):
+            await self._database.write(lambda tx: nodes.seen(tx, self._node, now))
         containers: dict[str, dict[int, Container]] = defaultdict(dict)
         for name, container in survey.items():
             run_id, attempt = run_of(name)
             containers[run_id][attempt] = container
-        room = self._room(runs, survey)
-        for run in in_turn(runs, room.held, self._capacity):
-            self._look(run, containers[run.id], now, room)
+        mine = [run for run in runs if run.life.node in (None, self._node)]
+        room = self._room(mine, survey)
+        for run in in_turn(mine, room.held, self._capacity):
+            self._look(run, containers[run.id], now, room, is_draining=node is not None and node.is_draining)
+        for run in runs:
+            owner = known_nodes.get(run.life.node or self._node)
+            if run.life.node != self._node and owner is not None and owner.is_lost(now):
+                self._give_up(run)
         for attempts in containers.values():
             for container in attempts.values():
                 self._reap(container)
         self._take_logs(survey)
 
-    def _look(self, run: Run, mine: dict[int, Container], now: Instant, room: Room) -> None:
+    def _look(self, run: Run, mine: dict[int, Container], now: Instant, room: Room, *, is_draining: bool) -> None:
         """Begin what is to be done about one run. Its present container is taken out of ``mine``."""
         name = container_name(run.id, run.life.attempt)
         seen = mine.pop(run.life.attempt, None)
         if name in self._busy:
             return
-        decision = decide(run.life, seen, now, older_there=self._older_there(run, mine))
+        older_there = self._older_there(run, mine)
+        decision = decide(run.life, seen, now, older_there=older_there, is_draining=is_draining)
+        if decision.act is Act.RELEASE and run.life.node is None:
+            return
         if decision.act is Act.START:
             if not room.take(run):
                 return
             self._starting.add(name)
         if decision.act is not Act.WAIT or decision.events:
             self._begin(decision.act, name, partial(self._act, name, run, seen, decision))
+
+    def _give_up(self, run: Run) -> None:
+        """Record the end of a run whose machine is gone: its container's name is not on this one."""
+        name = container_name(run.id, run.life.attempt)
+        if name not in self._busy:
+            decision = Decision(Act.RECORD, (Event.NODE_LOST,))
+            self._begin("give up", name, partial(self._act, name, run, None, decision))
 
     def _older_there(self, run: Run, mine: Mapping[int, Container]) -> bool:
         """Whether an earlier attempt's container is not wholly gone: it holds the web port, and its log comes first."""
@@ -101,7 +123,7 @@ class Supervisor:
         """What is left of the capacity. A run keeps its place from its first start to its end, over its attempts."""
         there = {run_of(name)[0] for name, container in survey.items() if container.phase is not Phase.EXITED}
         there |= {run_of(name)[0] for name in self._starting}
-        held = there | {run.id for run in runs if run.status is not RunStatus.READY}
+        held = there | {run.id for run in runs if run.status is not RunStatus.READY and run.life.node is not None}
         return Room(
             memory_mbytes=self._capacity.memory_mbytes - sum(r.options.memory_mbytes for r in runs if r.id in held),
             containers=self._capacity.containers - len(held),
@@ -150,7 +172,9 @@ class Supervisor:
             await self._database.write(lambda tx: self._save_in(tx, run, seen, decision))
         match decision.act:
             case Act.START:
-                await self._start(name, run)
+                await self._start(name, await self._database.write(lambda tx: self._claim_in(tx, run, self._node)))
+            case Act.RELEASE:
+                await self._database.write(lambda tx: self._claim_in(tx, run, None))
             case Act.STOP:
                 await self._executor.stop(name)
             case Act.KILL:
@@ -170,16 +194,22 @@ class Supervisor:
             decision = Decision(Act.RECORD, (Event.START_FAILED,))
             await self._database.write(lambda tx: self._save_in(tx, run, failed, decision))
 
+    def _claim_in(self, tx: Tx, run: Run, node: str | None) -> Run:
+        """Give a run to a node, or take it away from this one. Raises StaleWrite."""
+        if run.life.node == node:
+            return run
+        after = replace(run, life=replace(run.life, node=node))
+        return save(tx, run, after, now=self._clock.now(), event_id=self._ids.new())
+
     def _save_in(self, tx: Tx, run: Run, seen: Container | None, decision: Decision) -> None:
-        now = self._clock.now()
+        now, attempt = self._clock.now(), run.life.attempt
         for event in decision.events:
             after = replace(run, life=step(run.life, event, now, seen))
             run = save(tx, run, after, now=now, event_id=self._ids.new())
             log.info("run.status", run_id=run.id, status=run.status, cause=event, exit_code=run.life.exit_code)
         if seen is not None and seen.stats is not None:
-            started = run.life.attempt_started_at or now
-            latest = of(seen.stats, max(seen.stats.at - started, 0))
-            measure(tx, run.id, attempt=run.life.attempt, latest=latest)
+            latest = of(seen.stats, max(seen.stats.at - (seen.started_at or now), 0))
+            measure(tx, run.id, attempt=attempt, latest=latest)
 
     def _reap(self, container: Container) -> None:
         """End and forget a container that no live row names: of an earlier attempt, or of a run that has ended."""
@@ -188,7 +218,7 @@ class Supervisor:
 
     async def _put_away(self, container: Container) -> None:
         name = container.name
-        if await self._database.read(lambda tx: _is_named(store.find(tx, run_of(name)[0]), name)):
+        if await self._database.read(lambda tx: self._is_named(store.find(tx, run_of(name)[0]), name)):
             return  # another server has started it since this one read the rows
         if container.phase is not Phase.EXITED:
             await self._executor.kill(name)
@@ -204,7 +234,8 @@ class Supervisor:
         latest = of(container.stats, max(container.stats.at - container.started_at, 0))
         measure(tx, run_id, attempt=attempt, latest=latest)
 
-
-def _is_named(run: Run | None, name: str) -> bool:
-    """Whether a container is that of a live run's present attempt."""
-    return run is not None and run.status not in TERMINAL and name == container_name(run.id, run.life.attempt)
+    def _is_named(self, run: Run | None, name: str) -> bool:
+        """Whether a container is that of a live run's present attempt on this node."""
+        if run is None or run.status in TERMINAL or run.life.node not in (None, self._node):
+            return False
+        return name == container_name(run.id, run.life.attempt)

@@ -56,14 +56,13 @@ def compute_units(memory_mbytes: int, active_millis: int) -> float:
 
 def used(
     *,
-    memory_mbytes: int,
-    active_millis: int,
+    units: float,
     operations: Mapping[Usage, int],
     internal_bytes: int | None,
     external_bytes: int | None,
 ) -> Used:
     """Put a run's usage together. Transfer that was not measured is left out, never 0."""
-    amounts: dict[Usage, float | int] = {Usage.ACTOR_COMPUTE_UNITS: compute_units(memory_mbytes, active_millis)}
+    amounts: dict[Usage, float | int] = {Usage.ACTOR_COMPUTE_UNITS: units}
     amounts |= {key: operations.get(key, 0) for key in COUNTED}
     if internal_bytes is not None:
         amounts[Usage.DATA_TRANSFER_INTERNAL_GBYTES] = internal_bytes / GIGABYTE

@@ -69,6 +69,7 @@ class Views:
             usage=RunUsage(**{key.lower(): amount for key, amount in total.amounts.items()}),  # type: ignore[arg-type]
             usage_total_usd=sum(usd.values()),
             usage_usd=RunUsageUsd(**{key.lower(): amount for key, amount in usd.items()}),
+            metamorphs=list(document.metamorphs) or None,
         )
 
     def short(self, run: Run, facts: Facts, now: Instant) -> RunShort:
@@ -108,22 +109,32 @@ def _measured(run: Run, facts: Facts) -> Measurement | None:
     return ended(whole) if run.life.status in TERMINAL else whole
 
 
+def units_of(run: Run, active_millis: int) -> float:
+    """Compute units of a run whose containers have run so long: what it used with an earlier memory, and since."""
+    document = run.document
+    since = max(active_millis - document.earlier_millis, 0)
+    return document.earlier_compute_units + compute_units(run.options.memory_mbytes, since)
+
+
 def _stats(run: Run, measured: Measurement | None, now: Instant) -> RunStats:
     millis = run.life.active_millis_at(now)
     return RunStats(
         input_body_len=UNSET if run.document.input_body_len is None else run.document.input_body_len,
+        migration_count=run.life.migration_count,
         reboot_count=run.life.reboot_count,
+        restart_count=run.life.restart_count,
+        resurrect_count=run.life.resurrect_count,
         duration_millis=millis,
         run_time_secs=millis / 1000,
-        compute_units=compute_units(run.options.memory_mbytes, millis),
+        metamorph=len(run.document.metamorphs),
+        compute_units=units_of(run, millis),
         **wire(measured),
     )
 
 
 def _used(run: Run, facts: Facts, measured: Measurement | None, now: Instant) -> Used:
     return used(
-        memory_mbytes=run.options.memory_mbytes,
-        active_millis=run.life.active_millis_at(now),
+        units=units_of(run, run.life.active_millis_at(now)),
         operations=facts.operations,
         internal_bytes=measured.internal_bytes if measured is not None else None,
         external_bytes=measured.external_bytes if measured is not None else None,

@@ -27,9 +27,11 @@ from actorium.request_queues.service import RequestQueues
 from actorium.runs import api as runs_api
 from actorium.runs.aliases import LastRunQuery
 from actorium.runs.authentication import RunAuthentication
+from actorium.runs.metamorph import Metamorphosis
 from actorium.runs.metering import RunMeter
 from actorium.runs.model import StorageIds
 from actorium.runs.ports import Ports
+from actorium.runs.resurrect import Resurrection
 from actorium.runs.row import Run
 from actorium.runs.service import Runs
 from actorium.runs.socket import EventsSocket
@@ -37,6 +39,7 @@ from actorium.runs.specs import Specs
 from actorium.runs.start import Starter, Storages
 from actorium.runs.sync import SyncRuns
 from actorium.runs.tokens import RunTokens
+from actorium.runs.transitions_api import Transitions
 from actorium.runs.usage import PRICES_USD
 from actorium.runs.view import Views
 from actorium.storages.accesses import Accesses
@@ -59,7 +62,7 @@ class Features:
         self.meter = RunMeter(database, ground.executor)
         self.accesses = Accesses(database)
         self.schemas = SchemaChecks()
-        self.logs = Logs(database, self.waiters)
+        self.logs = Logs(database, self.waiters, self.background)
         self.users = Users(database, ids=ids, clock=clock)
         self.tokens = RunTokens(ground.secret)
         around = Surroundings(
@@ -79,20 +82,19 @@ class Features:
         self.builds, self.actors = self._sources()
         self.inputs = self._inputs()
         self.runs = self._runs()
-        self.starter = self._starter()
         self.queries = Queries(self.datasets, Boxes())
         self.sync_runs = self._sync_runs()
+        storages = Storages(
+            datasets=self.datasets, key_value_stores=self.key_value_stores, request_queues=self.request_queues
+        )
+        ports = Ports(*ground.settings.container_ports, host=LOOPBACK, ids=ids)
+        self.starter = self._starter(storages, ports)
+        self.transitions = self._transitions(storages, ports)
         self.tasks = Tasks(
             database, actors=self.actors, inputs=self.inputs, runs=self.runs, starter=self.starter, ids=ids, clock=clock
         )
         self.specs = self._specs()
-        self.events_socket = EventsSocket(
-            database,
-            waiters=self.waiters,
-            stats=ground.executor.stats,
-            cpu_cores_min=ground.settings.cpu_cores_min,
-            clock=clock,
-        )
+        self.events_socket = self._events_socket()
         self._run_authentication = RunAuthentication(database, tokens=self.tokens, clock=clock)
 
     def _sources(self) -> tuple[Builds, Actors]:
@@ -128,19 +130,6 @@ class Features:
             ids=ground.ids,
         )
 
-    def _specs(self) -> Specs:
-        ground = self.ground
-        return Specs(
-            own=self.own_variables,
-            tokens=self.tokens,
-            clock=ground.clock,
-            api_port=ground.port,
-            api_base_url=ground.base_url,
-            public_base_url=ground.public_url,
-            container_url=ground.container_url,
-            cpu_cores_min=ground.settings.cpu_cores_min,
-        )
-
     def _runs(self) -> Runs:
         ground = self.ground
         return Runs(
@@ -155,22 +144,51 @@ class Features:
             ids=ground.ids,
         )
 
-    def _starter(self) -> Starter:
+    def _starter(self, storages: Storages, ports: Ports) -> Starter:
         ground = self.ground
         return Starter(
             ground.database,
             actors=self.actors,
             builds=self.builds,
             inputs=self.inputs,
-            storages=Storages(
-                datasets=self.datasets,
-                key_value_stores=self.key_value_stores,
-                request_queues=self.request_queues,
-            ),
+            storages=storages,
             logs=self.logs,
-            ports=Ports(*ground.settings.container_ports, host=LOOPBACK, ids=ground.ids),
+            ports=ports,
             clock=ground.clock,
             ids=ground.ids,
+        )
+
+    def _transitions(self, storages: Storages, ports: Ports) -> Transitions:
+        clock, ids = self.ground.clock, self.ground.ids
+        return Transitions(
+            runs=self.runs,
+            resurrection=Resurrection(self.runs, actors=self.actors, builds=self.builds, ports=ports, clock=clock),
+            metamorphosis=Metamorphosis(
+                self.runs, actors=self.actors, builds=self.builds, storages=storages, clock=clock, ids=ids
+            ),
+        )
+
+    def _specs(self) -> Specs:
+        ground = self.ground
+        return Specs(
+            own=self.own_variables,
+            tokens=self.tokens,
+            clock=ground.clock,
+            api_port=ground.port,
+            api_base_url=ground.base_url,
+            public_base_url=ground.public_url,
+            container_url=ground.container_url,
+            cpu_cores_min=ground.settings.cpu_cores_min,
+        )
+
+    def _events_socket(self) -> EventsSocket:
+        ground = self.ground
+        return EventsSocket(
+            ground.database,
+            waiters=self.waiters,
+            stats=ground.executor.stats,
+            cpu_cores_min=ground.settings.cpu_cores_min,
+            clock=ground.clock,
         )
 
     def _sync_runs(self) -> SyncRuns:

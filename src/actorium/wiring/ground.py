@@ -28,6 +28,8 @@ class Ground:
     ids: Ids
     secret: str
     """The installation's own."""
+    node: str
+    """Which machine's executor this is; the same after a restart."""
     port: int
     """The port the API answers on."""
     base_url: str

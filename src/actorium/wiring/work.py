@@ -53,6 +53,7 @@ class Work:
         supervisor = Supervisor(
             database,
             executor,
+            node=ground.node,
             ingest=self._ingest,
             meter=features.meter,
             spec_of=features.specs.of,

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actorium.executors.process.keeper import clock, logfile
-from actorium.executors.process.keeper.logfile import LogFile, cut, parse
-from actorium.kernel.limits import LOG_LINE_BYTES_MAX
+from actorium.executors.process.keeper.logfile import LogFile, parse
 
 
 def written(path: Path, *pieces: bytes, bytes_max: int = 1_000_000) -> list[bytes]:
@@ -39,26 +38,9 @@ def test_the_cap_is_said_once(tmp_path: Path) -> None:
     assert found[-1].startswith(logfile.NOTE)
 
 
-def test_a_cut_leaves_characters_whole() -> None:
-    line = b"x" * (LOG_LINE_BYTES_MAX - 1) + "é".encode() + b"y"
-    first, second = cut(line)
-    assert first == b"x" * (LOG_LINE_BYTES_MAX - 1)
-    assert second == "éy".encode()
-
-
 @given(st.binary(max_size=300), st.integers(1, 300))
 def test_a_reader_sees_whole_lines_only(data: bytes, end: int) -> None:
     stamped = b"".join(b"7 %s\n" % line for line in data.split(b"\n"))
     lines, used = parse(stamped[:end])
     assert stamped[:used] == b"".join(b"7 %s\n" % line for _, line in lines)
     assert b"\n" not in stamped[used:end]
-
-
-@given(st.binary(max_size=400), st.integers(1, 50))
-def test_pieces_of_any_size_give_the_same_lines(
-    tmp_path_factory: pytest.TempPathFactory, data: bytes, size: int
-) -> None:
-    folder = tmp_path_factory.mktemp("log")
-    found = written(folder / "log", *(data[i : i + size] for i in range(0, len(data), size)))
-    expected = data.split(b"\n")
-    assert found == (expected if expected[-1] else expected[:-1])

@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator
 
 import anyio
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from actorium.database.migrate import migrate
 from actorium.database.sqlite import SQLite
@@ -16,8 +14,7 @@ from actorium.kernel.instant import Instant
 from actorium.kernel.limits import LOG_BYTES_MAX
 from actorium.kernel.principal import Principal
 from actorium.logs import service
-from actorium.logs.masking import MASK, masked
-from actorium.logs.service import LogNotFound, Logs, Subject, plain
+from actorium.logs.service import LogNotFound, Logs, Subject
 
 pytestmark = pytest.mark.anyio
 ALICE = Principal(user_id="alice", username="alice", number=1)
@@ -63,6 +60,13 @@ async def test_each_line_has_its_time(world: World) -> None:
 async def test_bytes_that_are_no_utf8_are_replaced(world: World) -> None:
     await world.logs.append("run", [(T0, b"caf\xe9 \xf0\x9f")])
     assert (await world.text()).decode() == PREFIX.decode() + "caf\ufffd \ufffd\n"
+
+
+async def test_every_physical_line_has_the_time_whatever_its_ends(world: World) -> None:
+    await world.logs.append("run", [(T0, b"one\r"), (T0, b"10%\r20%\r\r\nlast\n\nend"), (T0, b"\r")])
+    lines = (await world.text()).splitlines()
+    assert all(line.startswith(PREFIX) for line in lines)
+    assert [line[25:] for line in lines] == [b"one", b"10%", b"20%", b"last", b"", b"end", b""]
 
 
 async def test_many_appends_read_as_one_text(world: World) -> None:
@@ -117,21 +121,3 @@ async def test_a_follower_gets_what_was_and_what_comes_until_the_end(world: Worl
         with anyio.fail_after(10):
             await follow()
     assert b"".join(got) == PREFIX + b"before\n" + PREFIX + b"after\n"
-
-
-@pytest.mark.parametrize(
-    ("raw", "shown"),
-    [(b"\x1b[31mred\x1b[0m", b"red"), (b"\x1b]0;title\x07x", b"x"), (b"a\x1b[2K\x1b[1Gb", b"ab"), (b"plain", b"plain")],
-)
-def test_colours_and_cursor_movements_are_taken_out(raw: bytes, shown: bytes) -> None:
-    assert plain(raw) == shown
-
-
-@given(st.binary(max_size=200))
-def test_plain_never_adds_and_never_fails(raw: bytes) -> None:
-    assert len(plain(raw)) <= len(raw)
-
-
-def test_secrets_are_blackened_the_longest_first() -> None:
-    lines = [(T0, b"token=secret-and-more; secret; abc")]
-    assert masked(lines, [b"secret", b"secret-and-more", b"abc"]) == [(T0, b"token=%b; %b; abc" % (MASK, MASK))]

@@ -65,14 +65,117 @@ def test_every_cell(status: RunStatus, event: Event) -> None:
         Event.ABORT: RunStatus.ABORTING,
         Event.ABORT_GRACEFULLY: RunStatus.ABORTING,
         Event.REBOOT: RunStatus.RUNNING,
+        Event.METAMORPH: RunStatus.RUNNING,
+        Event.MIGRATE: RunStatus.RUNNING,
+        Event.RESURRECT: RunStatus.READY,
     }
     ends = {RunStatus.ABORTING: RunStatus.ABORTED, RunStatus.TIMING_OUT: RunStatus.TIMED_OUT}
     end = ends.get(status, RunStatus.SUCCEEDED if event is Event.EXITED else RunStatus.FAILED)
     assert after.status is expected.get(event, end)
 
 
-def test_no_terminal_status_is_ever_left() -> None:
-    assert not any(status in TERMINAL for allowed in ALLOWED.values() for status in allowed)
+def test_only_a_resurrection_leaves_a_terminal_status() -> None:
+    assert [event for event, allowed in ALLOWED.items() if allowed & TERMINAL] == [Event.RESURRECT]
+    assert ALLOWED[Event.RESURRECT] == TERMINAL
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL))
+def test_a_resurrection_begins_anew_and_keeps_what_was_used(status: RunStatus) -> None:
+    ended = life(status, attempt=3, exit_code=7, status_message="gone", is_status_message_terminal=True, node="here")
+    after = step(ended, Event.RESURRECT, NOW.plus(secs=1000))
+    assert (after.status, after.attempt, after.attempt_started_at, after.node) == (RunStatus.READY, 4, None, None)
+    assert (after.finished_at, after.exit_code, after.deadline_at, after.kill_at) == (None, None, None, None)
+    assert (after.status_message, after.is_status_message_terminal) == (None, None)
+    assert (after.resurrect_count, after.active_millis) == (1, 10_000), "the idle time does not count"
+    seen = Container(name="r-4", phase=Phase.RUNNING, started_at=NOW.plus(secs=1001))
+    assert step(after, Event.STARTED, NOW.plus(secs=1001), seen).deadline_at == NOW.plus(secs=1061)
+
+
+def test_a_failure_is_restarted_three_times_in_a_minute_and_no_more() -> None:
+    run = life(RunStatus.RUNNING, restart_on_error=True, timeout_secs=0, deadline_at=None)
+    at = NOW
+    for count in (1, 2, 3):
+        run = step(run, Event.EXITED, at, replace(exited(1), finished_at=at))
+        assert (run.status, run.attempt, run.restart_count, run.exit_code) == (
+            RunStatus.RUNNING,
+            count + 1,
+            count,
+            None,
+        )
+        run = step(run, Event.STARTED, at.plus(secs=1))
+        at = at.plus(secs=10)
+    ended = step(run, Event.EXITED, at, replace(exited(9), finished_at=at))
+    assert (ended.status, ended.exit_code, ended.restart_count) == (RunStatus.FAILED, 9, 3)
+    later = NOW.plus(secs=60)  # the first of the three is a minute ago
+    assert step(run, Event.EXITED, later, replace(exited(9), finished_at=later)).restart_count == 4
+
+
+@pytest.mark.parametrize("status", [RunStatus.ABORTING, RunStatus.TIMING_OUT])
+def test_what_is_being_stopped_is_not_restarted(status: RunStatus) -> None:
+    assert step(life(status, restart_on_error=True), Event.EXITED, NOW, exited(1)).status in TERMINAL
+
+
+def test_success_and_a_start_that_cannot_be_are_not_restarted() -> None:
+    run = life(RunStatus.RUNNING, restart_on_error=True)
+    assert step(run, Event.EXITED, NOW, exited(0)).status is RunStatus.SUCCEEDED
+    assert step(run, Event.START_FAILED, NOW, exited(None, Cause.NOT_STARTED)).status is RunStatus.FAILED
+    assert step(run, Event.NODE_LOST, NOW).status is RunStatus.FAILED
+    assert step(run, Event.LOST, NOW).status is RunStatus.RUNNING
+
+
+def test_a_migration_is_another_attempt_wherever_there_is_room() -> None:
+    run = life(RunStatus.RUNNING, node="here")
+    told = step(run, Event.MIGRATE, NOW)
+    assert (told.status, told.attempt, told.migrate_at) == (RunStatus.RUNNING, 1, NOW.plus(secs=30))
+    late = NOW.plus(secs=31)
+    moved = step(told, Event.EXITED, late, replace(exited(None, Cause.KILLED), finished_at=late))
+    assert (moved.status, moved.attempt, moved.node, moved.migration_count) == (RunStatus.RUNNING, 2, None, 1)
+    assert (moved.migrate_at, moved.active_millis, moved.deadline_at) == (None, 41_000, run.deadline_at)
+
+
+def test_a_run_that_ends_before_it_is_moved_has_ended() -> None:
+    told = step(life(RunStatus.RUNNING), Event.MIGRATE, NOW)
+    assert step(told, Event.EXITED, NOW, exited(0)).status is RunStatus.SUCCEEDED
+
+
+def test_a_reboot_says_that_a_run_is_ready_to_be_moved() -> None:
+    told = step(life(RunStatus.RUNNING, node="here"), Event.MIGRATE, NOW)
+    ready = step(told, Event.REBOOT, NOW.plus(secs=2))
+    assert (ready.attempt, ready.migrate_at, ready.reboot_count) == (1, NOW.plus(secs=2), 0)
+    left = NOW.plus(secs=2)
+    moved = step(ready, Event.EXITED, left, replace(exited(0), finished_at=left))
+    assert (moved.status, moved.migration_count, moved.node) == (RunStatus.RUNNING, 1, None)
+
+
+def test_a_metamorph_is_the_next_attempt_and_no_reboot() -> None:
+    after = step(life(RunStatus.RUNNING), Event.METAMORPH, NOW)
+    assert (after.attempt, after.attempt_started_at, after.reboot_count) == (2, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "seen", "older_there", "act", "events"),
+    [
+        (life(RunStatus.READY), None, False, Act.RELEASE, ()),
+        (life(RunStatus.RUNNING, attempt=2, attempt_started_at=None), None, False, Act.RELEASE, ()),
+        (life(RunStatus.RUNNING, attempt=2, attempt_started_at=None), None, True, Act.WAIT, ()),
+        (life(RunStatus.READY), Container(name="r-1", phase=Phase.CREATED), False, Act.START, ()),
+        (life(RunStatus.RUNNING), Container(name="r-1", phase=Phase.RUNNING), False, Act.RECORD, (Event.MIGRATE,)),
+        (life(RunStatus.RUNNING, migrate_at=NOW), Container(name="r-1", phase=Phase.RUNNING), False, Act.KILL, ()),
+        (
+            life(RunStatus.RUNNING, migrate_at=NOW.plus(secs=1)),
+            Container(name="r-1", phase=Phase.RUNNING),
+            False,
+            Act.WAIT,
+            (),
+        ),
+        (life(RunStatus.ABORTING), Container(name="r-1", phase=Phase.RUNNING), False, Act.WAIT, ()),
+    ],
+)
+def test_decide_on_a_node_that_is_drained(
+    before: Life, seen: Container | None, older_there: bool, act: Act, events: tuple[Event, ...]
+) -> None:
+    decision = decide(before, seen, NOW, older_there=older_there, is_draining=True)
+    assert (decision.act, decision.events) == (act, events)
 
 
 @pytest.mark.parametrize("code", [0, 1, 91, None])

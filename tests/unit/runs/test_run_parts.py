@@ -112,8 +112,7 @@ def test_a_compute_unit_is_a_gigabyte_for_an_hour_in_whole_seconds() -> None:
 
 def test_usage_has_what_was_counted_and_leaves_out_what_was_not_measured() -> None:
     found = used(
-        memory_mbytes=1024,
-        active_millis=3_600_000,
+        units=1.0,
         operations={Usage.DATASET_WRITES: 1000},
         internal_bytes=None,
         external_bytes=2_000_000_000,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from actorium.executors.process.keeper import clock
-from actorium.kernel.limits import LOG_LINE_BYTES_MAX
+from actorium.kernel.lines import Lines
 
 NOTE = b"actorium: "
 
@@ -17,21 +17,13 @@ class LogFile:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._left = bytes_max
         self._bytes_max = bytes_max
-        self._rest = b""
+        self._lines = Lines()
 
     def feed(self, data: bytes) -> None:
         """Take what the program wrote. After the cap everything is dropped."""
         if self._left < 0:
             return
-        pieces = (self._rest + data).split(b"\n")
-        self._rest = pieces.pop()
-        lines: list[bytes] = []
-        for piece in pieces:
-            lines += cut(piece) if len(piece) > LOG_LINE_BYTES_MAX else (piece,)
-        if len(self._rest) > LOG_LINE_BYTES_MAX:
-            *whole, self._rest = cut(self._rest)
-            lines += whole
-        self._write(lines)
+        self._write(self._lines.feed(data))
 
     def note(self, text: str) -> None:
         """A line of the executor's own, beside the cap."""
@@ -39,8 +31,7 @@ class LogFile:
 
     def flush(self) -> None:
         """The last line may have no newline."""
-        if self._rest:
-            rest, self._rest = self._rest, b""
+        if rest := self._lines.rest():
             self._write([rest])
 
     def close(self) -> None:
@@ -63,7 +54,7 @@ class LogFile:
             kept.append(line)
         self._append(kept)
         self._left = -1
-        self._rest = b""
+        self._lines = Lines()
         self.note(f"The log is longer than {self._bytes_max} bytes; the rest is not kept.")
 
     def _append(self, lines: list[bytes]) -> None:
@@ -73,22 +64,6 @@ class LogFile:
         data = memoryview(stamp + (b"\n" + stamp).join(lines) + b"\n")
         while data:
             data = data[os.write(self._fd, data) :]
-
-
-def cut(line: bytes) -> list[bytes]:
-    """Pieces of at most LOG_LINE_BYTES_MAX bytes, where possible not inside a character of UTF-8."""
-    pieces = []
-    start = 0
-    while len(line) - start > LOG_LINE_BYTES_MAX:
-        end = start + LOG_LINE_BYTES_MAX
-        for back in range(4):
-            if line[end - back] & 0xC0 != 0x80:
-                end -= back
-                break
-        pieces.append(line[start:end])
-        start = end
-    pieces.append(line[start:])
-    return pieces
 
 
 def parse(data: bytes) -> tuple[list[tuple[int, bytes]], int]:

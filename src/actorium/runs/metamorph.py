@@ -1,0 +1,140 @@
+"""Turning a running run into another Actor: the same run, storages and token, another build and input."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from msgspec import structs
+
+from actorium.actors.pricing import PricePerDatasetItem, in_force
+from actorium.actors.row import ActorRow
+from actorium.actors.service import Actors
+from actorium.builds.row import BuildRow
+from actorium.builds.service import Builds
+from actorium.database import Tx
+from actorium.datasets.service import Datasets
+from actorium.http.route import RawBody
+from actorium.kernel.clock import Clock
+from actorium.kernel.ids import Ids
+from actorium.kernel.instant import Instant
+from actorium.kernel.limits import METAMORPHS_MAX
+from actorium.kernel.principal import Principal
+from actorium.kernel.structs import Wire
+from actorium.key_value_stores.service import KeyValueStores
+from actorium.key_value_stores.writing import Payload
+from actorium.runs.errors import JobFinished, LimitedRun, PaidByResult, TooManyMetamorphs
+from actorium.runs.lifecycle import ALLOWED, Event, step
+from actorium.runs.model import Metamorph, RunView
+from actorium.runs.row import Run
+from actorium.runs.service import Runs
+from actorium.runs.start import Storages, check_json
+
+
+class MetamorphQuery(Wire, kw_only=True, frozen=True):
+    """What to become."""
+
+    target_actor_id: str
+    """An id, or username~name."""
+    build: str | None = None
+    """A tag or a build number; absent: the target's default."""
+
+
+class Metamorphosis:
+    """Metamorphs runs."""
+
+    def __init__(
+        self, runs: Runs, *, actors: Actors, builds: Builds, storages: Storages, clock: Clock, ids: Ids
+    ) -> None:
+        self._runs = runs
+        self._actors = actors
+        self._builds = builds
+        self._datasets: Datasets = storages.datasets
+        self._stores: KeyValueStores = storages.key_value_stores
+        self._clock = clock
+        self._ids = ids
+
+    async def metamorph(self, principal: Principal, run_id: str, asked: MetamorphQuery, *, body: RawBody) -> RunView:
+        """End the run's container and go on as another Actor. The body is its input, under a key of its own.
+
+        Raises JobFinished unless RUNNING, TooManyMetamorphs, LimitedRun, and what a start raises.
+        """
+        content = b"" if body.content.strip() in (b"", b"null") else body.content
+        check_json(content, body.content_type)
+        payload = await self._stores.prepare(content) if content else None
+        content_type = body.content_type or "application/octet-stream"
+
+        def change(tx: Tx, run: Run) -> Run:
+            _check(run)
+            actor = self._actors.resolve_in(tx, principal, asked.target_actor_id)
+            if run.document.permission_level == "LIMITED_PERMISSIONS" != str(actor.permission_level):
+                raise LimitedRun
+            if isinstance(in_force(actor.pricing_infos, self._clock.now()), PricePerDatasetItem):
+                raise PaidByResult
+            build = self._builds.for_run_in(tx, actor, asked.build)
+            after = _become(run, actor, build, now=self._clock.now())
+            after = self._with_datasets_in(tx, after, build)
+            if payload is not None:
+                self._put_in(tx, after, payload, content_type)
+            return after
+
+        return await self._runs.change(principal, run_id, change)
+
+    def _put_in(self, tx: Tx, run: Run, payload: Payload, content_type: str) -> None:
+        self._stores.put_in(
+            tx,
+            store_id=run.document.storage_ids.key_value_stores["default"],
+            key=run.document.input_key,
+            payload=payload,
+            content_type=content_type,
+            now=self._clock.now(),
+        )
+
+    def _with_datasets_in(self, tx: Tx, run: Run, build: BuildRow) -> Run:
+        """The run with the datasets that the target declares and the run has not got yet."""
+        ids = run.document.storage_ids
+        missing = [alias for alias in build.facts.dataset_aliases if alias not in ids.datasets]
+        if not missing:
+            return run
+        schemas = self._builds.storages_in(tx, build).datasets
+        made = {alias: self._ids.new() for alias in missing}
+        for alias, dataset_id in made.items():
+            self._datasets.create_in(
+                tx,
+                id=dataset_id,
+                owner_id=run.owner_id,
+                now=self._clock.now(),
+                created_by_run=run.id,
+                act_id=run.actor_id,
+                schema=schemas.get(alias),
+            )
+        whole = structs.replace(ids, datasets=ids.datasets | made)
+        return replace(run, document=structs.replace(run.document, storage_ids=whole))
+
+
+def _check(run: Run) -> None:
+    if run.status not in ALLOWED[Event.METAMORPH]:
+        raise JobFinished(
+            f"Run {run.id} is {run.status}: it has already finished or is about to; only a RUNNING run metamorphs."
+        )
+    if len(run.document.metamorphs) >= METAMORPHS_MAX:
+        raise TooManyMetamorphs
+
+
+def _become(run: Run, actor: ActorRow, build: BuildRow, *, now: Instant) -> Run:
+    document = run.document
+    input_key = f"INPUT-METAMORPH-{len(document.metamorphs) + 1}"
+    entry = Metamorph(created_at=now, actor_id=actor.id, build_id=build.id, input_key=input_key)
+    document = structs.replace(
+        document,
+        present_actor_id=actor.id,
+        actor_name=actor.name,
+        username=actor.username,
+        build_number=build.number,
+        build_tags=build.tags,
+        image_reference=build.image_reference or "",
+        git_branch_name=build.git_branch_name,
+        input_key=input_key,
+        is_container_server_ready=False,
+        metamorphs=(*document.metamorphs, entry),
+    )
+    return replace(run, build_id=build.id, document=document, life=step(run.life, Event.METAMORPH, now))

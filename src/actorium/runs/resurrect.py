@@ -1,0 +1,144 @@
+"""Bringing a finished run back: another attempt on the same storages, with limits chosen anew where asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from msgspec import structs
+
+from actorium.actors.service import Actors
+from actorium.builds.row import BuildRow
+from actorium.builds.service import Builds
+from actorium.database import Tx, UniqueViolation
+from actorium.kernel.clock import Clock
+from actorium.kernel.instant import Instant
+from actorium.kernel.principal import Principal
+from actorium.kernel.structs import UNSET, Wire
+from actorium.runs.errors import CannotResurrect, LimitMayOnlyGrow
+from actorium.runs.lifecycle import TERMINAL, Event, step
+from actorium.runs.model import RunOptions, RunView
+from actorium.runs.options import Defaults, StartTaskOptions, resolve
+from actorium.runs.ports import Ports
+from actorium.runs.row import Run
+from actorium.runs.service import Runs
+from actorium.runs.view import units_of
+
+TRIES = 8  # how often another port is taken when its own is another run's by now
+
+
+class ResurrectOptions(Wire, kw_only=True, frozen=True):
+    """Query of a resurrection. Absent: what the run had."""
+
+    build: str | None = None
+    """A tag or a build number; absent: the very build that the run had, wherever its tag points now."""
+    timeout: float | None = None
+    """Seconds from now, 0 = no limit."""
+    memory: float | None = None
+    """MB, a power of two."""
+    max_items: float | None = None
+    max_total_charge_usd: float | None = None
+    restart_on_error: bool | None = None
+
+
+class Resurrection:
+    """Resurrects runs."""
+
+    def __init__(self, runs: Runs, *, actors: Actors, builds: Builds, ports: Ports, clock: Clock) -> None:
+        self._runs = runs
+        self._actors = actors
+        self._builds = builds
+        self._ports = ports
+        self._clock = clock
+
+    async def resurrect(self, principal: Principal, run_id: str, asked: ResurrectOptions) -> RunView:
+        """Start a finished run again. Raises CannotResurrect, LimitMayOnlyGrow, and what a start raises.
+
+        The port of its web server stays if it is free; else the run gets another one, and another containerUrl.
+        """
+        port: int | None = None
+        for _ in range(TRIES):
+            try:
+                return await self._runs.change(principal, run_id, self._change(principal, asked, port))
+            except UniqueViolation:
+                port = self._ports.pick()
+        return await self._runs.change(principal, run_id, self._change(principal, asked, self._ports.pick()))
+
+    def _change(self, principal: Principal, asked: ResurrectOptions, port: int | None) -> _Change:
+        return _Change(self._actors, self._builds, self._clock.now(), principal=principal, asked=asked, port=port)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What a resurrection makes of a run, decided in its transaction."""
+
+    actors: Actors
+    builds: Builds
+    now: Instant
+    principal: Principal
+    asked: ResurrectOptions
+    port: int | None
+
+    def __call__(self, tx: Tx, run: Run) -> Run:
+        if run.status not in TERMINAL:
+            raise CannotResurrect(f"Run {run.id} is {run.status}; only a run that has finished can be resurrected.")
+        build = self._build_in(tx, run)
+        options = _options(run.options, self.asked)
+        document = structs.replace(
+            run.document,
+            options=options,
+            build_number=build.number,
+            image_reference=build.image_reference or "",
+            is_container_server_ready=False,
+            earlier_compute_units=units_of(run, run.life.active_millis_at(self.now)),
+            earlier_millis=run.life.active_millis_at(self.now),
+        )
+        if build.id != run.build_id:
+            document = structs.replace(document, build_tags=build.tags, git_branch_name=build.git_branch_name)
+        life = replace(run.life, timeout_secs=options.timeout_secs, restart_on_error=options.restart_on_error is True)
+        return replace(
+            run,
+            build_id=build.id,
+            web_port=self.port or run.web_port,
+            document=document,
+            life=step(life, Event.RESURRECT, self.now),
+        )
+
+    def _build_in(self, tx: Tx, run: Run) -> BuildRow:
+        if self.asked.build is not None:
+            actor_id = run.document.present_actor_id or run.actor_id
+            actor = self.actors.resolve_in(tx, self.principal, actor_id)
+            return self.builds.for_run_in(tx, actor, self.asked.build)
+        build = self.builds.find_in(tx, run.build_id)
+        if build is None:
+            raise CannotResurrect(
+                f"Build {run.document.build_number} of this run was deleted; name another one with the parameter build."
+            )
+        return build
+
+
+def _options(before: RunOptions, asked: ResurrectOptions) -> RunOptions:
+    """The run's options with what was asked for. Raises LimitMayOnlyGrow and the errors of a start."""
+    had = Defaults(
+        timeout_secs=before.timeout_secs,
+        memory_mbytes=before.memory_mbytes,
+        max_items=before.max_items if before.max_items is not UNSET else None,
+        max_total_charge_usd=before.max_total_charge_usd if before.max_total_charge_usd is not UNSET else None,
+        restart_on_error=before.restart_on_error is True,
+    )
+    wanted = StartTaskOptions(
+        timeout=asked.timeout,
+        memory=asked.memory,
+        max_items=asked.max_items,
+        max_total_charge_usd=asked.max_total_charge_usd,
+        restart_on_error=asked.restart_on_error,
+    )
+    after = resolve(wanted, had, build=asked.build or before.build)
+    _check_grown("maxItems", had.max_items, after.max_items)
+    _check_grown("maxTotalChargeUsd", had.max_total_charge_usd, after.max_total_charge_usd)
+    return after
+
+
+def _check_grown(name: str, before: float | None, after: object) -> None:
+    """A limit of what is charged may be raised or taken away."""
+    if before is not None and isinstance(after, int | float) and after < before:
+        raise LimitMayOnlyGrow(f"{name} was {before:g} and may only grow when a run is resurrected; {after:g} is less.")

@@ -1,0 +1,137 @@
+"""Runs on several machines: who acts for which, draining one, losing one."""
+
+from __future__ import annotations
+
+import pytest
+
+from actorium.executors import Phase
+from actorium.kernel.limits import MIGRATION_SECS, NODE_LOST_SECS
+from actorium.runs import nodes
+from actorium.runs.lifecycle import Event, RunStatus
+from engine import Engine, open_engine
+
+pytestmark = pytest.mark.anyio
+
+
+async def alive(engine: Engine) -> set[str]:
+    return {name for name, seen in (await engine.executor.survey()).items() if seen.phase is Phase.RUNNING}
+
+
+async def drain(engine: Engine, *, is_draining: bool = True) -> None:
+    assert await engine.database.write(lambda tx: nodes.drain(tx, engine.node, is_draining=is_draining))
+
+
+async def test_only_one_machine_has_a_run() -> None:
+    async with open_engine() as here:
+        there = Engine(beside=here)
+        run = await here.started()
+        for _ in range(3):
+            await there.period()
+            await here.period()
+        assert (await alive(here), await alive(there)) == ({f"{run}-1"}, set())
+        here.executor.exit(f"{run}-1", 0)
+        await there.settle()
+        assert await here.status(run) is RunStatus.RUNNING, "the other machine knows nothing of it"
+        await here.settle()
+        assert await here.events(run) == ["CREATED", "RUNNING", "SUCCEEDED"]
+
+
+async def test_a_drained_machine_tells_its_runs_ends_them_and_another_goes_on() -> None:
+    async with open_engine() as here:
+        there = Engine(beside=here)
+        run = await here.started(timeout_secs=3600)
+        await there.settle()
+        await drain(here)
+        await here.period()
+        told = await here.run(run)
+        assert told.life.migrate_at == here.now().plus(secs=MIGRATION_SECS)
+        await there.settle()
+        assert await alive(here) == {f"{run}-1"}
+        await here.period(MIGRATION_SECS)
+        await there.settle()
+        assert (await alive(here), await alive(there)) == (set(), {f"{run}-2"})
+        moved = await here.run(run)
+        assert (moved.life.node, moved.life.migration_count) == ("there", 1)
+        assert moved.life.deadline_at == told.life.deadline_at
+        assert await here.events(run) == ["CREATED", "RUNNING", "MIGRATING", "MIGRATED"]
+        assert await here.database.read(lambda tx: nodes.runs_left(tx, "here")) == 0
+
+
+async def test_alone_a_drained_machine_goes_on_when_it_is_over() -> None:
+    async with open_engine() as here:
+        run = await here.started()
+        await drain(here)
+        await here.period()
+        fresh = await here.add()
+        await here.period(MIGRATION_SECS)
+        await here.period()
+        assert await alive(here) == set()
+        assert (await here.status(fresh), await here.status(run)) == (RunStatus.READY, RunStatus.RUNNING)
+        await drain(here, is_draining=False)
+        await here.period()
+        assert await alive(here) == {f"{run}-2", f"{fresh}-1"}
+        assert (await here.run(run)).life.migration_count == 1
+
+
+async def test_a_reboot_while_it_is_told_moves_it_at_once() -> None:
+    async with open_engine() as here:
+        there = Engine(beside=here)
+        run = await here.started()
+        await drain(here)
+        await here.period()
+        await here.apply(run, Event.REBOOT)
+        await here.settle()
+        await there.settle()
+        assert (await alive(here), await alive(there)) == (set(), {f"{run}-2"})
+        moved = await here.run(run)
+        assert (moved.life.migration_count, moved.life.reboot_count) == (1, 0)
+
+
+async def test_a_metamorph_while_it_is_told_starts_elsewhere() -> None:
+    async with open_engine() as here:
+        there = Engine(beside=here)
+        run = await here.started()
+        await drain(here)
+        await here.period()
+        await here.apply(run, Event.METAMORPH)
+        await here.settle()
+        await there.settle()
+        assert (await alive(here), await alive(there)) == (set(), {f"{run}-2"})
+
+
+async def test_an_abort_of_a_run_that_is_told_ends_it_here() -> None:
+    async with open_engine() as here:
+        run = await here.started()
+        await drain(here)
+        await here.period()
+        await here.apply(run, Event.ABORT)
+        await here.settle()
+        assert await here.events(run) == ["CREATED", "RUNNING", "MIGRATING", "ABORTING", "ABORTED"]
+
+
+async def test_a_machine_that_is_gone_for_long_loses_its_runs_and_restarts_none() -> None:
+    async with open_engine() as here:
+        there = Engine(beside=here)
+        run = await here.started()
+        await there.settle()
+        await there.period(NODE_LOST_SECS - 1)
+        assert await here.status(run) is RunStatus.RUNNING
+        await there.period(2)
+        ended = await here.run(run)
+        assert ended.status is RunStatus.FAILED
+        assert ended.life.status_message is not None
+        assert "machine" in ended.life.status_message
+        await here.settle()
+        assert await alive(here) == set(), "should it come back, it ends what is left"
+
+
+async def test_a_machine_that_comes_back_in_time_goes_on() -> None:
+    async with open_engine() as here:
+        there = Engine(beside=here)
+        run = await here.started()
+        await here.clock.advance(NODE_LOST_SECS - 1)
+        await here.crash()
+        await here.settle()
+        await here.clock.advance(2)
+        await there.settle()
+        assert await here.status(run) is RunStatus.RUNNING
