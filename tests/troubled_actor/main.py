@@ -259,7 +259,7 @@ def asked() -> Any:
     """The input; tried again, because the server may be killed while it answers."""
     for _ in range(50):
         try:
-            return json.loads(call("GET", f"/key-value-stores/{STORE}/records/INPUT"))
+            return json.loads(call("GET", f"/key-value-stores/{STORE}/records/{os.environ['ACTOR_INPUT_KEY']}"))
         except (OSError, http.client.HTTPException):
             time.sleep(0.2)
     raise SystemExit("nobody told what to do")
