@@ -66,7 +66,9 @@ class Feed:
         return newest
 
     def add(self, texts: Sequence[bytes]) -> None:
-        """More of the log has been read."""
+        """More of the log has been read, or nothing."""
+        if not texts:
+            return
         for text in texts:
             self._pieces.append(Piece(self.end, text))
             self.end += len(text)

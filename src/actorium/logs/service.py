@@ -103,8 +103,9 @@ class Logs:
 
     async def read(self, subject: Subject, *, raw: bool) -> AsyncIterator[bytes]:
         """The text as it is now, in pieces."""
-        position = 0
-        while pieces := await self._pieces(subject.id, position):
+        position, more = 0, True
+        while more:
+            pieces, more = await self._pieces(subject.id, position)
             for piece in pieces:
                 position += len(piece)
                 yield piece if raw else without_escapes(piece)
@@ -121,7 +122,10 @@ class Logs:
             while True:
                 pieces = feed.after(position)
                 if pieces is None:
-                    for text in await self._pieces(subject.id, position):
+                    texts, _ = await self._pieces(subject.id, position)
+                    if not texts:
+                        raise LogNotFound  # deleted meanwhile
+                    for text in texts:
                         position += len(text)
                         yield text if raw else without_escapes(text)
                 elif pieces:
@@ -169,7 +173,9 @@ class Logs:
                 feed.begin(await self._database.read(lambda tx: store.start_of(tx, key, newest=LOG_WINDOW_BYTES)))
                 live = await self._ask_again(feed)
                 while True:
-                    while texts := await self._pieces(key, feed.end):
+                    more = True
+                    while more:
+                        texts, more = await self._pieces(key, feed.end)
                         feed.add(texts)
                     if not live:
                         feed.is_over = True
@@ -196,13 +202,14 @@ class Logs:
             feed.tell()
         return live
 
-    async def _pieces(self, subject_id: str, position: int) -> list[bytes]:
+    async def _pieces(self, subject_id: str, position: int) -> tuple[list[bytes], bool]:
+        """What is behind a position, up to CHUNKS_PER_READ pieces, and whether there may be more."""
         found = await self._database.read(
             lambda tx: store.chunks(tx, subject_id, after=position, limit=CHUNKS_PER_READ)
         )
         log.debug("log.read", subject_id=subject_id, position=position)
         cut = (chunk.payload[max(position - chunk.position, 0) :] for chunk in found)
-        return [piece for piece in cut if piece]
+        return [piece for piece in cut if piece], len(found) == CHUNKS_PER_READ
 
 
 def _fitting(lines: Sequence[Line], room: int) -> tuple[bytes, bool]:

@@ -80,10 +80,11 @@ class Runs:
         until = self._clock.monotonic() + min(secs, secs_max)
         with self._waiters.watch((CHANNEL, run_id)) as bell:
             while (view := await self.get(principal, run_id)).status not in TERMINAL:
+                del view  # a thousand callers may wait here
                 left = until - self._clock.monotonic()
                 if left <= 0 or not await bell.ring(left):
-                    break
-        return view if view.status in TERMINAL else await self.get(principal, run_id)
+                    return await self.get(principal, run_id)
+        return view
 
     async def page(
         self, principal: Principal, *, actor_id: str | None = None, task_id: str | None = None,
