@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from actorium.inputs.encryption import opened
-from actorium.runs.lifecycle import container_name
+from actorium.runs.lifecycle import RunStatus, container_name
 from server_world import ServerWorld, answered, open_server
 from world import Client, version
 
@@ -267,3 +267,26 @@ async def test_resource_pickers_are_noted_on_the_run() -> None:
         assert "must be the id or the name of a keyValueStore" in await refused(world.alice, path, {"from": "no such"})
         many = {"out": [f"name-{number}" for number in range(101)]}
         assert "more than 100 storages" in await refused(world.alice, path, many)
+
+
+async def test_a_metamorph_gets_its_input_by_the_same_rules() -> None:
+    async with open_actor(SECRET | FIELDS, required=["password"]) as (world, actor):
+        run = await world.running(await world.actor("plain"), input={"a": 1})
+        path = f"/v2/actor-runs/{run['id']}/metamorph?targetActorId={actor}"
+        before = await world.row(run["id"])
+        assert await refused(world.alice, path, {"pages": 1}) == "Input is not valid: Field input.password is required"
+        assert await world.row(run["id"]) == before
+        await world.alice.post(path, GIVEN, status=200)
+        await world.reached(run["id"], RunStatus.RUNNING, attempt=2)
+        answer = await world.alice.request(
+            "GET", f"/v2/actor-runs/{run['id']}/key-value-store/records/INPUT-METAMORPH-1"
+        )
+        assert answer.json["url"] == "https://a.example"
+        environment = world.executor.spec(container_name(run["id"], 2)).env
+        file, passphrase = (environment[f"APIFY_INPUT_SECRETS_PRIVATE_KEY_{name}"] for name in ("FILE", "PASSPHRASE"))
+        key = load_pem_private_key(base64.b64decode(file), passphrase.encode())
+        assert isinstance(key, RSAPrivateKey)
+        assert opened(answer.json["password"], key=key) == GIVEN["password"]
+        world.executor.write(container_name(run["id"], 2), b"login with correct horse")
+        await world.finished(run["id"], attempt=2)
+        assert b"login with *****\n" in (await world.alice.request("GET", f"/v2/logs/{run['id']}")).body

@@ -36,9 +36,18 @@ class Prepared:
     masked: tuple[str, ...] = field(default=(), repr=False)
     """What the run's log must not show."""
 
-    def fits(self, build: BuildRow) -> bool:
-        """Whether what a build wants of an input was done, and nothing else."""
-        return self.build_id == (build.id if build.facts.has_input_schema else None)
+    def check_fits(self, build: BuildRow) -> None:
+        """Raises OtherBuild unless what a build wants of an input was done, and nothing else."""
+        if self.build_id != (build.id if build.facts.has_input_schema else None):
+            raise OtherBuild(build)
+
+
+class OtherBuild(Exception):
+    """An input was made ready for another build than the one that gets it: prepare it for this one."""
+
+    def __init__(self, build: BuildRow) -> None:
+        super().__init__(build.id)
+        self.build = build
 
 
 def is_json(body: RawBody) -> bool:

@@ -59,8 +59,8 @@ class Inputs:
     ) -> Prepared:
         """The input for a start of an Actor. Raises as ``prepare`` and as ``Builds.for_run_in``.
 
-        It is made for the build that such a start got last time, so that nothing has to be read. The start says whether
-        it ``fits`` the build that it gets; if not, it calls again and names the build that it ``found``.
+        It is made for the build that such a start got last time, so that nothing has to be read. The start checks
+        whether it fits the build that it gets; if not, it calls again and names the build that it ``found``.
         """
         key = (principal.user_id, actor, wanted)
         known, refusal = self._started.get(key), None

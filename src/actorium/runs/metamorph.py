@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from msgspec import structs
@@ -14,7 +15,10 @@ from actorium.builds.service import Builds
 from actorium.database import Tx
 from actorium.datasets.service import Datasets
 from actorium.http.route import RawBody
+from actorium.inputs.prepared import OtherBuild, Prepared, as_sent
+from actorium.inputs.service import Inputs
 from actorium.kernel.clock import Clock
+from actorium.kernel.errors import Unavailable
 from actorium.kernel.ids import Ids
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import METAMORPHS_MAX
@@ -27,7 +31,7 @@ from actorium.runs.lifecycle import ALLOWED, Event, step
 from actorium.runs.model import Metamorph, RunView
 from actorium.runs.row import Run
 from actorium.runs.service import Runs
-from actorium.runs.start import Storages, check_json
+from actorium.runs.start import TRIES, Storages
 
 
 class MetamorphQuery(Wire, kw_only=True, frozen=True):
@@ -43,11 +47,12 @@ class Metamorphosis:
     """Metamorphs runs."""
 
     def __init__(
-        self, runs: Runs, *, actors: Actors, builds: Builds, storages: Storages, clock: Clock, ids: Ids
+        self, runs: Runs, *, actors: Actors, builds: Builds, inputs: Inputs, storages: Storages, clock: Clock, ids: Ids
     ) -> None:
         self._runs = runs
         self._actors = actors
         self._builds = builds
+        self._inputs = inputs
         self._datasets: Datasets = storages.datasets
         self._stores: KeyValueStores = storages.key_value_stores
         self._clock = clock
@@ -58,10 +63,16 @@ class Metamorphosis:
 
         Raises JobFinished unless RUNNING, TooManyMetamorphs, LimitedRun, and what a start raises.
         """
-        content = b"" if body.content.strip() in (b"", b"null") else body.content
-        check_json(content, body.content_type)
-        payload = await self._stores.prepare(content) if content else None
-        content_type = body.content_type or "application/octet-stream"
+        prepared = as_sent(body)
+        for _ in range(TRIES):
+            try:
+                return await self._become(principal, run_id, asked, prepared)
+            except OtherBuild as other:
+                prepared = await self._inputs.prepare(principal.user_id, other.build, body)
+        raise Unavailable("The builds of the target Actor change too fast. Please try again later.")
+
+    async def _become(self, principal: Principal, run_id: str, asked: MetamorphQuery, prepared: Prepared) -> RunView:
+        payload = await self._stores.prepare(prepared.content) if prepared.content else None
 
         def change(tx: Tx, run: Run) -> Run:
             _check(run)
@@ -71,10 +82,12 @@ class Metamorphosis:
             if isinstance(in_force(actor.pricing_infos, self._clock.now()), PricePerDatasetItem):
                 raise PaidByResult
             build = self._builds.for_run_in(tx, actor, asked.build)
-            after = _become(run, actor, build, now=self._clock.now())
+            prepared.check_fits(build)
+            after = _become(run, actor, build, now=self._clock.now(), granted=prepared.granted)
             after = self._with_datasets_in(tx, after, build)
             if payload is not None:
-                self._put_in(tx, after, payload, content_type)
+                self._put_in(tx, after, payload, prepared.content_type)
+            self._inputs.keep_in(tx, after.id, after.document.input_key, prepared)
             return after
 
         return await self._runs.change(principal, run_id, change)
@@ -120,7 +133,7 @@ def _check(run: Run) -> None:
         raise TooManyMetamorphs
 
 
-def _become(run: Run, actor: ActorRow, build: BuildRow, *, now: Instant) -> Run:
+def _become(run: Run, actor: ActorRow, build: BuildRow, *, now: Instant, granted: Mapping[str, tuple[str, ...]]) -> Run:
     document = run.document
     input_key = f"INPUT-METAMORPH-{len(document.metamorphs) + 1}"
     entry = Metamorph(created_at=now, actor_id=actor.id, build_id=build.id, input_key=input_key)
@@ -134,6 +147,7 @@ def _become(run: Run, actor: ActorRow, build: BuildRow, *, now: Instant) -> Run:
         image_reference=build.image_reference or "",
         git_branch_name=build.git_branch_name,
         input_key=input_key,
+        granted_storages={**document.granted_storages, **granted},
         is_container_server_ready=False,
         metamorphs=(*document.metamorphs, entry),
     )

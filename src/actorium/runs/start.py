@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import msgspec
-
 from actorium.actors.pricing import PayPerEvent, in_force
 from actorium.actors.row import ActorRow
 from actorium.actors.service import Actors
@@ -17,10 +15,10 @@ from actorium.builds.storage_schemas import StorageSchemas
 from actorium.database import Database, Tx, UniqueViolation
 from actorium.datasets.service import Datasets
 from actorium.http.route import Origin, RawBody
-from actorium.inputs.prepared import Prepared
+from actorium.inputs.prepared import OtherBuild, Prepared
 from actorium.inputs.service import Inputs
 from actorium.kernel.clock import Clock
-from actorium.kernel.errors import InvalidInput, InvalidValue, Unavailable
+from actorium.kernel.errors import InvalidValue, Unavailable
 from actorium.kernel.ids import Ids
 from actorium.kernel.principal import Principal
 from actorium.key_value_stores.service import KeyValueStores
@@ -38,7 +36,7 @@ from actorium.webhooks import ad_hoc
 from actorium.webhooks.model import WebhookRepresentation
 from actorium.webhooks.service import add_of_run_in
 
-TRIES = 8  # how often another port is taken when two runs chose the same at once
+TRIES = 8  # how often another port is taken when two runs chose the same at once, and an input prepared again
 PERMISSION_LEVELS = ("LIMITED_PERMISSIONS", "FULL_PERMISSIONS")
 ORIGINS_BY_HEADER = frozenset({RunOrigin.CLI, RunOrigin.CI, RunOrigin.MCP, RunOrigin.WEB})
 """What a caller may say of itself; the other origins are facts that the server knows."""
@@ -76,14 +74,6 @@ class _Asked:
     webhooks: Sequence[WebhookRepresentation]
 
 
-class _OtherBuild(Exception):
-    """The input was made ready for another build than the start gets."""
-
-    def __init__(self, build: BuildRow) -> None:
-        super().__init__(build.id)
-        self.build = build
-
-
 class Starter:
     """Starts runs of Actors."""
 
@@ -119,7 +109,7 @@ class Starter:
             payload = await self._storages.key_value_stores.prepare(prepared.content) if prepared.content else None
             try:
                 return await self._write_again(principal, replace(asked, input=prepared, payload=payload))
-            except _OtherBuild as other:
+            except OtherBuild as other:
                 build = other.build
         raise Unavailable("The builds of this Actor change too fast. Please try again later.")
 
@@ -142,8 +132,7 @@ class Starter:
         def work(tx: Tx) -> None:
             actor = self._actors.resolve_in(tx, principal, asked.actor)
             build = self._builds.for_run_in(tx, actor, asked.options.build)
-            if not asked.input.fits(build):
-                raise _OtherBuild(build)
+            asked.input.check_fits(build)
             chosen = choose(asked.options, actor, build, value)
             run = self._run(principal, asked, chosen, actor=actor, build=build, run_id=run_id, web_port=web_port)
             described = self._builds.storages_in(tx, build)
@@ -230,15 +219,6 @@ class Starter:
                 content_type=asked.input.content_type,
                 now=run.started_at,
             )
-
-
-def check_json(content: bytes, content_type: str | None) -> None:
-    """An input that says it is JSON has to be JSON; any other type is stored as it came."""
-    if content and (content_type or "").partition(";")[0].strip().lower() == "application/json":
-        try:
-            msgspec.json.decode(content, type=msgspec.Raw)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise InvalidInput(f"The input is sent as application/json and is no valid JSON: {error}") from error
 
 
 def _greeting(run: Run, remark: str | None) -> list[bytes]:

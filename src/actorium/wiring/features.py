@@ -164,7 +164,13 @@ class Features:
             runs=self.runs,
             resurrection=Resurrection(self.runs, actors=self.actors, builds=self.builds, ports=ports, clock=clock),
             metamorphosis=Metamorphosis(
-                self.runs, actors=self.actors, builds=self.builds, storages=storages, clock=clock, ids=ids
+                self.runs,
+                actors=self.actors,
+                builds=self.builds,
+                inputs=self.inputs,
+                storages=storages,
+                clock=clock,
+                ids=ids,
             ),
         )
 
