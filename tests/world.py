@@ -30,6 +30,8 @@ from actorium.loops.background import Background
 from actorium.testing.builder import FakeBuilder
 from actorium.testing.clock import ManualClock
 from actorium.users import api as users_api
+from actorium.users.model import Quota
+from actorium.users.quotas import Quotas
 from actorium.users.service import Users
 from asgi_client import Answer, AsgiClient
 
@@ -62,6 +64,7 @@ class World:
             actors=self.actors,
             logs=self.logs,
             waiters=self.waiters,
+            quotas=Quotas(Quota()),
             ids=self.ids,
             clock=self.clock,
             prices=PRICES,

@@ -21,6 +21,7 @@ from actorium.kernel.errors import ActoriumError
 from actorium.kernel.limits import COLLECTED_OBJECTS_MIN, USAGE_STORAGES_SHOWN
 from actorium.settings import Settings, WrongSetting
 from actorium.settings import read as read_settings
+from actorium.users.model import Quota
 
 app = App(name="actorium", version=__version__, help="Runs Actors on your own machine and speaks the Apify API v2.")
 token_app = App(name="token", help="Show or rotate the first user's API token.")
@@ -195,6 +196,27 @@ def add(name: str) -> None:
             return (await users.create(name))[1]
 
     print(_run(work()))
+
+
+@user_app.command
+def limit(name: str, *, memory_mbytes: int | None = None, concurrent_runs: int | None = None) -> None:
+    """Give a user limits of their own on what runs and builds use at once.
+
+    Parameters
+    ----------
+    name: The user.
+    memory_mbytes: Memory of unfinished runs and builds together in MB; 0 = no limit, -1 = what the settings say.
+    concurrent_runs: Unfinished runs; 0 = no limit, -1 = what the settings say.
+    """
+    from actorium.app import users_of
+
+    async def work() -> Quota:
+        async with users_of(_settings()) as users:
+            return await users.limit(name, memory_mbytes=memory_mbytes, concurrent_runs=concurrent_runs)
+
+    quota = _run(work())
+    for what, value in (("memory_mbytes", quota.memory_mbytes), ("concurrent_runs", quota.concurrent_runs)):
+        print(f"{what}: {'as the settings say' if value is None else value or 'no limit'}")
 
 
 @user_app.command(name="list")

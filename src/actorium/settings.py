@@ -162,6 +162,11 @@ class Settings:
     """Memory that runs may take together; further runs wait in READY. Default: three quarters of the machine's."""
     concurrent_runs: int = _setting(_whole(1, 10_000), _containers, "a whole number from 1 to 10000")
     """Containers alive at once. Default: 16 for each core."""
+    user_memory_mbytes: int = _setting(_whole(0, 64 * MEGABYTE), 0, "megabytes, or 0 for no limit")
+    """Memory that the unfinished runs and builds of one user may have together; more is refused with 402. 0 = no limit.
+    ``actorium user limit`` gives a user a limit of their own."""
+    user_concurrent_runs: int = _setting(_whole(0, 1_000_000), 0, "a whole number, or 0 for no limit")
+    """Unfinished runs of one user, those that wait included; more are refused with 402. 0 = no limit."""
     cpu_cores_min: float = _setting(_number(0, 1024), 1.0, "a number of cores from 0 to 1024")
     """A run may use so many cores while nobody else needs them; 0 = only its share, one core for 4096 MB."""
     container_ports: tuple[int, int] = _setting(_ports, _PORTS, "a range such as 21000-30999")

@@ -33,6 +33,7 @@ from actorium.kernel.limits import (
 from actorium.kernel.principal import Principal
 from actorium.kernel.structs import UNSET
 from actorium.logs.service import Logs, Subject
+from actorium.users.quotas import Load, Quotas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,7 @@ class Builds:
         actors: Actors,
         logs: Logs,
         waiters: Waiters,
+        quotas: Quotas,
         ids: Ids,
         clock: Clock,
         prices: Prices,
@@ -67,10 +69,12 @@ class Builds:
         self._ids = ids
         self._clock = clock
         self._prices = prices
+        self._quotas = quotas
+        quotas.count(_load_in)
         logs.subjects(self.log_subject)
 
     async def start(self, principal: Principal, reference: str, asked: StartBuild, meta: BuildMeta) -> BuildView:
-        """Start a build of a version. Raises ActorMissing, VersionMissing, TooManyBuilds."""
+        """Start a build of a version. Raises ActorMissing, VersionMissing, TooManyBuilds and limits."""
         check_version_number(asked.version)
         tag = None if asked.tag is None else check_tag(asked.tag)
         build_id, event_id = self._ids.new(), self._ids.new()
@@ -78,6 +82,7 @@ class Builds:
         def work(tx: Tx) -> BuildView:
             actor = self._actors.resolve_in(tx, principal, reference, write=True)
             version = self._actors.versions.find_in(tx, actor.id, asked.version)
+            self._quotas.check_in(tx, actor.owner_id, more=Load(memory_mbytes=BUILD_MEMORY_MBYTES))
             number = store.next_number(tx, actor.id, version.number)
             if number > BUILD_NUMBER_MAX:
                 raise TooManyBuilds
@@ -252,6 +257,10 @@ class Builds:
         definition = store.definition(tx, row.id)
         is_owner = row.owner_id == principal.user_id
         return build_view(row, definition, self._prices, self._clock.now(), is_owner=is_owner)
+
+
+def _load_in(tx: Tx, user_id: str) -> Load:
+    return Load(memory_mbytes=store.live_count(tx, user_id) * BUILD_MEMORY_MBYTES)
 
 
 def _new(

@@ -36,6 +36,16 @@ def next_number(tx: Tx, actor_id: str, version_number: str) -> int:
     return int(row["last_number"])
 
 
+def live_count(tx: Tx, owner_id: str) -> int:
+    """How many builds of a user have not ended."""
+    row = tx.one(
+        f"SELECT COUNT(*) AS live FROM builds WHERE owner_id = :owner_id AND finished_at IS NULL AND {_THERE}",
+        owner_id=owner_id,
+    )
+    assert row is not None
+    return int(row["live"])
+
+
 def add(tx: Tx, row: BuildRow) -> None:
     """Store a new build together with the sources that its version has now."""
     life = row.life

@@ -25,13 +25,14 @@ from actorium.key_value_stores.service import KeyValueStores
 from actorium.key_value_stores.writing import Payload
 from actorium.logs.service import Logs
 from actorium.request_queues.service import RequestQueues
-from actorium.runs import changes
+from actorium.runs import changes, store
 from actorium.runs.chosen import Chosen, InputValue, choose
 from actorium.runs.lifecycle import Life
 from actorium.runs.model import RunMeta, RunOrigin, StorageIds
 from actorium.runs.options import StartOptions, StartTaskOptions
 from actorium.runs.ports import Ports
 from actorium.runs.row import Document, Run
+from actorium.users.quotas import Load, Quotas
 from actorium.webhooks import ad_hoc
 from actorium.webhooks.model import WebhookRepresentation
 from actorium.webhooks.service import add_of_run_in
@@ -79,7 +80,7 @@ class Starter:
 
     def __init__(
         self, database: Database, *, actors: Actors, builds: Builds, inputs: Inputs, storages: Storages, logs: Logs,
-        ports: Ports, clock: Clock, ids: Ids,
+        ports: Ports, quotas: Quotas, clock: Clock, ids: Ids,
     ) -> None:  # fmt: skip
         self._database = database
         self._actors = actors
@@ -88,6 +89,8 @@ class Starter:
         self._storages = storages
         self._logs = logs
         self._ports = ports
+        self._quotas = quotas
+        quotas.count(store.load)
         self._clock = clock
         self._ids = ids
 
@@ -134,6 +137,8 @@ class Starter:
             build = self._builds.for_run_in(tx, actor, asked.options.build)
             asked.input.check_fits(build)
             chosen = choose(asked.options, actor, build, value)
+            memory = chosen.options.memory_mbytes
+            self._quotas.check_in(tx, principal.user_id, more=Load(memory_mbytes=memory, runs=1))
             run = self._run(principal, asked, chosen, actor=actor, build=build, run_id=run_id, web_port=web_port)
             described = self._builds.storages_in(tx, build)
             self._make_storages_in(tx, run, asked, described)

@@ -15,6 +15,7 @@ from actorium.kernel.structs import decode, encode
 from actorium.runs.lifecycle import Life, RunStatus
 from actorium.runs.model import RunMeta, RunOrigin
 from actorium.runs.row import Document, Run, instant
+from actorium.users.quotas import Load
 
 _COLUMNS = (
     "id, owner_id, actor_id, task_id, build_id, status, origin, started_at, finished_at, attempt, revision,"
@@ -69,6 +70,17 @@ def live(tx: Tx, known: Mapping[str, Run] | None = None) -> list[Run]:
         if run is not None:
             runs.append(run)
     return runs
+
+
+def load(tx: Tx, owner_id: str) -> Load:
+    """What a user's runs that have not ended have together: one range of one index."""
+    row = tx.one(
+        "SELECT COUNT(*) AS runs, COALESCE(SUM(memory_mbytes), 0) AS memory_mbytes FROM runs"
+        " WHERE owner_id = :owner_id AND finished_at IS NULL",
+        owner_id=owner_id,
+    )
+    assert row is not None
+    return Load(memory_mbytes=int(row["memory_mbytes"]), runs=row["runs"])
 
 
 def uses_build(tx: Tx, build_id: str) -> bool:

@@ -49,12 +49,22 @@ class Profile(Wire, kw_only=True, frozen=True):
     twitter_username: str | None = None
 
 
+class Quota(Wire, kw_only=True, frozen=True, omit_defaults=True):
+    """What an account may use at once; 0 = no limit, None = what the settings say."""
+
+    memory_mbytes: int | None = None
+    """Of unfinished runs and builds together."""
+    concurrent_runs: int | None = None
+    """Unfinished runs, those that wait included."""
+
+
 class Document(Wire, kw_only=True, frozen=True):
     """The part of a user that no query filters by."""
 
     proxy_password: str
     profile: Profile = Profile()
     email: str | None = None
+    quota: Quota = Quota()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

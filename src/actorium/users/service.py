@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+
+from msgspec import structs
 
 from actorium.database import Database, Tx
 from actorium.database.again import write_again
@@ -19,6 +22,7 @@ from actorium.users.model import (
     Plan,
     Profile,
     Proxy,
+    Quota,
     TokenTaken,
     User,
     UsernameTaken,
@@ -116,6 +120,26 @@ class Users:
 
         await self._database.write(work)
         return token
+
+    async def limit(self, username: str, *, memory_mbytes: int | None, concurrent_runs: int | None) -> Quota:
+        """Give a user limits of their own; None leaves one as it is, below 0 goes back to the settings. Their limits.
+
+        Raises UserNotFound.
+        """
+        user_id = (await self.named(username)).id
+        given = {"memory_mbytes": memory_mbytes, "concurrent_runs": concurrent_runs}
+
+        def work(tx: Tx) -> Quota:
+            store.hold(tx, user_id)
+            user = store.find(tx, user_id)
+            if user is None:
+                raise UserNotFound
+            changes = {name: None if value < 0 else value for name, value in given.items() if value is not None}
+            quota = structs.replace(user.document.quota, **changes)
+            store.save_document(tx, replace(user, document=structs.replace(user.document, quota=quota)))
+            return quota
+
+        return await self._database.write(work)
 
     async def authenticate(self, token: str) -> Principal | None:
         """Who a token belongs to. Remembered only while nothing is committed: a rotated token is dead at once."""

@@ -40,6 +40,19 @@ def find(tx: Tx, user_id: str) -> User | None:
     return None if row is None else _user(row)
 
 
+def hold(tx: Tx, user_id: str) -> None:
+    """Let nobody else hold this user before the transaction is over."""
+    tx.held("SELECT id FROM users WHERE id = :id", id=user_id)
+
+
+def save_document(tx: Tx, user: User) -> None:
+    tx.run(
+        "UPDATE users SET document = :document, revision = revision + 1 WHERE id = :id",
+        id=user.id,
+        document=encode(user.document).decode(),
+    )
+
+
 def find_named(tx: Tx, username: str) -> User | None:
     """A user by name, in any case."""
     row = tx.one(f"SELECT {_COLUMNS} FROM users WHERE username_key = :key", key=username.lower())

@@ -46,6 +46,8 @@ from actorium.storages.accesses import Accesses
 from actorium.storages.schema_checks import SchemaChecks
 from actorium.storages.service import Surroundings
 from actorium.tasks.service import Tasks
+from actorium.users.model import Quota
+from actorium.users.quotas import Quotas
 from actorium.users.service import Users
 from actorium.wiring.ground import LOOPBACK, Ground
 
@@ -64,6 +66,10 @@ class Features:
         self.schemas = SchemaChecks()
         self.logs = Logs(database, self.waiters, self.background)
         self.users = Users(database, ids=ids, clock=clock)
+        settings = ground.settings
+        self.quotas = Quotas(
+            Quota(memory_mbytes=settings.user_memory_mbytes, concurrent_runs=settings.user_concurrent_runs)
+        )
         self.tokens = RunTokens(ground.secret)
         around = Surroundings(
             database=database,
@@ -112,6 +118,7 @@ class Features:
             actors=actors,
             logs=self.logs,
             waiters=self.waiters,
+            quotas=self.quotas,
             ids=ground.ids,
             clock=ground.clock,
             prices=self.prices,
@@ -154,6 +161,7 @@ class Features:
             storages=storages,
             logs=self.logs,
             ports=ports,
+            quotas=self.quotas,
             clock=ground.clock,
             ids=ground.ids,
         )
