@@ -64,7 +64,11 @@ async def test_what_has_ended_counts_no_more() -> None:
             run = await world.start(actor, memory=4096)
             assert (await refused(world, actor, memory=128))["type"] == RUNS
             await world.bring(run["id"], status)
-        await world.alice.post(f"/v2/actors/{actor}/builds?version=0.1")
+        running = await world.start(actor, memory=128)
+        error = await world.alice.post(f"/v2/actor-runs/{run['id']}/resurrect", status=402)
+        assert error["type"] == RUNS
+        await world.bring(running["id"], RunStatus.SUCCEEDED)
+        assert (await world.alice.post(f"/v2/actor-runs/{run['id']}/resurrect", status=200))["status"] == "READY"
 
 
 async def test_the_number_of_unfinished_runs_has_a_limit_also_for_those_that_ask_at_once() -> None:

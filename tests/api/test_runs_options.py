@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from actorium.kernel.limits import EXPRESSION_CHARS_MAX
+from actorium.runs.lifecycle import RunStatus
 from server_world import ServerWorld, answered, open_server
 from world import version
 
@@ -76,11 +77,15 @@ async def test_the_actors_bounds_hold_what_is_computed_and_refuse_what_is_asked_
         for memory in (256, 4096):
             error = await world.alice.post(f"/v2/actors/{plain}/runs?memory={memory}", status=400)
             assert (error["type"], "512 to 2048" in error["message"]) == ("invalid-value", True)
+        run = await world.start(plain, memory=512)
+        await world.bring(run["id"], RunStatus.FAILED)
+        for memory, status in ((4096, 400), (1024, 200)):
+            await world.alice.post(f"/v2/actor-runs/{run['id']}/resurrect?memory={memory}", status=status)
         computed = await actor_with(world, bounds | {"defaultMemoryMbytes": "input.pages"})
         assert await memory_of(world, computed, {"pages": 1e9}) == 2048
         assert await memory_of(world, computed, {"pages": 1}) == 512
         assert await memory_of(world, await actor_with(world, {"defaultMemoryMbytes": 700})) == 512
-        assert (await world.alice.get("/v2/actor-runs"))["total"] == 5
+        assert (await world.alice.get("/v2/actor-runs"))["total"] == 6
 
 
 async def test_an_expression_that_is_too_long_ends_the_build() -> None:

@@ -11,7 +11,7 @@ from msgspec import to_builtins
 from actorium.actors.row import ActorRow
 from actorium.builds.row import BuildRow
 from actorium.kernel.structs import UNSET
-from actorium.runs.memory.choice import bounds_of, of_definition
+from actorium.runs.memory.choice import Bounds, bounds_of, of_definition
 from actorium.runs.memory.errors import ExpressionError
 from actorium.runs.model import RunOptions
 from actorium.runs.options import Defaults, StartTaskOptions, resolve, with_memory
@@ -41,14 +41,18 @@ class InputValue:
         return self._value
 
 
+def bounds_for(build: BuildRow) -> Bounds:
+    """Between what memory runs of a build can be."""
+    return bounds_of(build.facts.min_memory_mbytes, build.facts.max_memory_mbytes)
+
+
 def choose(asked: StartTaskOptions, actor: ActorRow, build: BuildRow, input: InputValue) -> Chosen:
     """Raises InvalidMemory and its kin.
 
     An expression that has no value for this input leaves the Actor's default, and the log says so: a run that starts is
     worth more to its caller than an error of somebody else's making.
     """
-    facts = build.facts
-    bounds = bounds_of(facts.min_memory_mbytes, facts.max_memory_mbytes)
+    bounds = bounds_for(build)
     own = actor.default_run_options
     defaults = Defaults(
         timeout_secs=own.timeout_secs,
@@ -57,7 +61,7 @@ def choose(asked: StartTaskOptions, actor: ActorRow, build: BuildRow, input: Inp
         restart_on_error=own.restart_on_error,
     )
     options = resolve(asked, defaults, build=asked.build or own.build or "latest", bounds=bounds)
-    said = facts.default_memory_mbytes
+    said = build.facts.default_memory_mbytes
     if said is None or asked.memory is not None:
         return Chosen(options)
     names = {"input": input.read(), "runOptions": to_builtins(options)} if isinstance(said, str) else {}

@@ -14,6 +14,7 @@ from actorium.kernel.clock import Clock
 from actorium.kernel.instant import Instant
 from actorium.kernel.principal import Principal
 from actorium.kernel.structs import UNSET, Wire
+from actorium.runs.chosen import bounds_for
 from actorium.runs.errors import CannotResurrect, LimitMayOnlyGrow
 from actorium.runs.lifecycle import TERMINAL, Event, step
 from actorium.runs.model import RunOptions, RunView
@@ -22,6 +23,7 @@ from actorium.runs.ports import Ports
 from actorium.runs.row import Run
 from actorium.runs.service import Runs
 from actorium.runs.view import units_of
+from actorium.users.quotas import Load, Quotas
 
 TRIES = 8  # how often another port is taken when its own is another run's by now
 
@@ -43,10 +45,13 @@ class ResurrectOptions(Wire, kw_only=True, frozen=True):
 class Resurrection:
     """Resurrects runs."""
 
-    def __init__(self, runs: Runs, *, actors: Actors, builds: Builds, ports: Ports, clock: Clock) -> None:
+    def __init__(
+        self, runs: Runs, *, actors: Actors, builds: Builds, quotas: Quotas, ports: Ports, clock: Clock
+    ) -> None:
         self._runs = runs
         self._actors = actors
         self._builds = builds
+        self._quotas = quotas
         self._ports = ports
         self._clock = clock
 
@@ -64,7 +69,9 @@ class Resurrection:
         return await self._runs.change(principal, run_id, self._change(principal, asked, self._ports.pick()))
 
     def _change(self, principal: Principal, asked: ResurrectOptions, port: int | None) -> _Change:
-        return _Change(self._actors, self._builds, self._clock.now(), principal=principal, asked=asked, port=port)
+        return _Change(
+            self._actors, self._builds, self._quotas, self._clock.now(), principal=principal, asked=asked, port=port
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,7 @@ class _Change:
 
     actors: Actors
     builds: Builds
+    quotas: Quotas
     now: Instant
     principal: Principal
     asked: ResurrectOptions
@@ -82,7 +90,8 @@ class _Change:
         if run.status not in TERMINAL:
             raise CannotResurrect(f"Run {run.id} is {run.status}; only a run that has finished can be resurrected.")
         build = self._build_in(tx, run)
-        options = _options(run.options, self.asked)
+        options = _options(run.options, self.asked, build)
+        self.quotas.check_in(tx, run.owner_id, more=Load(memory_mbytes=options.memory_mbytes, runs=1))
         document = structs.replace(
             run.document,
             options=options,
@@ -116,7 +125,7 @@ class _Change:
         return build
 
 
-def _options(before: RunOptions, asked: ResurrectOptions) -> RunOptions:
+def _options(before: RunOptions, asked: ResurrectOptions, build: BuildRow) -> RunOptions:
     """The run's options with what was asked for. Raises LimitMayOnlyGrow and the errors of a start."""
     had = Defaults(
         timeout_secs=before.timeout_secs,
@@ -132,7 +141,7 @@ def _options(before: RunOptions, asked: ResurrectOptions) -> RunOptions:
         max_total_charge_usd=asked.max_total_charge_usd,
         restart_on_error=asked.restart_on_error,
     )
-    after = resolve(wanted, had, build=asked.build or before.build)
+    after = resolve(wanted, had, build=asked.build or before.build, bounds=bounds_for(build))
     _check_grown("maxItems", had.max_items, after.max_items)
     _check_grown("maxTotalChargeUsd", had.max_total_charge_usd, after.max_total_charge_usd)
     return after

@@ -170,7 +170,9 @@ class Features:
         clock, ids = self.ground.clock, self.ground.ids
         return Transitions(
             runs=self.runs,
-            resurrection=Resurrection(self.runs, actors=self.actors, builds=self.builds, ports=ports, clock=clock),
+            resurrection=Resurrection(
+                self.runs, actors=self.actors, builds=self.builds, quotas=self.quotas, ports=ports, clock=clock
+            ),
             metamorphosis=Metamorphosis(
                 self.runs,
                 actors=self.actors,
