@@ -164,7 +164,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         stack.push_async_callback(work.stop)
         application = http_app(features)
         for listening in (bound, *_also_on_loopback(bound)):
-            await stack.enter_async_context(serve(application, listening))
+            serving = serve(application, listening, trusted_proxies=settings.trusted_proxies or None)
+            await stack.enter_async_context(serving)
         write_private(folder.address, f"{ground.public_url}\n")
         log.info("server.ready", url=ground.public_url, data=str(folder.root), version=__version__)
         yield Server(url=ground.public_url, username=user.username, new_token=token)

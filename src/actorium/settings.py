@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -114,6 +115,10 @@ def _blobs(text: str) -> str:
     return text
 
 
+def _networks(text: str) -> str:
+    return ",".join(str(ip_network(part.strip(), strict=False)) for part in text.split(","))
+
+
 def _data() -> Path:
     return Path.home() / ".actorium"
 
@@ -141,6 +146,9 @@ class Settings:
         _matching(r"(https?://[^/\s]+(/[^\s]*)?)?"), "", "an http(s) address without /v2, or nothing"
     )
     """How browsers and clients reach the server, if not by host and port."""
+    trusted_proxies: str = _setting(_networks, "", "addresses or networks, with commas between")
+    """Reverse proxies in front of the server whose X-Forwarded-For is believed; without it nobody's. Runs call from
+    this machine's loopback address: if that is a proxy's too, a run can say that it calls from elsewhere."""
     username: str = _setting(_matching(r"[A-Za-z0-9_.-]{3,30}"), "local", "3 to 30 letters, digits, '_', '.' or '-'")
     """Name of the first user."""
     token: str = _setting(_matching(r"[\x21-\x7e]{16,256}"), "", "at least 16 printable characters without spaces")

@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 from apify_client._models import Run
 
-from actorium.kernel.limits import BODY_BYTES_MAX, MEMORY_MBYTES_DEFAULT, RUN_TIMEOUT_SECS_DEFAULT
+from actorium.kernel.limits import (
+    BODY_BYTES_MAX,
+    MEMORY_MBYTES_DEFAULT,
+    ORIGIN_TEXT_CHARS_MAX,
+    RUN_TIMEOUT_SECS_DEFAULT,
+)
 from actorium.runs.lifecycle import RunStatus, container_name
 from server_world import ServerWorld, open_server
 from world import Client
@@ -81,13 +86,33 @@ async def test_the_process_is_told_its_options() -> None:
 
 @pytest.mark.parametrize(
     ("header", "origin"),
-    [(None, "API"), ("CLI", "CLI"), ("ci", "CI"), ("MCP", "MCP"), ("STANDBY", "API"), ("APIFY_AI", "API")],
+    [
+        (None, "API"),
+        ("CLI", "CLI"),
+        ("ci", "CI"),
+        ("MCP", "MCP"),
+        ("Development", "DEVELOPMENT"),
+        ("STANDBY", "API"),
+        ("APIFY_AI", "API"),
+    ],
 )
 async def test_the_origin_is_what_the_caller_says_only_for_known_tools(header: str | None, origin: str) -> None:
     async with open_server() as world:
         headers = {"X-Apify-Request-Origin": header} if header else {}
         answer = await world.alice.request("POST", f"/v2/acts/{await world.actor()}/runs", headers=headers)
         assert answer.json["data"]["meta"]["origin"] == origin
+
+
+async def test_what_a_caller_says_of_itself_is_kept_to_a_length_and_told_to_the_process() -> None:
+    async with open_server() as world:
+        headers = {"User-Agent": "u" * 90_000, "X-Apify-Workflow-Key": "flow"}
+        answer = await world.alice.request("POST", f"/v2/acts/{await world.actor()}/runs", headers=headers)
+        meta = answer.json["data"]["meta"]
+        assert meta["userAgent"] == "u" * ORIGIN_TEXT_CHARS_MAX
+        run = await world.reached(answer.json["data"]["id"], RunStatus.RUNNING)
+        assert (run["meta"], meta["clientIp"]) == (meta, "127.0.0.1")
+        environment = world.executor.spec(container_name(run["id"], 1)).env
+        assert (environment["APIFY_WORKFLOW_KEY"], environment["APIFY_META_ORIGIN"]) == ("flow", "API")
 
 
 async def test_a_run_started_by_a_run_has_the_origin_actor_and_the_same_owner() -> None:

@@ -24,9 +24,11 @@ def test_values_are_read() -> None:
             "ACTORIUM_ALLOW_HOST_NETWORK": "Yes",
             "ACTORIUM_PRICES": '{"DATASET_READS": 0.5}',
             "ACTORIUM_CPU_CORES_MIN": "0.5",
+            "ACTORIUM_TRUSTED_PROXIES": "127.0.0.1, 10.1.2.3/8, ::1",
         }
     )
     assert (found.data, found.port, found.container_ports) == (Path("/srv/actorium"), 0, (2000, 2005))
+    assert found.trusted_proxies == "127.0.0.1/32,10.0.0.0/8,::1/128"
     assert (found.allow_host_network, found.prices, found.cpu_cores_min) == (True, {"DATASET_READS": 0.5}, 0.5)
 
 
@@ -44,6 +46,8 @@ def test_values_are_read() -> None:
         ("EXECUTOR", "magic"),
         ("MEMORY_MBYTES", "-1"),
         ("CONTAINER_PORTS", "3000-2000"),
+        ("TRUSTED_PROXIES", "*"),
+        ("TRUSTED_PROXIES", "proxy.example.com"),
         ("USERNAME", "x"),
         ("PRICES", "{"),
         ("PRICES", '{"UNKNOWN": 1}'),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 from starlette.requests import Request
 
+from actorium.kernel.limits import ORIGIN_TEXT_CHARS_MAX
 from actorium.kernel.principal import Principal
 from actorium.kernel.structs import Wire
 
@@ -78,7 +79,7 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
         """Where it came from, as far as its sender says."""
         headers = self.exchange.headers
         return Origin(
-            client_ip=self.exchange.address,
+            client_ip=(self.exchange.address or "")[:ORIGIN_TEXT_CHARS_MAX] or None,
             user_agent=_text(headers.get(b"user-agent")),
             request_origin=_text(headers.get(b"x-apify-request-origin")),
             workflow_key=_text(headers.get(b"x-apify-workflow-key")),
@@ -89,7 +90,7 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
 
 
 def _text(header: bytes | None) -> str | None:
-    return None if header is None else header.decode("latin-1")
+    return None if header is None else header[:ORIGIN_TEXT_CHARS_MAX].decode("latin-1")
 
 
 ANONYMOUS = Principal(user_id="", username="", number=0)

@@ -289,6 +289,7 @@ COLLECTED_OBJECTS_MIN = 10_000  # new objects before Python looks for garbage in
 BODY_STALL_SECS = 60.0  # a request body may pause this long between two pieces, then 408
 HEAD_BYTES_MAX = 131_072  # request line and headers together: run starts carry webhooks in the URL
 HEAD_SECS_MAX = 30.0  # for the whole request line and headers, and for a body nobody reads any more
+ORIGIN_TEXT_CHARS_MAX = 1000  # of a header that says who calls: it is stored with what the call makes
 QUERY_PARAMS_MAX = 200  # names in one query string
 TOKEN_CHARS_MAX = 512  # longer tokens are unknown without asking
 RATE_BUCKETS_MAX = 100_000  # remembered callers and resources, about 20 MB

@@ -39,7 +39,7 @@ from actorium.webhooks.service import add_of_run_in
 
 TRIES = 8  # how often another port is taken when two runs chose the same at once, and an input prepared again
 PERMISSION_LEVELS = ("LIMITED_PERMISSIONS", "FULL_PERMISSIONS")
-ORIGINS_BY_HEADER = frozenset({RunOrigin.CLI, RunOrigin.CI, RunOrigin.MCP, RunOrigin.WEB})
+ORIGINS_BY_HEADER = frozenset({RunOrigin.CLI, RunOrigin.CI, RunOrigin.MCP, RunOrigin.WEB, RunOrigin.DEVELOPMENT})
 """What a caller may say of itself; the other origins are facts that the server knows."""
 
 

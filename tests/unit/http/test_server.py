@@ -118,6 +118,16 @@ async def site(make_app: Any, route: Any) -> AsyncIterator[Site]:
         yield made[0]
 
 
+async def test_only_a_proxy_that_is_named_may_say_where_a_request_came_from(make_app: Any, route: Any) -> None:
+    forwarded = request("GET", "/hello/x", "x-forwarded-for: 192.0.2.1, 203.0.113.9, 10.1.2.3")
+    app: HttpApp = make_app([route("GET", "/hello/{key}", hello)])
+    trusted = {None: "127.0.0.1", "127.0.0.1,10.0.0.0/8": "203.0.113.9", "10.0.0.0/8": "127.0.0.1"}
+    for proxies, told in trusted.items():
+        async with serve(app, bind("127.0.0.1", 0), shutdown_secs=1, trusted_proxies=proxies) as bound:
+            _, _, body = await Site(bound).send(forwarded)
+            assert msgspec.json.decode(body)["data"]["ip"] == told, proxies
+
+
 async def test_a_request_and_its_reply(site: Site) -> None:
     status, headers, body = await site.send(request("GET", "/hello/a%2Fb'(1)!"))
     assert (status, msgspec.json.decode(body)["data"]) == (200, {"key": "a/b'(1)!", "ip": "127.0.0.1"})
