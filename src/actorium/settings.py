@@ -65,6 +65,7 @@ def _matching(pattern: str) -> Callable[[str], str]:
     return read
 
 
+TIERS = ("FREE", "BRONZE", "SILVER", "GOLD", "PLATINUM", "DIAMOND")
 _DAYS = _whole(0, 36_500)
 
 
@@ -185,6 +186,8 @@ class Settings:
     """Builds at once."""
     prices: Mapping[str, float] = _setting(_prices, dict, 'JSON such as {"DATASET_READS": 0.0000004}, USD a unit')
     """Prices that replace those of the built-in table."""
+    pricing_tier: str = _setting(_choice(*TIERS), "FREE", ", ".join(TIERS))
+    """Which of an Actor's tiered prices runs here are charged by."""
     unnamed_storage_days: int = _setting(_DAYS, 7, "days from 1 to 36500, or 0 for ever")
     """An unnamed storage that nobody has used for so many days is deleted; 0 keeps it for ever. Those of a run that is
     kept, and all named ones, stay."""

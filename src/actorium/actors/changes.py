@@ -20,6 +20,7 @@ from actorium.actors.model import (
     WriteVersion,
 )
 from actorium.actors.pricing import extended
+from actorium.actors.pricing_checks import check as check_pricing
 from actorium.actors.row import ActorDocument, VersionDocument
 from actorium.actors.sources import check_files
 from actorium.actors.vault import Vault
@@ -83,7 +84,7 @@ def written(document: ActorDocument, asked: CreateActor | UpdateActor, now: Inst
     if asked.categories is not UNSET:
         changes["categories"] = tuple(asked.categories or ())
     if asked.pricing_infos is not UNSET:
-        changes["pricing_infos"] = extended(document.pricing_infos, asked.pricing_infos or [], now)
+        changes["pricing_infos"] = extended(document.pricing_infos, asked.pricing_infos or [], now, check=check_pricing)
     changes["default_run_options"] = _run_options(document.default_run_options, asked)
     return structs.replace(document, **changes)
 

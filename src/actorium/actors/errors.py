@@ -117,5 +117,18 @@ class PricingFutureTwice(Invalid):
     type = "cannot-add-second-future-pricing-info"
 
 
+class CannotAddPlatformEvents(Forbidden):
+    """Names of events that begin with apify- belong to the platform; only apify-actor-start and
+    apify-default-dataset-item can be priced."""
+
+    type = "cannot-add-apify-events-to-ppe-actor"
+
+
+class CannotDeletePaidActor(Forbidden):
+    """An Actor that has a price cannot be deleted; add an entry with pricingModel FREE to its pricingInfos first."""
+
+    type = "cannot-delete-paid-actor"
+
+
 class VaultLocked(Unavailable):
     """A secret cannot be read with this installation's key. Set the secret again, or restore the key."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 from msgspec import structs
@@ -11,6 +12,25 @@ from actorium.actors.errors import PricingAltersPast, PricingFutureTwice, Pricin
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import CLOCK_SKEW_SECS
 from actorium.kernel.structs import UNSET, UnsetType, Wire
+
+START_EVENT = "apify-actor-start"
+"""Counted by the platform when a run starts: once for each gigabyte of its memory, at least once."""
+ITEM_EVENT = "apify-default-dataset-item"
+"""Counted by the platform for each item that is stored in the run's default dataset."""
+SYNTHETIC_EVENTS = frozenset({START_EVENT, ITEM_EVENT})
+START_EVENT_PRICE_USD = 0.00005
+"""What a start costs where the record does not say it."""
+
+
+class Tier(StrEnum):
+    """What kind of customer somebody is: the higher, the lower the prices."""
+
+    FREE = "FREE"
+    BRONZE = "BRONZE"
+    SILVER = "SILVER"
+    GOLD = "GOLD"
+    PLATINUM = "PLATINUM"
+    DIAMOND = "DIAMOND"
 
 
 class _Pricing(Wire, kw_only=True, frozen=True, tag_field="pricingModel"):
@@ -84,17 +104,26 @@ class Free(_Pricing, kw_only=True, frozen=True, tag="FREE"):
 PricingInfo: TypeAlias = PayPerEvent | PricePerDatasetItem | FlatPricePerMonth | Free
 
 
-def extended(history: Sequence[PricingInfo], asked: Sequence[PricingInfo], now: Instant) -> tuple[PricingInfo, ...]:
+def extended(
+    history: Sequence[PricingInfo],
+    asked: Sequence[PricingInfo],
+    now: Instant,
+    *,
+    check: Callable[[PricingInfo], None] = lambda _: None,
+) -> tuple[PricingInfo, ...]:
     """The history with at most one new entry behind it; an entry that has not started yet may be replaced or dropped.
 
-    ``asked`` is the whole list: what has started, unchanged and in order, then what is new. Raises PricingAltersPast
-    and its kin.
+    ``asked`` is the whole list: what has started, unchanged and in order, then what is new. ``check`` raises for what
+    a new entry may not say. Raises PricingAltersPast and its kin too.
     """
+    asked = [_completed(entry) for entry in asked]
     past = [entry for entry in history if _starts(entry) <= now]
     if len(asked) < len(past):
         raise PricingRemoved
     kept = [_kept(old, new) for old, new in zip(past, asked, strict=False)]
     coming = [entry for entry in history if _starts(entry) > now]
+    for entry in asked[len(past) :]:
+        check(entry)
     added = [_dated(entry, coming, now) for entry in asked[len(past) :]]
     if len([entry for entry in added if _starts(entry) > now]) > 1:
         raise PricingFutureTwice
@@ -111,6 +140,18 @@ def in_force(history: Sequence[PricingInfo], now: Instant) -> PricingInfo | None
 
 def _starts(entry: PricingInfo) -> Instant:
     return entry.started_at if isinstance(entry.started_at, Instant) else Instant(0)
+
+
+def _completed(entry: PricingInfo) -> PricingInfo:
+    """The record with the price of the platform's own event, if it does not say another."""
+    if not isinstance(entry, PayPerEvent):
+        return entry
+    events = entry.pricing_per_event.actor_charge_events
+    start = events.get(START_EVENT)
+    if start is None or start.event_price_usd is not UNSET or start.event_tiered_pricing_usd:
+        return entry
+    events = events | {START_EVENT: structs.replace(start, event_price_usd=START_EVENT_PRICE_USD)}
+    return structs.replace(entry, pricing_per_event=PricingPerEvent(actor_charge_events=events))
 
 
 def _kept(old: PricingInfo, new: PricingInfo) -> PricingInfo:

@@ -13,11 +13,13 @@ from actorium.actors.errors import (
     ActorMissing,
     ActorNameNotUnique,
     CannotCreatePublic,
+    CannotDeletePaidActor,
     CannotPublish,
     TaggedBuildRequired,
     TooManyActors,
 )
 from actorium.actors.model import ActorShort, ActorView, BuildTag, CreateActor, TaggedBuild, UpdateActor
+from actorium.actors.pricing import Free, in_force
 from actorium.actors.row import ActorDocument, ActorRow, StoredEnvVar
 from actorium.actors.variables import opened, secrets
 from actorium.actors.vault import Vault
@@ -136,10 +138,12 @@ class Actors:
             raise ActorNameNotUnique from error
 
     async def delete(self, principal: Principal, reference: str) -> None:
-        """Forget an Actor with its versions and builds; its runs stay. Raises ActorMissing."""
+        """Forget an Actor with its versions and builds; its runs stay. Raises ActorMissing, CannotDeletePaidActor."""
 
         def work(tx: Tx) -> None:
             row = self.resolve_in(tx, principal, reference, write=True)
+            if not isinstance(in_force(row.pricing_infos, self._clock.now()), Free | None):
+                raise CannotDeletePaidActor
             store.delete(tx, row)
             self._builds.remove_of_in(tx, row.id, self._clock.now())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from actorium.blobs import Blobs
 from actorium.database import Database, Tx
@@ -23,13 +23,16 @@ from actorium.storages.model import Stored
 from actorium.storages.schema_checks import SchemaChecks
 from actorium.storages.service import Storages
 
+ChargeItems = Callable[[Tx, str, int], None]
+"""Charges a run for items, in the transaction that stores them."""
+
 
 class Pushing:
     """Pushes to datasets by id, ``~name`` or ``username~name``."""
 
     def __init__(
         self, storages: Storages, *, database: Database, blobs: Blobs, ids: Ids, clock: Clock, meter: Meter,
-        schemas: SchemaChecks,
+        schemas: SchemaChecks, charge_in: ChargeItems | None,
     ) -> None:  # fmt: skip
         self._storages = storages
         self._database = database
@@ -38,6 +41,7 @@ class Pushing:
         self._clock = clock
         self._meter = meter
         self._schemas = schemas
+        self._charge_in = charge_in
         self._schemaless: set[str] = set()
 
     async def push(self, principal: Principal, address: str, body: bytes) -> str:
@@ -73,9 +77,12 @@ class Pushing:
 
         def work(tx: Tx) -> None:
             now = self._clock.now()
-            if not store.append(tx, dataset_id, parts, owner_id=owner_id, clean_count=clean_count, now=now):
+            appended = store.append(tx, dataset_id, parts, owner_id=owner_id, clean_count=clean_count, now=now)
+            if appended is None:
                 self._storages.writable(tx, principal, dataset_id)  # says what is wrong
                 raise errors.missing(DATASETS)
+            if self._charge_in is not None and appended.charged_run_id is not None:
+                self._charge_in(tx, appended.charged_run_id, items.count)
 
         await self._database.write(work, lane=dataset_id)
 

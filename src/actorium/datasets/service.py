@@ -17,7 +17,7 @@ from actorium.datasets.model import (
     DatasetView,
     ItemsQuery,
 )
-from actorium.datasets.pushing import Pushing
+from actorium.datasets.pushing import ChargeItems, Pushing
 from actorium.datasets.reading import Items, Reading
 from actorium.datasets.segments.counting import statistics_of
 from actorium.datasets.segments.statistics import fields_of
@@ -37,7 +37,9 @@ class Datasets:
 
     clear = staticmethod(store.clear)
 
-    def __init__(self, surroundings: Surroundings, *, blobs: Blobs, meter: Meter) -> None:
+    def __init__(
+        self, surroundings: Surroundings, *, blobs: Blobs, meter: Meter, charge_in: ChargeItems | None = None
+    ) -> None:
         self._storages = Storages(DATASETS, surroundings)
         self._database = surroundings.database
         self._clock = surroundings.clock
@@ -51,6 +53,7 @@ class Datasets:
             clock=surroundings.clock,
             meter=meter,
             schemas=surroundings.schemas,
+            charge_in=charge_in,
         )
         self._reading = Reading(
             self._storages, database=surroundings.database, reader=self._reader, clock=surroundings.clock, meter=meter
@@ -69,8 +72,9 @@ class Datasets:
         created_by_run: str | None = None,
         act_id: str | None = None,
         schema: dict[str, Any] | None = None,
+        charged_run_id: str | None = None,
     ) -> None:
-        """Add an empty dataset."""
+        """Add an empty dataset. ``charged_run_id``: the run that is charged for each item."""
         self._storages.create_in(
             tx,
             id=id,
@@ -81,6 +85,8 @@ class Datasets:
             act_id=act_id,
             schema=schema,
         )
+        if charged_run_id is not None:
+            store.charge_to(tx, id, charged_run_id)
 
     def delete_in(self, tx: Tx, id: str) -> bool:
         """Delete by id without asking who wants it; False if it is not there."""

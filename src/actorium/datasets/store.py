@@ -74,14 +74,33 @@ class Chunk:
 # Adding
 
 
-def append(tx: Tx, dataset_id: str, parts: Sequence[Part], *, owner_id: str, clean_count: int, now: Instant) -> bool:
-    """Take the next indexes and store items under them; False if the owner has no such dataset."""
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Items are stored."""
+
+    charged_run_id: str | None
+    """The run that is charged for each of them."""
+
+
+_UNCHARGED = Appended(None)
+
+
+def charge_to(tx: Tx, dataset_id: str, run_id: str) -> None:
+    """From now on a run is charged for each item."""
+    tx.run("UPDATE datasets SET charged_run_id = :run_id WHERE id = :id", id=dataset_id, run_id=run_id)
+
+
+def append(
+    tx: Tx, dataset_id: str, parts: Sequence[Part], *, owner_id: str, clean_count: int, now: Instant
+) -> Appended | None:
+    """Take the next indexes and store items under them; None if the owner has no such dataset."""
     count, size = sum(part.count for part in parts), sum(part.size for part in parts)
     row = tx.one(
         "UPDATE datasets SET item_count = item_count + :count, clean_item_count = clean_item_count + :clean,"
         " byte_count = byte_count + :size, write_count = write_count + :count, modified_at = :now,"
         " tail_chunks = tail_chunks + :parts, tail_bytes = tail_bytes + :size"
-        " WHERE id = :id AND owner_id = :owner_id RETURNING item_count, tail_chunks, tail_bytes",
+        " WHERE id = :id AND owner_id = :owner_id RETURNING item_count, tail_chunks, tail_bytes,"
+        " charged_run_id",
         id=dataset_id,
         owner_id=owner_id,
         count=count,
@@ -91,7 +110,7 @@ def append(tx: Tx, dataset_id: str, parts: Sequence[Part], *, owner_id: str, cle
         now=int(now),
     )
     if row is None:
-        return False
+        return None
     first = row["item_count"] - count
     for part in parts:
         insert(tx, dataset_id, first, part)
@@ -99,7 +118,7 @@ def append(tx: Tx, dataset_id: str, parts: Sequence[Part], *, owner_id: str, cle
     if _passes(row["tail_chunks"], len(parts), SEGMENT_CHUNKS) or _passes(row["tail_bytes"], size, SEGMENT_BYTES):
         tx.run("INSERT INTO dataset_merges (dataset_id) VALUES (:id) ON CONFLICT DO NOTHING", id=dataset_id)
         tx.wake(MERGES, dataset_id)
-    return True
+    return _UNCHARGED if row["charged_run_id"] is None else Appended(row["charged_run_id"])
 
 
 def _passes(now: int, added: int, step: int) -> bool:

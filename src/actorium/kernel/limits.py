@@ -52,6 +52,16 @@ WEBHOOK_URL_CHARS_MAX = 4096  # our choice: what most servers take
 WEBHOOK_TEMPLATE_CHARS_MAX = 100_000  # our choice: far more than fits the URL of a start
 WEBHOOK_KEY_CHARS_MAX = 256  # our choice: clients send some 20
 
+# Charging
+CHARGED_COUNT_MAX = 2**53 - 1  # of one event in one run: what JavaScript counts exactly, so two of them fit a BIGINT
+CHARGE_KEY_CHARS_MAX = 512  # clients' keys have some 60: run, event, time and chance
+CHARGE_KEYS_KEPT_SECS = 3600  # the API's own is about 180: a client's last retry comes within an hour
+CHARGE_KEYS_PER_PRUNE = 1000  # expired keys one transaction forgets
+CHARGE_ABORT_SECS = 10  # our choice: from reaching the limit to the graceful abort, time to end by itself
+CHARGE_ABORTS_PER_TICK = 200  # due runs one tick looks at, each in a transaction of its own
+CHARGE_LIMIT_PERIOD_SECS = 1.0  # how late such an abort may be
+USAGE_LIMIT_PERIOD_SECS = 5.0  # how often the usage of runs with a limit is looked at: a compute unit takes minutes
+
 # Logs
 LOG_BYTES_MAX = 10_485_760  # the API's own
 LOG_LINE_BYTES_MAX = 65_536  # longer lines are cut into several
@@ -252,6 +262,10 @@ SOURCE_FILES_MAX = 5000  # our choice: far above what fits a push, far below wha
 SOURCE_PATH_CHARS_MAX = 1024  # below every file system's limit
 CLOCK_SKEW_SECS = 300  # our choice: how far a caller's clock may be behind ours
 PRICING_INFOS_MAX = 200  # our choice: the history of an Actor's prices
+PRICE_USD_MAX = 1_000_000  # our choice: far beyond any price of one unit, far below what sums cannot hold
+TRIAL_MINUTES_MAX = 10 * 365 * 1440  # ten years
+CHARGE_EVENTS_MAX = 200  # our choice: an Actor's price is copied into each of its runs
+CHARGE_EVENT_NAME_CHARS_MAX = 100  # our choice
 TAG_CHARS_MAX = 63  # as for names
 ACTOR_TEXT_CHARS_MAX = 20_000  # our choice: titles, descriptions and example inputs
 INPUT_SCHEMA_BYTES_MAX = 500_000  # the API's own

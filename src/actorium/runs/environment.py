@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from actorium.charging.terms import plain
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import MEMORY_MBYTES_PER_CORE
 from actorium.kernel.structs import encode
@@ -34,7 +35,6 @@ _DEFAULTS = {
     "APIFY_LOG_LEVEL": "INFO",
     "APIFY_METAMORPH_AFTER_SLEEP_MILLIS": "300000",
     "APIFY_PERSIST_STATE_INTERVAL_MILLIS": "60000",
-    "APIFY_USER_PRICING_TIER": "FREE",
 }
 """What the Actor's own variables may replace."""
 
@@ -59,14 +59,19 @@ def cpu_cores(memory_mbytes: int) -> float:
     return memory_mbytes / MEMORY_MBYTES_PER_CORE
 
 
-def environment(run: Run, around: Surroundings, *, own: Mapping[str, str], deadline: Instant | None) -> dict[str, str]:
+def environment(
+    run: Run, around: Surroundings, *, own: Mapping[str, str], deadline: Instant | None, charged: Mapping[str, int]
+) -> dict[str, str]:
     """Everything the process finds in its environment. ``own``: the Actor's variables from its version.
+
+    ``charged``: how often each event was charged until now.
 
     Variables that the Python SDK cannot read empty are left out instead.
     """
     port = own.get("ACTOR_WEB_SERVER_PORT", str(around.container_port))
     base = (
         _identity(run)
+        | _pricing(run, charged)
         | _storages(run)
         | _limits(run, around, deadline)
         | _server(run, around)
@@ -90,9 +95,16 @@ def _identity(run: Run) -> dict[str, str]:
         "ACTOR_PERMISSION_LEVEL": document.permission_level,
         "APIFY_USER_ID": run.owner_id,
         "APIFY_META_ORIGIN": str(run.meta.origin),
-        "APIFY_ACTOR_PRICING_INFO": encode(document.pricing_info or {}).decode(),
-        "APIFY_CHARGED_ACTOR_EVENT_COUNTS": "{}",
         "APIFY_WORKFLOW_KEY": document.workflow_key or run.id,
+    }
+
+
+def _pricing(run: Run, charged: Mapping[str, int]) -> dict[str, str]:
+    document = run.document
+    return {
+        "APIFY_ACTOR_PRICING_INFO": encode(document.pricing_info or {}).decode(),
+        "APIFY_CHARGED_ACTOR_EVENT_COUNTS": encode(dict(charged)).decode(),
+        "APIFY_USER_PRICING_TIER": str(document.pricing_tier),
     }
 
 
@@ -115,7 +127,7 @@ def _limits(run: Run, around: Surroundings, deadline: Instant | None) -> dict[st
         "ACTOR_TIMEOUT_AT": "" if deadline is None else str(deadline),
         "ACTOR_MAX_PAID_DATASET_ITEMS": str(options.max_items) if isinstance(options.max_items, int) else "",
         "ACTOR_MAX_TOTAL_CHARGE_USD": (
-            f"{options.max_total_charge_usd:g}" if isinstance(options.max_total_charge_usd, int | float) else ""
+            plain(options.max_total_charge_usd) if isinstance(options.max_total_charge_usd, int | float) else ""
         ),
         "APIFY_DEDICATED_CPUS": f"{around.cpu_cores:g}",
     }

@@ -9,6 +9,7 @@ from msgspec import structs
 from actorium.actors.service import Actors
 from actorium.builds.row import BuildRow
 from actorium.builds.service import Builds
+from actorium.charging.service import Charging
 from actorium.database import Tx, UniqueViolation
 from actorium.kernel.clock import Clock
 from actorium.kernel.instant import Instant
@@ -20,7 +21,7 @@ from actorium.runs.lifecycle import TERMINAL, Event, step
 from actorium.runs.model import RunOptions, RunView
 from actorium.runs.options import Defaults, StartTaskOptions, resolve
 from actorium.runs.ports import Ports
-from actorium.runs.row import Run
+from actorium.runs.row import Run, terms
 from actorium.runs.service import Runs
 from actorium.runs.view import units_of
 from actorium.users.quotas import Load, Quotas
@@ -46,9 +47,11 @@ class Resurrection:
     """Resurrects runs."""
 
     def __init__(
-        self, runs: Runs, *, actors: Actors, builds: Builds, quotas: Quotas, ports: Ports, clock: Clock
-    ) -> None:
+        self, runs: Runs, *, actors: Actors, builds: Builds, quotas: Quotas, charging: Charging, ports: Ports,
+        clock: Clock,
+    ) -> None:  # fmt: skip
         self._runs = runs
+        self._charging = charging
         self._actors = actors
         self._builds = builds
         self._quotas = quotas
@@ -70,7 +73,14 @@ class Resurrection:
 
     def _change(self, principal: Principal, asked: ResurrectOptions, port: int | None) -> _Change:
         return _Change(
-            self._actors, self._builds, self._quotas, self._clock.now(), principal=principal, asked=asked, port=port
+            self._actors,
+            self._builds,
+            self._quotas,
+            self._charging,
+            self._clock.now(),
+            principal=principal,
+            asked=asked,
+            port=port,
         )
 
 
@@ -81,6 +91,7 @@ class _Change:
     actors: Actors
     builds: Builds
     quotas: Quotas
+    charging: Charging
     now: Instant
     principal: Principal
     asked: ResurrectOptions
@@ -104,13 +115,15 @@ class _Change:
         if build.id != run.build_id:
             document = structs.replace(document, build_tags=build.tags, git_branch_name=build.git_branch_name)
         life = replace(run.life, timeout_secs=options.timeout_secs, restart_on_error=options.restart_on_error is True)
-        return replace(
+        after = replace(
             run,
             build_id=build.id,
             web_port=self.port or run.web_port,
             document=document,
             life=step(life, Event.RESURRECT, self.now),
         )
+        self.charging.resurrected_in(tx, run.id, terms(after))
+        return after
 
     def _build_in(self, tx: Tx, run: Run) -> BuildRow:
         if self.asked.build is not None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from actorium.actors.pricing import PricingInfo
+from actorium.actors.pricing import PricingInfo, Tier
+from actorium.charging.terms import Terms
 from actorium.kernel.instant import Instant
-from actorium.kernel.structs import Wire
+from actorium.kernel.structs import UNSET, Wire
 from actorium.runs.lifecycle import Life, RunStatus
 from actorium.runs.model import GeneralAccess, Metamorph, RunMeta, RunOptions, StorageIds
 
@@ -33,7 +34,10 @@ class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
     general_access: GeneralAccess = GeneralAccess.FOLLOW_USER_SETTING
     git_branch_name: str | None = None
     pricing_info: PricingInfo | None = None
-    """What the Actor cost when the run started; only of pay-per-event Actors."""
+    """What the Actor cost when the run started."""
+    pricing_tier: Tier = Tier.FREE
+    owns_actor: bool = False
+    """The run's owner was the Actor's when it started."""
     input_body_len: int | None = None
     input_key: str = "INPUT"
     permission_level: str = "LIMITED_PERMISSIONS"
@@ -85,6 +89,17 @@ class Run:
     @property
     def options(self) -> RunOptions:
         return self.document.options
+
+
+def terms(run: Run) -> Terms:
+    """What the run is charged for."""
+    document, options = run.document, run.options
+    return Terms(
+        pricing=document.pricing_info,
+        tier=document.pricing_tier,
+        max_total_usd=None if options.max_total_charge_usd is UNSET else options.max_total_charge_usd,
+        max_items=None if options.max_items is UNSET else options.max_items,
+    )
 
 
 def instant(millis: int | None) -> Instant | None:

@@ -105,7 +105,7 @@ class Runs:
 
         def work(tx: Tx) -> RunPage:
             total, runs = store.page(tx, wanted, offset=offset, limit=limit, desc=desc)
-            return RunPage(total=total, items=[self._views.short(run, facts_of(tx, run.id), now) for run in runs])
+            return RunPage(total=total, items=[self._views.short(run, facts_of(tx, run), now) for run in runs])
 
         return await self._database.read(work)
 
@@ -274,10 +274,7 @@ class Runs:
         return await self._database.write(work)
 
     def _view(self, tx: Tx, run: Run, principal: Principal) -> RunView:
-        view = self._views.full(run, facts_of(tx, run.id), self._clock.now())
-        if principal.user_id == run.owner_id:
-            return view
-        return structs.replace(view, usage_total_usd=UNSET, usage_usd=UNSET)
+        return self._views.full(run, facts_of(tx, run), self._clock.now(), reader_id=principal.user_id)
 
 
 def _newest_in(tx: Tx, wanted: store.Filter) -> str:

@@ -15,6 +15,8 @@ from actorium.runs.tokens import RunTokens
 
 OwnVariables = Callable[[Run], Awaitable[Mapping[str, str]]]
 """The Actor's own variables, from the run's build, secrets in clear."""
+ChargedCounts = Callable[[Run], Awaitable[Mapping[str, int]]]
+"""How often each event of a run was charged until now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,7 @@ class Specs:
     """Makes specs; what the server knows of itself is given once."""
 
     own: OwnVariables
+    charged: ChargedCounts
     tokens: RunTokens
     clock: Clock
     api_port: int
@@ -47,7 +50,7 @@ class Specs:
             container_url=self.container_url(run.web_port),
             container_port=CONTAINER_WEB_PORT,
         )
-        env = environment(run, around, own=own, deadline=deadline)
+        env = environment(run, around, own=own, deadline=deadline, charged=await self.charged(run))
         return Spec(
             name=container_name(run.id, run.life.attempt),
             image=run.document.image_reference,

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from actorium.actors.pricing import PayPerEvent, in_force
+from actorium.actors.pricing import Tier, in_force
 from actorium.actors.row import ActorRow
 from actorium.actors.service import Actors
 from actorium.builds.row import BuildRow
 from actorium.builds.service import Builds
 from actorium.builds.storage_schemas import StorageSchemas
+from actorium.charging.service import Charging, check_limit
 from actorium.database import Database, Tx, UniqueViolation
 from actorium.datasets.service import Datasets
 from actorium.http.route import Origin, RawBody
@@ -31,7 +32,7 @@ from actorium.runs.lifecycle import Life
 from actorium.runs.model import RunMeta, RunOrigin, StorageIds
 from actorium.runs.options import StartOptions, StartTaskOptions
 from actorium.runs.ports import Ports
-from actorium.runs.row import Document, Run
+from actorium.runs.row import Document, Run, terms
 from actorium.users.quotas import Load, Quotas
 from actorium.webhooks import ad_hoc
 from actorium.webhooks.model import WebhookRepresentation
@@ -80,7 +81,7 @@ class Starter:
 
     def __init__(
         self, database: Database, *, actors: Actors, builds: Builds, inputs: Inputs, storages: Storages, logs: Logs,
-        ports: Ports, quotas: Quotas, clock: Clock, ids: Ids,
+        ports: Ports, quotas: Quotas, charging: Charging, tier: Tier, clock: Clock, ids: Ids,
     ) -> None:  # fmt: skip
         self._database = database
         self._actors = actors
@@ -91,6 +92,8 @@ class Starter:
         self._ports = ports
         self._quotas = quotas
         quotas.count(store.load)
+        self._charging = charging
+        self._tier = tier
         self._clock = clock
         self._ids = ids
 
@@ -140,6 +143,7 @@ class Starter:
             memory = chosen.options.memory_mbytes
             self._quotas.check_in(tx, principal.user_id, more=Load(memory_mbytes=memory, runs=1))
             run = self._run(principal, asked, chosen, actor=actor, build=build, run_id=run_id, web_port=web_port)
+            check_limit(terms(run))
             described = self._builds.storages_in(tx, build)
             self._make_storages_in(tx, run, asked, described)
             self._logs.create_in(tx, subject_id=run.id, owner_id=run.owner_id)
@@ -148,6 +152,7 @@ class Starter:
             self._actors.count_run_in(tx, actor.id, run.started_at, user_id=principal.user_id)
             self._inputs.keep_in(tx, run.id, run.document.input_key, asked.input)
             changes.add(tx, run, event_id=self._ids.new())
+            self._charging.open_in(tx, run.id, terms(run), memory_mbytes=run.options.memory_mbytes)
             if asked.task is not None:
                 asked.task.count_in(tx)
 
@@ -159,7 +164,6 @@ class Starter:
         web_port: int,
     ) -> Run:  # fmt: skip
         now, options = self._clock.now(), chosen.options
-        pricing = in_force(actor.pricing_infos, now)
         ids = self._ids
         document = Document(
             actor_name=actor.name,
@@ -179,7 +183,9 @@ class Starter:
             user_agent=asked.origin.user_agent,
             workflow_key=asked.origin.workflow_key,
             git_branch_name=build.git_branch_name,
-            pricing_info=pricing if isinstance(pricing, PayPerEvent) else None,
+            pricing_info=in_force(actor.pricing_infos, now),
+            pricing_tier=self._tier,
+            owns_actor=actor.owner_id == principal.user_id,
             input_body_len=asked.input.body_len,
             permission_level=_permission_level(asked.options, actor),
             granted_storages=dict(asked.input.granted),
@@ -210,8 +216,12 @@ class Starter:
             "created_by_run": run.id,
             "act_id": run.actor_id,
         }
+        payer = run.id if terms(run).charges_items else None
         for alias, dataset_id in ids.datasets.items():
-            made.datasets.create_in(tx, id=dataset_id, schema=described.datasets.get(alias), **common)
+            charged = payer if alias == "default" else None
+            made.datasets.create_in(
+                tx, id=dataset_id, schema=described.datasets.get(alias), charged_run_id=charged, **common
+            )
         made.request_queues.create_in(tx, id=ids.request_queues["default"], **common)
         store_id = ids.key_value_stores["default"]
         made.key_value_stores.create_in(tx, id=store_id, schema=described.key_value_store, **common)

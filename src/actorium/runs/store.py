@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import structs
 
+from actorium.charging.service import forget_in as forget_charges_in
 from actorium.database import Row, Tx
 from actorium.kernel.errors import StaleWrite
 from actorium.kernel.instant import Instant
@@ -104,6 +105,7 @@ def _delete_rest(tx: Tx, run_id: str) -> None:
     tx.run("DELETE FROM run_usage WHERE run_id = :id", id=run_id)
     tx.run("DELETE FROM run_stats WHERE run_id = :id", id=run_id)
     tx.run("DELETE FROM run_secrets WHERE run_id = :id", id=run_id)
+    forget_charges_in(tx, run_id)
 
 
 def exists(tx: Tx, run_id: str) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from actorium.kernel.instant import Instant
 from actorium.kernel.meter import Usage
 from actorium.kernel.structs import UNSET
+from actorium.runs.costs import costs, in_list
 from actorium.runs.lifecycle import TERMINAL
 from actorium.runs.measurements import Measurement, ended, join, wire
 from actorium.runs.model import RunShort, RunStats, RunUsage, RunUsageUsd, RunView
-from actorium.runs.row import Run
+from actorium.runs.row import Run, terms
 from actorium.runs.usage import Used, compute_units, used
 
 
@@ -23,6 +25,8 @@ class Facts:
     earlier: Measurement
     """All attempts but the latest measured one."""
     latest: Measurement | None
+    charged: Mapping[str, int]
+    """How often each event was charged, the platform's own included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +37,13 @@ class Views:
     container_url: Callable[[int], str]
     """From a run's web port to an address that curl and Actors can open."""
 
-    def full(self, run: Run, facts: Facts, now: Instant) -> RunView:
-        """The whole run object."""
+    def full(self, run: Run, facts: Facts, now: Instant, *, reader_id: str) -> RunView:
+        """The whole run object, for a user; costs are not everybody's business."""
         measured = _measured(run, facts)
         total = _used(run, facts, measured, now)
         usd = total.usd(self.prices)
+        cost = costs(run, facts.charged, math.fsum(usd.values()), reader_id=reader_id)
+        events = terms(run).events(facts.charged)
         document, life = run.document, run.life
         ids = document.storage_ids
         return RunView(
@@ -51,8 +57,8 @@ class Views:
             status_message=life.status_message,
             is_status_message_terminal=life.is_status_message_terminal,
             meta=run.meta,
-            pricing_info=UNSET if document.pricing_info is None else document.pricing_info,
-            charged_event_counts=UNSET if document.pricing_info is None else {},
+            pricing_info=UNSET if events is None or document.pricing_info is None else document.pricing_info,
+            charged_event_counts=UNSET if events is None else events,
             stats=_stats(run, measured, now),
             options=document.options,
             build_id=run.build_id,
@@ -67,16 +73,19 @@ class Views:
             is_container_server_ready=document.is_container_server_ready and life.status not in TERMINAL,
             git_branch_name=document.git_branch_name,
             usage=RunUsage(**{key.lower(): amount for key, amount in total.amounts.items()}),  # type: ignore[arg-type]
-            usage_total_usd=sum(usd.values()),
-            usage_usd=RunUsageUsd(**{key.lower(): amount for key, amount in usd.items()}),
+            usage_total_usd=UNSET if cost.total_usd is None else cost.total_usd,
+            usage_usd=_usage_usd(usd) if cost.shows_usage else UNSET,
             metamorphs=list(document.metamorphs) or None,
         )
+
+    def usage_usd(self, run: Run, facts: Facts, now: Instant) -> float:
+        """What the run's use of the platform comes to until now."""
+        return math.fsum(_used(run, facts, _measured(run, facts), now).usd(self.prices).values())
 
     def short(self, run: Run, facts: Facts, now: Instant) -> RunShort:
         """A run in a list."""
         document = run.document
         ids = document.storage_ids
-        total = _used(run, facts, _measured(run, facts), now)
         return RunShort(
             id=run.id,
             act_id=run.actor_id,
@@ -89,7 +98,7 @@ class Views:
             build_number=document.build_number,
             build_number_int=build_number_int(document.build_number),
             meta=run.meta,
-            usage_total_usd=sum(total.usd(self.prices).values()),
+            usage_total_usd=in_list(run, facts.charged, self.usage_usd(run, facts, now)),
             default_key_value_store_id=ids.key_value_stores["default"],
             default_dataset_id=ids.datasets["default"],
             default_request_queue_id=ids.request_queues["default"],
@@ -100,6 +109,10 @@ def build_number_int(number: str) -> int:
     """The API's integer form of MAJOR.MINOR.BUILD."""
     major, minor, build = (int(part) for part in number.split("."))
     return major * 10_000_000 + minor * 100_000 + build
+
+
+def _usage_usd(usd: Mapping[str, float]) -> RunUsageUsd:
+    return RunUsageUsd(**{key.lower(): amount for key, amount in usd.items()})
 
 
 def _measured(run: Run, facts: Facts) -> Measurement | None:

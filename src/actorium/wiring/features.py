@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from actorium.actors.pricing import Tier
 from actorium.actors.service import Actors
 from actorium.actors.vault import Vault
 from actorium.builds.for_actors import BuildsForActors
 from actorium.builds.service import Builds
+from actorium.charging.service import Charging
 from actorium.database import Tx
 from actorium.datasets.replies import ItemsReplies
 from actorium.datasets.service import Datasets
@@ -27,6 +29,7 @@ from actorium.request_queues.service import RequestQueues
 from actorium.runs import api as runs_api
 from actorium.runs.aliases import LastRunQuery
 from actorium.runs.authentication import RunAuthentication
+from actorium.runs.charges import RunCharges, terms_in
 from actorium.runs.metamorph import Metamorphosis
 from actorium.runs.metering import RunMeter
 from actorium.runs.model import StorageIds
@@ -81,13 +84,16 @@ class Features:
             unnamed_days=ground.settings.unnamed_storage_days,
             schemas=self.schemas,
         )
-        self.datasets = Datasets(around, blobs=ground.blobs, meter=self.meter)
+        self.charging = Charging(database, terms_in=terms_in, clock=clock)
+        self.datasets = Datasets(around, blobs=ground.blobs, meter=self.meter, charge_in=self.charging.items_stored_in)
         self.key_value_stores = KeyValueStores(around, blobs=ground.blobs, meter=self.meter)
         self.request_queues = RequestQueues(around, meter=self.meter)
         self.vault = Vault(ground.secret, ids)
         self.builds, self.actors = self._sources()
         self.inputs = self._inputs()
+        self.views = Views(prices=self.prices, container_url=ground.container_url)
         self.runs = self._runs()
+        self.charges = RunCharges(database, charging=self.charging, readable_in=self.runs.readable_in)
         self.queries = Queries(self.datasets, Boxes())
         self.sync_runs = self._sync_runs()
         storages = Storages(
@@ -143,7 +149,7 @@ class Features:
             ground.database,
             waiters=self.waiters,
             logs=self.logs,
-            views=Views(prices=self.prices, container_url=ground.container_url),
+            views=self.views,
             actors=self.actors,
             builds=self.builds,
             delete_storages_in=self._delete_storages_in,
@@ -160,6 +166,8 @@ class Features:
             inputs=self.inputs,
             storages=storages,
             logs=self.logs,
+            charging=self.charging,
+            tier=Tier(ground.settings.pricing_tier),
             ports=ports,
             quotas=self.quotas,
             clock=ground.clock,
@@ -171,7 +179,13 @@ class Features:
         return Transitions(
             runs=self.runs,
             resurrection=Resurrection(
-                self.runs, actors=self.actors, builds=self.builds, quotas=self.quotas, ports=ports, clock=clock
+                self.runs,
+                actors=self.actors,
+                builds=self.builds,
+                quotas=self.quotas,
+                charging=self.charging,
+                ports=ports,
+                clock=clock,
             ),
             metamorphosis=Metamorphosis(
                 self.runs,
@@ -188,6 +202,7 @@ class Features:
         ground = self.ground
         return Specs(
             own=self.own_variables,
+            charged=self.charges.counts,
             tokens=self.tokens,
             clock=ground.clock,
             api_port=ground.port,

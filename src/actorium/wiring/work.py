@@ -13,6 +13,7 @@ from actorium.events.outbox import OutboxPruner
 from actorium.executors import Hint
 from actorium.kernel.limits import (
     ACCESSES_PERIOD_SECS,
+    CHARGE_LIMIT_PERIOD_SECS,
     MERGE_PERIOD_SECS,
     RETENTION_PERIOD_SECS,
     STATS_PERIOD_SECS,
@@ -25,6 +26,7 @@ from actorium.loops.loop import Loop
 from actorium.request_queues.service import RequestQueues
 from actorium.runs.capacity import Capacity
 from actorium.runs.changes import CHANNEL, WORK
+from actorium.runs.charge_limits import ChargeLimits
 from actorium.runs.ingest import Ingest
 from actorium.runs.readiness import Readiness
 from actorium.runs.retention import RunRetention
@@ -88,15 +90,20 @@ class Work:
         features, ground = self._features, self._features.ground
         database, executor, clock = ground.database, ground.executor, ground.clock
         readiness = Readiness(database, executor, clock=clock)
+        limits = ChargeLimits(
+            database, charging=features.charging, views=features.views, logs=features.logs, clock=clock, ids=ground.ids
+        )
         clears = {DATASETS: Datasets.clear, KEY_VALUE_STORES: KeyValueStores.clear, REQUEST_QUEUES: RequestQueues.clear}
         return [
             self._loop("runs.readiness", readiness.tick, STATS_PERIOD_SECS),
             self._loop("runs.metering", features.meter.tick, METER_PERIOD_SECS),
+            self._loop("runs.charge_limits", limits.tick, CHARGE_LIMIT_PERIOD_SECS),
             self._loop("storages.accesses", features.accesses.flush, ACCESSES_PERIOD_SECS),
             self._loop("storages.sweeper", Sweeper(database, clock, clears).tick, SWEEP_PERIOD_SECS),
             self._loop("storages.garbage", GarbageCollector(database, ground.blobs).tick, SWEEP_PERIOD_SECS),
             *self._retention(),
             self._loop("events.pruning", OutboxPruner(database, clock).tick, PRUNE_PERIOD_SECS),
+            self._loop("charging.pruning", features.charging.prune, RETENTION_PERIOD_SECS),
             self._loop("builds.pruning", ground.builder.prune, PRUNE_PERIOD_SECS),
         ]
 

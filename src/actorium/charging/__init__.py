@@ -1,0 +1,1 @@
+"""What runs owe for events and items: prices times counts, and the limit that ends a run."""

@@ -1,0 +1,118 @@
+"""What a run is charged for, and how much that is. Pure; money is exact: decimals, never sums of floats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from actorium.actors.pricing import (
+    ITEM_EVENT,
+    START_EVENT,
+    ChargeEvent,
+    PayPerEvent,
+    PricePerDatasetItem,
+    PricingInfo,
+    Tier,
+)
+from actorium.kernel.structs import UNSET
+
+ZERO = Decimal(0)
+MBYTES_PER_START = 1024  # of memory: one start event each
+
+
+def decimal(value: float) -> Decimal:
+    """A number as it is written: 0.1 is a tenth."""
+    return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+
+
+def plain(value: float) -> str:
+    """A number as text without an exponent and without artefacts of floats: 0.00001, 5, 1234567.89."""
+    text = format(decimal(value), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What was agreed when a run started."""
+
+    pricing: PricingInfo | None
+    tier: Tier = Tier.FREE
+    max_total_usd: float | None = None
+    """None: no limit."""
+    max_items: int | None = None
+    """So many items are charged for at the most; None: no limit."""
+
+    @property
+    def is_charged(self) -> bool:
+        """Whether something is counted and paid, beside what the platform is used for."""
+        return isinstance(self.pricing, PayPerEvent | PricePerDatasetItem)
+
+    @property
+    def charges_items(self) -> bool:
+        """Whether storing an item in the default dataset costs something."""
+        return isinstance(self.pricing, PricePerDatasetItem) or self.has_event(ITEM_EVENT)
+
+    def has_event(self, name: str) -> bool:
+        """Whether the Actor has an event of this name."""
+        return isinstance(self.pricing, PayPerEvent) and name in self.pricing.pricing_per_event.actor_charge_events
+
+    def starts(self, memory_mbytes: int) -> int:
+        """How many start events a run of this memory is; 0 if the Actor has no such event."""
+        return max(1, math.ceil(memory_mbytes / MBYTES_PER_START)) if self.has_event(START_EVENT) else 0
+
+    def events(self, counts: Mapping[str, int]) -> dict[str, int] | None:
+        """The counts as the run object shows them; None: this is no pay-per-event run."""
+        return dict(counts) if isinstance(self.pricing, PayPerEvent) else None
+
+    def charged_usd(self, counts: Mapping[str, int]) -> Decimal:
+        """What the counts come to, also beyond the limit."""
+        match self.pricing:
+            case PayPerEvent(pricing_per_event=priced):
+                known = priced.actor_charge_events
+                return sum(
+                    (count * _event_usd(known[name], self.tier) for name, count in counts.items() if name in known),
+                    start=ZERO,
+                )
+            case PricePerDatasetItem():
+                items = counts.get(ITEM_EVENT, 0)
+                return min(items, items if self.max_items is None else self.max_items) * _item_usd(
+                    self.pricing, self.tier
+                )
+            case _:
+                return ZERO
+
+    def paid_usd(self, counts: Mapping[str, int]) -> Decimal:
+        """What is paid for the counts: at the limit, charging stops."""
+        charged = self.charged_usd(counts)
+        return charged if self.max_total_usd is None else min(charged, decimal(self.max_total_usd))
+
+    def is_spent(self, charged_usd: Decimal) -> bool:
+        """Whether a sum has reached the limit."""
+        return self.max_total_usd is not None and charged_usd >= decimal(self.max_total_usd)
+
+
+def _event_usd(event: ChargeEvent, tier: Tier) -> Decimal:
+    tiers = {} if event.event_tiered_pricing_usd is UNSET else event.event_tiered_pricing_usd
+    found = _of_tier({name: price.tiered_event_price_usd for name, price in tiers.items()}, tier)
+    return _first(found, event.event_price_usd)
+
+
+def _item_usd(pricing: PricePerDatasetItem, tier: Tier) -> Decimal:
+    tiers = {} if pricing.tiered_pricing is UNSET else pricing.tiered_pricing
+    found = _of_tier({name: price.tiered_price_per_unit_usd for name, price in tiers.items()}, tier)
+    return _first(found, pricing.price_per_unit_usd)
+
+
+def _of_tier(prices: Mapping[str, float], tier: Tier) -> float | None:
+    """The price of a tier, or of the next lower one that has a price, or else of the lowest that has one."""
+    ladder = list(Tier)
+    at = ladder.index(tier)
+    return next((prices[name] for name in (*reversed(ladder[: at + 1]), *ladder[at:]) if name in prices), None)
+
+
+def _first(tiered: float | None, flat: object) -> Decimal:
+    if tiered is not None:
+        return decimal(tiered)
+    return decimal(flat) if isinstance(flat, int | float) else ZERO

@@ -1,0 +1,146 @@
+"""What a limit of charges does: refused at the start, ends a run some time after it is reached, survives a restart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from actorium.kernel.limits import CHARGE_ABORT_SECS, GRACEFUL_ABORT_SECS
+from actorium.runs.charge_limits import ChargeLimits
+from actorium.runs.lifecycle import Event, RunStatus, container_name
+from charging_world import charge, counts, events, items, itself, priced, push
+from server_world import ServerWorld, open_server
+
+pytestmark = pytest.mark.anyio
+
+
+def limits(world: ServerWorld) -> ChargeLimits:
+    """The loop as another server would run it."""
+    features, ground = world.features, world.features.ground
+    return ChargeLimits(
+        ground.database, charging=features.charging, views=features.views, logs=features.logs, clock=world.clock,
+        ids=ground.ids,
+    )  # fmt: skip
+
+
+async def passes(world: ServerWorld, secs: float) -> None:
+    """Time goes by, and the loop looks."""
+    await world.clock.advance(secs)
+    await limits(world).tick()
+
+
+async def spent(world: ServerWorld, pricing: dict[str, Any], count: int = 2, **query: Any) -> dict[str, Any]:
+    """A running run whose charges have reached its limit."""
+    run = await world.running(await priced(world, pricing), **query)
+    await charge(world, run, "page", count)
+    return run
+
+
+@pytest.mark.parametrize("count", [2, 3])
+async def test_a_run_that_ends_by_itself_at_its_limit_succeeds(count: int) -> None:
+    async with open_server() as world:
+        run = await spent(world, events(page=0.1), count, maxTotalChargeUsd=0.2)
+        await passes(world, CHARGE_ABORT_SECS - 1)
+        ended = await world.finished(run["id"])
+        await passes(world, 3)
+        assert (ended["status"], ended["chargedEventCounts"]) == ("SUCCEEDED", {"page": count})
+        assert (await world.row(run["id"])).status is RunStatus.SUCCEEDED
+        assert round((await world.alice.get("/v2/actor-runs"))["items"][0]["usageTotalUsd"], 2) == 0.2
+
+
+async def test_a_run_that_goes_on_at_its_limit_is_aborted_gracefully() -> None:
+    async with open_server() as world:
+        run = await spent(world, events(page=0.1), maxTotalChargeUsd=0.2)
+        assert world.executor.spec(container_name(run["id"], 1)).env["ACTOR_MAX_TOTAL_CHARGE_USD"] == "0.2"
+        await passes(world, CHARGE_ABORT_SECS)
+        row = await world.row(run["id"])
+        assert (row.status, row.life.is_graceful) == (RunStatus.ABORTING, True)
+        await charge(world, run, "page")  # what it does until it is gone is counted, and not paid
+        await world.clock.advance(GRACEFUL_ABORT_SECS)
+        ended = await world.reached(run["id"], RunStatus.ABORTED)
+        assert ended["chargedEventCounts"] == {"page": 3}
+        log = (await world.alice.request("GET", f"/v2/logs/{run['id']}")).body.decode()
+        assert "reached its maxTotalChargeUsd of 0.2 USD" in log
+
+
+async def test_a_limit_that_is_not_reached_ends_nothing_and_sums_do_not_drift() -> None:
+    async with open_server() as world:
+        run = await spent(world, events(page=0.1), 1, maxTotalChargeUsd=0.3)
+        await charge(world, run, "page")
+        await passes(world, CHARGE_ABORT_SECS)
+        assert (await world.row(run["id"])).status is RunStatus.RUNNING
+        await charge(world, run, "page")  # three times 0.1 is 0.3, not 0.30000000000000004
+        await passes(world, CHARGE_ABORT_SECS)
+        assert (await world.row(run["id"])).status is RunStatus.ABORTING
+
+
+async def test_a_planned_abort_is_done_by_any_server_once() -> None:
+    async with open_server(loops=False) as world:
+        actor = await priced(world, events(page=0.1))
+        run = await world.start(actor, maxTotalChargeUsd=0.2)
+        await world.happen(run["id"], Event.STARTED)
+        await charge(world, run, "page", 2)
+        await limits(world).tick()
+        assert (await world.row(run["id"])).status is RunStatus.RUNNING
+        world.clock._now = world.clock.now().plus(secs=CHARGE_ABORT_SECS)
+        first, second = limits(world), limits(world)
+        await first.tick()
+        await second.tick()
+        assert (await world.row(run["id"])).status is RunStatus.ABORTING
+
+
+async def test_items_count_towards_a_limit() -> None:
+    async with open_server() as world:
+        run = await world.running(await priced(world, items(0.01)), maxItems=5, maxTotalChargeUsd=0.05)
+        env = world.executor.spec(container_name(run["id"], 1)).env
+        assert (env["ACTOR_MAX_PAID_DATASET_ITEMS"], env["APIFY_CHARGED_ACTOR_EVENT_COUNTS"]) == ("5", "{}")
+        await push(itself(world, run), run, 4)
+        await passes(world, CHARGE_ABORT_SECS)
+        assert (await world.row(run["id"])).status is RunStatus.RUNNING
+        await push(itself(world, run), run, 4)
+        assert (await world.alice.get(f"/v2/datasets/{run['defaultDatasetId']}"))["itemCount"] == 8
+        await passes(world, CHARGE_ABORT_SECS)
+        assert (await world.row(run["id"])).status is RunStatus.ABORTING
+        other = await world.running(run["actId"], maxItems=4, maxTotalChargeUsd=0.05)
+        await push(itself(world, other), other, 100)  # four of them are charged for: 0.04 USD
+        await passes(world, CHARGE_ABORT_SECS)
+        assert (await world.row(other["id"])).status is RunStatus.RUNNING
+
+
+async def test_usage_of_the_platform_counts_towards_a_limit_where_nothing_else_is_charged() -> None:
+    async with open_server(memory_mbytes=65_536) as world:
+        actor = await world.actor()
+        run = await world.running(actor, memory=32_768, maxTotalChargeUsd=0.02)
+        cheap = await world.running(actor, memory=128, maxTotalChargeUsd=0.02)
+        await passes(world, 9)  # 0.016 USD
+        assert (await world.row(run["id"])).status is RunStatus.RUNNING
+        await passes(world, 9)
+        assert (await world.row(run["id"])).status is RunStatus.ABORTING
+        assert (await world.row(cheap["id"])).status is RunStatus.RUNNING
+
+
+async def test_a_limit_below_what_the_actor_needs_starts_nothing() -> None:
+    async with open_server(loops=False) as world:
+        actor = await priced(world, events(page=0.1) | {"minimalMaxTotalChargeUsd": 0.5})
+        path = f"/v2/actors/{actor}/runs"
+        error = await world.alice.post(f"{path}?maxTotalChargeUsd=0.49", status=400)
+        assert error["type"] == "max-total-charge-usd-below-minimum"
+        for wrong in ("0", "-1", "nan", "1e400"):
+            assert (await world.alice.post(f"{path}?maxTotalChargeUsd={wrong}", status=400))["type"], wrong
+        assert (await world.alice.get("/v2/actor-runs"))["total"] == 0
+        await world.alice.post(f"{path}?maxTotalChargeUsd=0.5")
+        await world.alice.post(path)
+
+
+async def test_a_resurrected_run_is_ended_only_if_it_has_nothing_left() -> None:
+    async with open_server(loops=False) as world:
+        run = await world.start(await priced(world, events(page=0.1)), maxTotalChargeUsd=0.2)
+        await charge(world, run, "page", 2)
+        await world.bring(run["id"], RunStatus.SUCCEEDED)
+        for query, planned in (("", [run["id"]]), ("?maxTotalChargeUsd=0.3", [])):
+            await world.alice.post(f"/v2/actor-runs/{run['id']}/resurrect{query}", status=200)
+            world.clock._now = world.clock.now().plus(secs=CHARGE_ABORT_SECS)
+            assert await world.database.read(world.features.charging.due_in) == planned
+            await world.happen(run["id"], Event.EXITED, 0)
+        assert await counts(world, run) == {"page": 2}
