@@ -13,6 +13,7 @@ from apify_client import ApifyClient
 from apify_client._models import Run
 
 from clients.conftest import source_files
+from clients.sdk_life import Life, Played
 from live_server import LiveServer
 
 pytestmark = [pytest.mark.clients]
@@ -79,7 +80,7 @@ def test_results_and_messages(client: ApifyClient, actor: str) -> None:
     assert (run.status_message, run.is_status_message_terminal) == ("All done", True)
     items = client.run(run.id).dataset().list_items()
     assert items.items == [{"n": 1}, {"n": 2, "text": "é"}, {"n": 3}]
-    assert value(client, run, "OUTPUT") == {"input": {"mode": "results", "deep": {"é": [1, None]}}}
+    assert value(client, run, "OUTPUT") == {"input": {"mode": "results", "deep": {"é": [1, None]}, "greeting": "hello"}}
     assert value(client, run, "page.html") == "<p>é</p>"
     assert value(client, run, "bytes") == b"\xff\x00"
     assert value(client, run, "HANDLED") == {"handled": 3, "is_finished": True}
@@ -194,3 +195,11 @@ def test_crawlee_crawls_the_documentation_of_the_server_itself(
     pages = [item for item in items if "/docs/" in item["url"]]
     assert len(pages) >= 3, items
     assert all(page["title"].endswith("Actorium") for page in pages), items
+
+
+class TestLife(Life):
+    """Metamorph, migration, resurrection, secrets, charging."""
+
+    @pytest.fixture
+    def played(self, server: LiveServer, actor: str) -> Played:
+        return Played(server, actor)

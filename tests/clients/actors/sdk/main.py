@@ -86,6 +86,56 @@ async def reboots(_: dict) -> None:
         print("this line must never be reached", flush=True)
 
 
+async def counted() -> int:
+    """Starts of this run, over reboots, migrations and resurrections; saved at once."""
+    starts = (await Actor.get_value("STARTS") or 0) + 1
+    await Actor.set_value("STARTS", starts)
+    print(f"start {starts}", flush=True)
+    return starts
+
+
+async def metamorphs(wanted: dict) -> None:
+    await Actor.metamorph(wanted["target"], {"mode": "arrives", "from": Actor.configuration.actor_id})
+
+
+async def arrives(wanted: dict) -> None:
+    key = os.environ["ACTOR_INPUT_KEY"]
+    await Actor.set_value("OUTPUT", {"from": wanted["from"], "greeting": wanted["greeting"], "key": key})
+
+
+async def migrates(_: dict) -> None:
+    starts = await counted()
+    if starts == 1:
+        told = asyncio.Event()
+        Actor.on(Event.MIGRATING, lambda _: told.set())
+        await told.wait()
+        print("told to migrate", flush=True)
+        await Actor.reboot()
+    await Actor.set_value("OUTPUT", {"starts": starts})
+
+
+async def resurrects(_: dict) -> None:
+    await Actor.push_data({"starts": await counted()})
+    await Actor.fail(status_message="Not yet")
+
+
+async def secrets(wanted: dict) -> None:
+    print(f"the password is {wanted['password']} and the key {wanted['key']['a']}", flush=True)
+    await Actor.set_value("OUTPUT", {"password": wanted["password"][::-1], "key": wanted["key"]})
+
+
+async def charges(wanted: dict) -> None:
+    calls = 0
+    while calls < 10:
+        result = await Actor.charge("thing")
+        calls += 1
+        if result.event_charge_limit_reached:
+            break
+    await Actor.set_value("OUTPUT", {"calls": calls})
+    if wanted.get("stays"):
+        await asyncio.sleep(600)
+
+
 async def sleeps(_: dict) -> None:
     await Actor.set_status_message("Sleeping")
     await asyncio.sleep(600)
@@ -113,7 +163,9 @@ async def crawls(wanted: dict) -> None:
         await crawler.run([wanted.get("url", "http://127.0.0.1:8123/")])
 
 
-MODES = {one.__name__: one for one in (results, exits, events, reboots, sleeps, serves, crawls)}
+PLAIN = (results, exits, events, reboots, sleeps, serves, crawls)
+ENGINE = (metamorphs, arrives, migrates, resurrects, secrets, charges)
+MODES = {one.__name__: one for one in (*PLAIN, *ENGINE)}
 
 
 async def main() -> None:
