@@ -95,8 +95,8 @@ class Runs:
         return content.decode() if isinstance(content, bytes) else json.dumps(content)
 
     def lines(self, run: str) -> list[str]:
-        """What the Actor printed, without the times and the greeting."""
-        return [line[25:] for line in self.log(run).splitlines()[1:]]
+        """What the Actor printed, without the times and the server's own lines."""
+        return [line[25:] for line in self.log(run).splitlines() if not line[25:].startswith("ACTOR: ")]
 
     def says(self, run: str, text: str, *, times: int = 1, secs: float = SECS_MAX) -> None:
         """Follow the log until a line with this text has come so often."""

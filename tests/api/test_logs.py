@@ -10,10 +10,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from actorium.database import Tx
+from actorium.executors import Cause
 from actorium.kernel.limits import LOG_LINE_BYTES_MAX, LOG_WINDOW_BYTES
 from actorium.logs import store as logs_store
 from actorium.runs import store as runs_store
-from actorium.runs.lifecycle import container_name
+from actorium.runs.lifecycle import RunStatus, container_name
 from asgi_client import Answer
 from server_world import ServerWorld, open_server
 from world import Client, version
@@ -170,6 +171,57 @@ async def test_a_secret_across_two_pieces_of_a_line_that_are_read_apart_is_maske
         log = (await printed(world, run, b"\n".join(lines))).body
         assert log.splitlines()[-2][25:] == b"y" * (LOG_LINE_BYTES_MAX - 10) + b"*****"
         assert log.splitlines()[-1][25:] == b"*****, she said"
+
+
+async def test_what_an_actor_wrote_before_its_metamorph_is_masked_with_its_own_secrets() -> None:
+    async with open_server() as world:
+        run = await secret_run(world, "of-the-first")
+        await world.actor("second")
+        first = world.executor._kept[container_name(run["id"], 1)]
+        first.lines.append((world.clock.now(), b"my key is of-the-first"))  # its hint is lost
+        await world.alice.post(f"/v2/actor-runs/{run['id']}/metamorph?targetActorId=alice~second", status=200)
+        await world.reached(run["id"], RunStatus.RUNNING, attempt=2)
+        world.executor.write(container_name(run["id"], 2), b"another Actor")
+        await world.finished(run["id"], attempt=2)
+        log = (await world.alice.request("GET", f"/v2/logs/{run['id']}")).body
+        assert [line[25:] for line in log.splitlines()[1:]] == [
+            b"my key is *****",
+            b"ACTOR: The run goes on as alice/second, build 0.1.1.",
+            b"another Actor",
+        ]
+
+
+async def test_the_log_tells_the_turns_of_a_run_behind_what_was_written_before_them() -> None:
+    async with open_server() as world:
+        actor = await world.actor()
+        run = await world.running(actor, timeout=100, restartOnError="true")
+        path, name = f"/v2/actor-runs/{run['id']}", f"{run['id']}-"
+        world.executor.write(f"{name}1", b"one")
+        await world.alice.post(f"{path}/reboot", status=200)
+        await world.reached(run["id"], RunStatus.RUNNING, attempt=2)
+        world.executor.write(f"{name}2", b"two")
+        world.executor.exit(f"{name}2", 3)
+        await world.reached(run["id"], RunStatus.RUNNING, attempt=3)
+        world.executor.write(f"{name}3", b"three")
+        await world.alice.post(f"{path}/abort", status=200)
+        await world.reached(run["id"], RunStatus.ABORTED, attempt=3)
+        await world.alice.post(f"{path}/resurrect?restartOnError=0", status=200)
+        await world.reached(run["id"], RunStatus.RUNNING, attempt=4)
+        world.executor.write(f"{name}4", b"four")
+        world.executor.exit(f"{name}4", None, cause=Cause.OUT_OF_MEMORY)
+        failed = await world.reached(run["id"], RunStatus.FAILED, attempt=4)
+        log = (await world.alice.request("GET", f"/v2/logs/{run['id']}")).body
+        assert [line[25:].decode() for line in log.splitlines()[1:]] == [
+            "one",
+            "ACTOR: The run goes on in a new container (attempt 2).",
+            "two",
+            "ACTOR: The run failed and is started again, as restartOnError says (restart 1).",
+            "three",
+            "ACTOR: The run was aborted.",
+            "ACTOR: The run is resurrected with build 0.1.1.",
+            "four",
+            f"ACTOR: {failed['statusMessage']}.",
+        ]
 
 
 async def test_head_and_the_nested_forms_answer_like_the_log() -> None:

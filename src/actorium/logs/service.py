@@ -72,12 +72,7 @@ class Logs:
 
     def append_in(self, tx: Tx, subject_id: str, lines: Sequence[Line]) -> None:
         """The same as ``append``, inside a transaction."""
-        row = store.find(tx, subject_id)
-        if row is None or not lines or row.is_full:
-            return
-        text, is_full = _fitting(lines, LOG_BYTES_MAX - row.size)
-        store.append(tx, subject_id, text, row=row, is_full=is_full)
-        tx.wake(CHANNEL, subject_id)
+        append_in(tx, subject_id, lines)
 
     def take_in(self, tx: Tx, subject_id: str, *, container: str, cursor: str, lines: Sequence[Line]) -> None:
         """Append what a container wrote and remember the cursor, so that nothing is taken twice."""
@@ -210,6 +205,23 @@ class Logs:
         log.debug("log.read", subject_id=subject_id, position=position)
         cut = (chunk.payload[max(position - chunk.position, 0) :] for chunk in found)
         return [piece for piece in cut if piece], len(found) == CHUNKS_PER_READ
+
+
+def append_in(tx: Tx, subject_id: str, lines: Sequence[Line]) -> None:
+    """Write lines behind a log, for those who have no more than a transaction."""
+    row = store.find(tx, subject_id)
+    if row is None or not lines or row.is_full:
+        return
+    text, is_full = _fitting(lines, LOG_BYTES_MAX - row.size)
+    store.append(tx, subject_id, text, row=row, is_full=is_full)
+    tx.wake(CHANNEL, subject_id)
+
+
+def append_once_in(tx: Tx, subject_id: str, line: Line) -> None:
+    """The same for one line by somebody who may have been interrupted behind it: not twice behind each other."""
+    at, text = line
+    if not store.end_of(tx, subject_id).endswith(b"%b\n" % text):
+        append_in(tx, subject_id, [(at, text)])
 
 
 def _fitting(lines: Sequence[Line], room: int) -> tuple[bytes, bool]:

@@ -100,6 +100,12 @@ def start_of(tx: Tx, subject_id: str, *, newest: int) -> int:
     return (row["position"] if row is not None else None) or 0
 
 
+def end_of(tx: Tx, subject_id: str) -> bytes:
+    """The last chunk of a log, empty if it has none."""
+    row = tx.one("SELECT payload FROM log_chunks WHERE subject_id = :id ORDER BY position DESC LIMIT 1", id=subject_id)
+    return b"" if row is None else bytes(row["payload"])
+
+
 def delete(tx: Tx, subject_id: str) -> None:
     tx.run("DELETE FROM log_chunks WHERE subject_id = :id", id=subject_id)
     tx.run("DELETE FROM logs WHERE subject_id = :id", id=subject_id)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from actorium.database import Tx
 from actorium.events.outbox import emit
 from actorium.kernel.instant import Instant
+from actorium.logs.service import append_in
 from actorium.runs import store
 from actorium.runs.lifecycle import TERMINAL, RunStatus
+from actorium.runs.log_lines import of_change
 from actorium.runs.row import Run
 
 CHANNEL = "runs"
@@ -28,6 +30,8 @@ def save(tx: Tx, before: Run, after: Run, *, now: Instant, event_id: str) -> Run
     kind = kind_of(before, after)
     if kind is not None:
         _emit(tx, saved, kind, now=now, event_id=event_id)
+        if (line := of_change(kind, before, saved)) is not None:
+            append_in(tx, saved.id, [(now, line)])
     if _work_of(after) != _work_of(before):
         tx.wake(WORK, saved.id)
     tx.wake(CHANNEL, saved.id)

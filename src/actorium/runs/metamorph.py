@@ -150,5 +150,6 @@ def _become(run: Run, actor: ActorRow, build: BuildRow, *, now: Instant, granted
         granted_storages={**document.granted_storages, **granted},
         is_container_server_ready=False,
         metamorphs=(*document.metamorphs, entry),
+        earlier_build_ids=(*document.earlier_build_ids, run.build_id),
     )
     return replace(run, build_id=build.id, document=document, life=step(run.life, Event.METAMORPH, now))

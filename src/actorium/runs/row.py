@@ -59,6 +59,8 @@ class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
     restart_count: int = 0
     restarts: tuple[int, ...] = ()
     metamorphs: tuple[Metamorph, ...] = ()
+    earlier_build_ids: tuple[str, ...] = ()
+    """Of the Actors that the run was before its metamorphs: what they wrote may still be on its way to the log."""
     earlier_compute_units: float = 0.0
     """What was used before the memory was last chosen anew, by a resurrection."""
     earlier_millis: int = 0

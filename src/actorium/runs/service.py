@@ -195,10 +195,11 @@ class Runs:
         }
 
     def build_secrets_in(self, tx: Tx, run_id: str) -> tuple[str, ...]:
-        """The values of the run's build that its log must not show."""
+        """The values of the run's builds that its log must not show."""
         run = store.find(tx, run_id)
-        build = None if run is None else self._builds.find_in(tx, run.build_id, even_removed=True)
-        return () if build is None else self._builds.secrets_of(build)
+        ids = () if run is None else (run.build_id, *run.document.earlier_build_ids)
+        builds = (self._builds.find_in(tx, build_id, even_removed=True) for build_id in dict.fromkeys(ids))
+        return tuple(secret for build in builds if build is not None for secret in self._builds.secrets_of(build))
 
     def exists_in(self, tx: Tx, run_id: str) -> bool:
         """Whether there is a run of this id, whoever asks."""

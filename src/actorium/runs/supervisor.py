@@ -24,6 +24,7 @@ from actorium.kernel.errors import ActoriumError, BackendUnavailable, StaleWrite
 from actorium.kernel.ids import Ids
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import ACT_RETRY_SECS, LOG_LOOK_SECS, STARTS_CONCURRENT_MAX
+from actorium.logs.service import append_once_in
 from actorium.loops.background import Background, outlived
 from actorium.runs import nodes, store
 from actorium.runs.capacity import Capacity, Room, in_turn
@@ -31,6 +32,7 @@ from actorium.runs.changes import save
 from actorium.runs.facts import measure
 from actorium.runs.ingest import Ingest
 from actorium.runs.lifecycle import TERMINAL, Act, Decision, Event, RunStatus, container_name, decide, run_of, step
+from actorium.runs.log_lines import of_old_container
 from actorium.runs.measurements import of
 from actorium.runs.metering import RunMeter
 from actorium.runs.row import Run
@@ -224,15 +226,20 @@ class Supervisor:
             await self._executor.kill(name)
             container = (await self._executor.survey()).get(name, container)
         await self._ingest.take(name)
-        await self._database.write(lambda tx: self._measure_old_in(tx, container))
+        await self._database.write(lambda tx: self._close_old_in(tx, container))
         await self._executor.remove(name)
 
-    def _measure_old_in(self, tx: Tx, container: Container) -> None:
+    def _close_old_in(self, tx: Tx, container: Container) -> None:
         run_id, attempt = run_of(container.name)
-        if container.stats is None or container.started_at is None or store.find(tx, run_id) is None:
+        run = store.find(tx, run_id)
+        if run is None:
             return
-        latest = of(container.stats, max(container.stats.at - container.started_at, 0))
-        measure(tx, run_id, attempt=attempt, latest=latest)
+        line = of_old_container(run, attempt, container.started_at)
+        if line is not None:
+            append_once_in(tx, run_id, (self._clock.now(), line))
+        if container.stats is not None and container.started_at is not None:
+            latest = of(container.stats, max(container.stats.at - container.started_at, 0))
+            measure(tx, run_id, attempt=attempt, latest=latest)
 
     def _is_named(self, run: Run | None, name: str) -> bool:
         """Whether a container is that of a live run's present attempt on this node."""

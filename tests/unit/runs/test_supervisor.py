@@ -262,7 +262,12 @@ async def test_an_old_container_that_left_by_itself_is_put_away_before_the_new_o
         await engine.settle()
         engine.executor.exit(f"{run}-2", 0)
         await engine.settle()
-        assert await engine.log(run) == ["first", "second", "third"]
+        assert await engine.log(run) == [
+            "first",
+            "second",
+            "ACTOR: The run goes on in a new container (attempt 2).",
+            "third",
+        ]
 
 
 async def test_an_old_container_takes_its_memory_until_it_is_gone() -> None:

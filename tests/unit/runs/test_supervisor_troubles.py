@@ -200,7 +200,8 @@ async def test_a_crash_at_any_moment_of_a_reboot(turns: int) -> None:
         engine.executor.write(f"{run}-2", b"two")
         engine.executor.exit(f"{run}-2", 0)
         await engine.settle()
-        assert await engine.log(run) == ["one", "two"]
+        told = "ACTOR: The run goes on in a new container (attempt 2)."
+        assert await engine.log(run) == ["one", told, "two"]
         assert await engine.events(run) == ["CREATED", "RUNNING", "REBOOTED", "SUCCEEDED"]
         assert count(engine, "start") - engine.executor.calls.count(("start", f"{run}-1")) >= 1
         assert await engine.executor.survey() == {}
