@@ -8,8 +8,6 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(ROOT.glob("src/actorium/**/*.py"))
 ALL = sorted([*SOURCES, *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/**/*.py"), *ROOT.glob("scripts/*.py")])
@@ -44,22 +42,27 @@ def inside(path: Path) -> str:
     return str(path.relative_to(ROOT / "src" / "actorium"))
 
 
-@pytest.mark.parametrize("path", ALL, ids=name)
-def test_a_file_has_at_most_400_lines(path: Path) -> None:
-    lines = len(path.read_text().splitlines())
-    assert lines <= LINES_PER_FILE_MAX, f"{name(path)} has {lines} lines: move a wall, give a part its own file"
+TEXTS = {path: path.read_text() for path in ALL}
+TREES = {path: ast.parse(TEXTS[path]) for path in SOURCES}
+"""Read once: a test a file and rule would be thousands of tests."""
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_a_function_has_at_most_50_lines(path: Path) -> None:
-    long = [
-        f"{node.name} ({length} lines)"
-        for node in ast.walk(ast.parse(path.read_text()))
+def test_a_file_has_at_most_400_lines() -> None:
+    lines = {name(path): len(text.splitlines()) for path, text in TEXTS.items()}
+    wrong = {path: count for path, count in lines.items() if count > LINES_PER_FILE_MAX}
+    assert not wrong, "move a wall, give a part its own file"
+
+
+def test_a_function_has_at_most_50_lines() -> None:
+    wrong = [
+        f"{name(path)}: {node.name} ({length} lines)"
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (length := own_lines(node)) > LINES_PER_FUNCTION_MAX
         and not holds_only_functions(node)
     ]
-    assert not long, f"{name(path)}: {', '.join(long)}: let leaves compute and the parent decide"
+    assert not wrong, "let leaves compute and the parent decide"
 
 
 def own_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -72,26 +75,24 @@ def holds_only_functions(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return len(rest) < len(node.body) and all(isinstance(one, ast.Return | ast.Assign) for one in rest)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_names_say_something(path: Path) -> None:
-    parts = {path.stem, *path.relative_to(ROOT / "src" / "actorium").parts[:-1]}
-    assert not parts & BANNED_NAMES, f"{name(path)}: name it after the noun it is about"
+def test_names_say_something() -> None:
+    parts = {path: {path.stem, *path.relative_to(ROOT / "src" / "actorium").parts[:-1]} for path in SOURCES}
+    assert not [name(path) for path in SOURCES if parts[path] & BANNED_NAMES], "name it after the noun it is about"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_a_module_says_what_it_is(path: Path) -> None:
-    text = path.read_text()
-    assert not text.strip() or ast.get_docstring(ast.parse(text)), f"{name(path)} has no docstring"
+def test_a_module_says_what_it_is() -> None:
+    wrong = [name(path) for path, tree in TREES.items() if TEXTS[path].strip() and not ast.get_docstring(tree)]
+    assert not wrong, "they have no docstring"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_time_and_chance_are_arguments(path: Path) -> None:
+def test_time_and_chance_are_arguments() -> None:
     wrong = [
-        f"line {line}: {call}"
-        for line, call in calls(ast.parse(path.read_text()))
+        f"{name(path)} line {line}: {call}"
+        for path, tree in TREES.items()
+        for line, call in calls(tree)
         if call in ALLOWED_CALLS and inside(path) not in ALLOWED_CALLS[call]
     ]
-    assert not wrong, f"{name(path)}: {wrong}: take a Clock, Ids or Background as an argument"
+    assert not wrong, "take a Clock, Ids or Background as an argument"
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -102,17 +103,16 @@ def calls(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, f"{owner.id}.{node.func.attr}"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_broad_excepts_are_at_the_edges(path: Path) -> None:
-    if inside(path).startswith(BROAD_EXCEPT):
-        return
+def test_broad_excepts_are_at_the_edges() -> None:
     wrong = [
-        f"line {node.lineno}"
-        for node in ast.walk(ast.parse(path.read_text()))
+        f"{name(path)} line {node.lineno}"
+        for path, tree in TREES.items()
+        if not inside(path).startswith(BROAD_EXCEPT)
+        for node in ast.walk(tree)
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception"))
     ]
-    assert not wrong, f"{name(path)}: {wrong}: name the errors that are meant"
+    assert not wrong, "name the errors that are meant"
 
 
 def test_no_registry_host_is_named() -> None:
@@ -131,5 +131,5 @@ def test_no_registry_host_is_named() -> None:
 
 def test_every_leftover_is_gone() -> None:
     marks = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b")
-    wrong = [name(path) for path in ALL if marks.search(path.read_text())]
+    wrong = [name(path) for path, text in TEXTS.items() if marks.search(text)]
     assert not wrong, f"{wrong}: do it, or file an issue"
