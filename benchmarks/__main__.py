@@ -1,6 +1,6 @@
 """Run every benchmark, print one table, keep the figures as JSON in benchmarks/results/.
 
-    python -m benchmarks [runs] [reads] [held] [storages] [storages.PART] [--full]
+    python -m benchmarks [runs] [reads] [held] [history] [storages] [storages.PART] [--full]
 
 Without names all of them. The parts of storages are rows, records, queues and exports. ``--full`` takes the sizes of
 the goals even where that takes many minutes.
@@ -20,12 +20,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import held, reads, runs, storages
+from benchmarks import held, history, reads, runs, storages
 from benchmarks.figure import Figure
 
 RESULTS = Path(__file__).parent / "results"
 FULL = "--full"
-MODULES = ("runs", "reads", "held", "storages")
+MEASURES = {"runs": runs.measure, "reads": reads.measure, "held": held.measure, "history": history.measure}
+MODULES = (*MEASURES, "storages")
 
 
 def main() -> int:
@@ -34,7 +35,7 @@ def main() -> int:
         print(f"There is no benchmark named {', '.join(sorted(unknown))}.\n{__doc__}")
         return 2
     figures: list[Figure] = []
-    for name, measure in (("runs", runs.measure), ("reads", reads.measure), ("held", held.measure)):
+    for name, measure in MEASURES.items():
         if name in wanted:
             figures += _in_a_folder(measure)
     parts = [part for part in storages.PARTS if {"storages", f"storages.{part}"} & set(wanted)]

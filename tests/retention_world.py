@@ -123,8 +123,8 @@ class Interrupted:
         self._meanwhile: Callable[[], Awaitable[None]] | None = meanwhile
         self.read = database.read
 
-    async def write(self, work: Work[Any]) -> Any:
+    async def write(self, work: Work[Any], *, lane: str = "") -> Any:
         meanwhile, self._meanwhile = self._meanwhile, None
         if meanwhile is not None:
             await meanwhile()
-        return await self._database.write(work)
+        return await self._database.write(work, lane=lane)

@@ -121,7 +121,7 @@ class TestRetention(StoresConformance):
             await shelf.clock.advance(DAYS * DAY_SECS)
             await storages.tick()
         assert await keeper.left("datasets") == {made.id, dataset_of(run)}
-        await shelf.database.write(lambda tx: store.delete(tx, run.id))
+        await shelf.database.write(lambda tx: store.delete(tx, run))
         await shelf.clock.advance(DAYS * DAY_SECS)
         await storages.tick()
         assert await keeper.left("datasets") == set()
@@ -215,7 +215,7 @@ class TestRetention(StoresConformance):
         async def meanwhile() -> None:
             await shelf.datasets.update(ALICE, dataset_of(named), UpdateStorage(name="precious"))
             again = replace(resurrected, life=Life(status=RunStatus.READY))
-            await shelf.database.write(lambda tx: store.save(tx, again))
+            await shelf.database.write(lambda tx: store.save(tx, again, before=resurrected))
             await shelf.datasets.items(ALICE, dataset_of(read), ItemsQuery())
             await shelf.accesses.flush()
 
@@ -237,7 +237,7 @@ class TestRetention(StoresConformance):
         assert len(await keeper.left("runs")) == RETIRED_RUNS_PER_TICK + 1
         await retention.tick()
         assert await keeper.left("runs") == {run.id for run in stay[1:]} | {last.id}
-        await shelf.database.write(lambda tx: store.delete(tx, stay[1].id))
+        await shelf.database.write(lambda tx: store.delete(tx, stay[1]))
         await keeper.run(actor="actor-2")
         await retention.tick()
         assert stay[2].id not in await keeper.left("runs")

@@ -26,7 +26,7 @@ def add(tx: Tx, run: Run, *, event_id: str) -> None:
 
 def save(tx: Tx, before: Run, after: Run, *, now: Instant, event_id: str) -> Run:
     """Store a changed run; its status never changes without an event. Raises StaleWrite."""
-    saved = store.save(tx, after)
+    saved = store.save(tx, after, before=before)
     kind = kind_of(before, after)
     if kind is not None:
         _emit(tx, saved, kind, now=now, event_id=event_id)

@@ -50,7 +50,7 @@ class Readiness:
             if current is None or current.life.attempt != run.life.attempt:
                 return
             ready = structs.replace(current.document, is_container_server_ready=True)
-            store.save(tx, replace(current, document=ready))
+            store.save(tx, replace(current, document=ready), before=current)
             tx.wake(CHANNEL, run.id)
 
         try:

@@ -50,16 +50,17 @@ class RunRetention:
             partial(store.finished, before=before, after=self._place, limit=RETIRED_RUNS_PER_TICK)
         )
         for place in places:
-            if await self._database.read(partial(self._due, run_id=place.run_id)) is not None:
-                await self._retire(place.run_id)
+            run = await self._database.read(partial(self._due, run_id=place.run_id))
+            if run is not None:
+                await self._retire(run)
         self._place = places[-1] if len(places) == RETIRED_RUNS_PER_TICK else store.BEFORE_ALL
 
-    async def _retire(self, run_id: str) -> None:
+    async def _retire(self, run: Run) -> None:
         try:
-            await self._database.write(partial(self._delete, run_id=run_id))
+            await self._database.write(partial(self._delete, run_id=run.id), lane=run.owner_id)
         except _InUse:
             return
-        log.info("run.retired", run_id=run_id)
+        log.info("run.retired", run_id=run.id)
 
     def _due(self, tx: Tx, run_id: str) -> Run | None:
         """The run, if it is to go now."""
@@ -73,7 +74,7 @@ class RunRetention:
 
     def _delete(self, tx: Tx, run_id: str) -> None:
         run = self._due(tx, run_id)
-        if run is None or not store.delete_unchanged(tx, run):
+        if run is None or not store.delete(tx, run):
             raise _InUse
         before = idle_before(self._clock.now(), self._days)
         for kind, storage_id in _default_storages(run):

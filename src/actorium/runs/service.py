@@ -12,6 +12,7 @@ from actorium.actors.errors import ActorNotFound
 from actorium.actors.service import Actors
 from actorium.builds.service import Builds
 from actorium.database import Database, Tx
+from actorium.database.again import write_again
 from actorium.events.waiters import Waiters
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import Forbidden, NotFound, StaleWrite
@@ -26,6 +27,7 @@ from actorium.runs.changes import CHANNEL, save
 from actorium.runs.errors import JobFinished, RunNotFinished, RunNotFound
 from actorium.runs.facts import facts_of
 from actorium.runs.lifecycle import ALLOWED, TERMINAL, Event, RunStatus, step
+from actorium.runs.lists import Filter
 from actorium.runs.model import GeneralAccess, RunOrigin, RunShort, RunView, StorageIds, UpdateRun
 from actorium.runs.replies import FinishedReplies
 from actorium.runs.row import Run
@@ -94,7 +96,7 @@ class Runs:
     ) -> RunPage:  # fmt: skip
         """The caller's runs that fit, by start."""
         now = self._clock.now()
-        wanted = store.Filter(
+        wanted = Filter(
             owner_id=principal.user_id,
             actor_id=actor_id,
             task_id=task_id,
@@ -159,9 +161,10 @@ class Runs:
             self._logs.delete_in(tx, run.id)
             forget_run_in(tx, run.id)
             self._delete_storages_in(tx, run.document.storage_ids)
-            store.delete(tx, run.id)
+            if not store.delete(tx, run):
+                raise StaleWrite
 
-        await self._database.write(work)
+        await write_again(self._database, work, lane=principal.user_id)
 
     async def log_subject(self, principal: Principal, run_id: str) -> Subject | None:
         """The run as something that has a log; None: no such run for this caller."""
@@ -231,7 +234,7 @@ class Runs:
 
         def work(tx: Tx) -> str:
             actor_id = self._actors.resolve_in(tx, principal, actor).id
-            wanted = store.Filter(owner_id=principal.user_id, actor_id=actor_id, statuses=statuses, origin=origin)
+            wanted = Filter(owner_id=principal.user_id, actor_id=actor_id, statuses=statuses, origin=origin)
             return _newest_in(tx, wanted)
 
         return await self._database.read(work)
@@ -240,7 +243,7 @@ class Runs:
         self, principal: Principal, task_id: str, *, statuses: tuple[RunStatus, ...], origin: RunOrigin | None
     ) -> str:
         """The id of the caller's newest run of a task. Raises RunNotFound."""
-        wanted = store.Filter(owner_id=principal.user_id, task_id=task_id, statuses=statuses, origin=origin)
+        wanted = Filter(owner_id=principal.user_id, task_id=task_id, statuses=statuses, origin=origin)
         return await self._database.read(partial(_newest_in, wanted=wanted))
 
     def readable_in(self, tx: Tx, principal: Principal, run_id: str) -> Run:
@@ -269,16 +272,16 @@ class Runs:
 
         for _ in range(TRIES - 1):
             try:
-                return await self._database.write(work)
+                return await self._database.write(work, lane=principal.user_id)
             except StaleWrite:
                 continue
-        return await self._database.write(work)
+        return await self._database.write(work, lane=principal.user_id)
 
     def _view(self, tx: Tx, run: Run, principal: Principal) -> RunView:
         return self._views.full(run, facts_of(tx, run), self._clock.now(), reader_id=principal.user_id)
 
 
-def _newest_in(tx: Tx, wanted: store.Filter) -> str:
+def _newest_in(tx: Tx, wanted: Filter) -> str:
     run_id = store.newest(tx, wanted)
     if run_id is None:
         raise RunNotFound

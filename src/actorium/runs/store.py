@@ -13,7 +13,9 @@ from actorium.database import Row, Tx
 from actorium.kernel.errors import StaleWrite
 from actorium.kernel.instant import Instant
 from actorium.kernel.structs import decode, encode
+from actorium.runs import lists
 from actorium.runs.lifecycle import Life, RunStatus
+from actorium.runs.lists import Filter
 from actorium.runs.model import RunMeta, RunOrigin
 from actorium.runs.row import Document, Run, instant
 from actorium.users.quotas import Load
@@ -31,9 +33,10 @@ def add(tx: Tx, run: Run) -> None:
         " :document)",
         **_values(run),
     )
+    lists.count(tx, None, run)
 
 
-def save(tx: Tx, run: Run) -> Run:
+def save(tx: Tx, run: Run, *, before: Run) -> Run:
     """Store a changed run; the run with its new revision. Raises StaleWrite."""
     values = _values(run)
     changed = tx.run(
@@ -45,6 +48,7 @@ def save(tx: Tx, run: Run) -> Run:
     )
     if changed != 1:
         raise StaleWrite
+    lists.count(tx, before, run)
     return replace(run, revision=run.revision + 1)
 
 
@@ -88,24 +92,16 @@ def uses_build(tx: Tx, build_id: str) -> bool:
     return tx.one("SELECT 1 AS used FROM runs WHERE finished_at IS NULL AND build_id = :id", id=build_id) is not None
 
 
-def delete(tx: Tx, run_id: str) -> None:
-    tx.run("DELETE FROM runs WHERE id = :id", id=run_id)
-    _delete_rest(tx, run_id)
-
-
-def delete_unchanged(tx: Tx, run: Run) -> bool:
+def delete(tx: Tx, run: Run) -> bool:
     """Delete a run if nobody has changed it since it was read."""
     if tx.run("DELETE FROM runs WHERE id = :id AND revision = :revision", id=run.id, revision=run.revision) == 0:
         return False
-    _delete_rest(tx, run.id)
+    lists.count(tx, run, None)
+    tx.run("DELETE FROM run_usage WHERE run_id = :id", id=run.id)
+    tx.run("DELETE FROM run_stats WHERE run_id = :id", id=run.id)
+    tx.run("DELETE FROM run_secrets WHERE run_id = :id", id=run.id)
+    forget_charges_in(tx, run.id)
     return True
-
-
-def _delete_rest(tx: Tx, run_id: str) -> None:
-    tx.run("DELETE FROM run_usage WHERE run_id = :id", id=run_id)
-    tx.run("DELETE FROM run_stats WHERE run_id = :id", id=run_id)
-    tx.run("DELETE FROM run_secrets WHERE run_id = :id", id=run_id)
-    forget_charges_in(tx, run_id)
 
 
 def exists(tx: Tx, run_id: str) -> bool:
@@ -150,60 +146,17 @@ def is_among_newest(tx: Tx, run: Run, count: int) -> bool:
     return len(newer) < count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which runs of an owner a list shows."""
-
-    owner_id: str
-    actor_id: str | None = None
-    task_id: str | None = None
-    statuses: tuple[RunStatus, ...] = ()
-    origin: RunOrigin | None = None
-    started_after: Instant | None = None
-    started_before: Instant | None = None
-
-    def where(self) -> tuple[str, dict[str, Any]]:
-        terms = ["owner_id = :owner_id"]
-        values: dict[str, Any] = {"owner_id": self.owner_id}
-        pairs: Mapping[str, Any] = {
-            "actor_id = :actor_id": self.actor_id,
-            "task_id = :task_id": self.task_id,
-            "origin = :origin": self.origin,
-            "started_at >= :started_after": self.started_after,
-            "started_at <= :started_before": self.started_before,
-        }
-        for term, value in pairs.items():
-            if value is not None:
-                terms.append(term)
-                values[term.rpartition(":")[2]] = str(value) if isinstance(value, str) else int(value)
-        if self.statuses:
-            names = [f"status_{index}" for index, _ in enumerate(self.statuses)]
-            terms.append(f"status IN ({', '.join(':' + name for name in names)})")
-            values |= {name: str(status) for name, status in zip(names, self.statuses, strict=True)}
-        return " AND ".join(terms), values
-
-
 def page(tx: Tx, wanted: Filter, *, offset: int, limit: int, desc: bool) -> tuple[int, list[Run]]:
     """How many runs fit the filter, and one page of them by start."""
-    where, values = wanted.where()
-    direction = "DESC" if desc else "ASC"
-    total = tx.one(f"SELECT COUNT(*) AS total FROM runs WHERE {where}", **values)
-    assert total is not None
-    rows = tx.all(
-        f"SELECT {_COLUMNS} FROM runs WHERE {where}"
-        f" ORDER BY started_at {direction}, id {direction} LIMIT :limit OFFSET :offset",
-        **values,
-        limit=limit,
-        offset=offset,
-    )
-    return total["total"], [_run(row) for row in rows]
+    return lists.total(tx, wanted), [
+        _run(row) for row in lists.rows(tx, _COLUMNS, wanted, offset=offset, limit=limit, desc=desc)
+    ]
 
 
 def newest(tx: Tx, wanted: Filter) -> str | None:
     """The id of the run that started last."""
-    where, values = wanted.where()
-    row = tx.one(f"SELECT id FROM runs WHERE {where} ORDER BY started_at DESC, id DESC LIMIT 1", **values)
-    return None if row is None else str(row["id"])
+    found = lists.rows(tx, "id", wanted, offset=0, limit=1, desc=True)
+    return str(found[0]["id"]) if found else None
 
 
 def add_usage(tx: Tx, increments: Iterable[tuple[str, str, int]]) -> None:

@@ -171,7 +171,7 @@ class Supervisor:
             await self._ingest.take(name)
             await self._meter.flush(run.id)
         if decision.events:
-            await self._database.write(lambda tx: self._save_in(tx, run, seen, decision))
+            await self._database.write(lambda tx: self._save_in(tx, run, seen, decision), lane=run.owner_id)
         match decision.act:
             case Act.START:
                 await self._start(name, await self._database.write(lambda tx: self._claim_in(tx, run, self._node)))
@@ -194,7 +194,7 @@ class Supervisor:
         except ActoriumError as error:
             failed = Container(name=name, phase=Phase.EXITED, cause=Cause.NOT_STARTED, message=error.message)
             decision = Decision(Act.RECORD, (Event.START_FAILED,))
-            await self._database.write(lambda tx: self._save_in(tx, run, failed, decision))
+            await self._database.write(lambda tx: self._save_in(tx, run, failed, decision), lane=run.owner_id)
 
     def _claim_in(self, tx: Tx, run: Run, node: str | None) -> Run:
         """Give a run to a node, or take it away from this one. Raises StaleWrite."""

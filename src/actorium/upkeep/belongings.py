@@ -52,6 +52,7 @@ TABLES = {
     "logs": _own("logs"),
     "queue_requests": _part(_QUEUES, "request_queues", "queue_id"),
     "request_queues": _own(_QUEUES),
+    "run_counts": _own("runs"),
     "run_secrets": _part("runs", "runs", "run_id"),
     "run_budgets": _part("runs", "runs", "run_id"),
     "run_charge_keys": _part("runs", "runs", "run_id"),
