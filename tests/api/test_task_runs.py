@@ -208,3 +208,26 @@ async def test_everything_below_the_last_run() -> None:
         assert (rebooted["id"], rebooted["stats"]["rebootCount"]) == (run["id"], 1)
         aborted = await world.alice.post(f"{last}/abort", status=200)
         assert (aborted["id"], aborted["status"]) == (run["id"], "ABORTING")
+
+
+async def test_a_task_takes_no_permission_level_from_its_caller() -> None:
+    async with open_server() as world:
+        path = await task_of(world)
+        run = await world.alice.post(f"{path}/runs?forcePermissionLevel=FULL_PERMISSIONS")
+        await world.reached(run["id"], RunStatus.RUNNING)
+        environment = world.executor.spec(container_name(run["id"], 1)).env
+        assert environment["ACTOR_PERMISSION_LEVEL"] == "LIMITED_PERMISSIONS"
+
+
+async def test_the_last_run_of_a_task_is_rebooted_changed_and_ended_by_its_path() -> None:
+    async with open_server() as world:
+        path, other = await task_of(world), await world.actor("other")
+        run = await world.alice.post(f"{path}/runs")
+        await world.reached(run["id"], RunStatus.RUNNING)
+        assert (await world.alice.post(f"{path}/runs/last/reboot", status=200))["id"] == run["id"]
+        await world.reached(run["id"], RunStatus.RUNNING, attempt=2)
+        changed = await world.alice.post(f"{path}/runs/last/metamorph?targetActorId={other}", {"a": 1}, status=200)
+        assert (changed["metamorphs"][0]["actorId"], changed["actorTaskId"]) == (other, run["actorTaskId"])
+        assert (await world.alice.get(f"{path}/runs/last"))["id"] == run["id"]
+        assert (await world.alice.post(f"{path}/runs/last/abort?status=RUNNING", status=200))["id"] == run["id"]
+        assert (await world.alice.get(f"{path}/runs"))["total"] == 1

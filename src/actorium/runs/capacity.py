@@ -58,7 +58,8 @@ def in_turn(runs: Iterable[Run], held: Collection[str], capacity: Capacity) -> l
 
     Of the waiting ones the next is always one of the user who has least of the machine, what came before in this order
     counted in; among users who have equally much, the one whose run waits longest. Of one user, first come, first
-    served. So whoever has 500 runs in line takes no turn from whoever has one.
+    served. So whoever has 500 runs in line takes no turn from whoever has one. Once it has as many as the machine has
+    containers the rest follows user by user, as nobody there can have a place now: a long line costs little.
     """
     placed: list[Run] = []
     waiting: dict[str, deque[Run]] = defaultdict(deque)
@@ -79,7 +80,9 @@ def in_turn(runs: Iterable[Run], held: Collection[str], capacity: Capacity) -> l
 
     turns = [(turn(user), user) for user in waiting]
     heapify(turns)
-    while turns:
+    for _ in range(capacity.containers):
+        if not turns:
+            break
         user = turns[0][1]
         run = waiting[user].popleft()
         placed.append(run)
@@ -89,4 +92,6 @@ def in_turn(runs: Iterable[Run], held: Collection[str], capacity: Capacity) -> l
             heapreplace(turns, (turn(user), user))
         else:
             heappop(turns)
+    for line in waiting.values():
+        placed.extend(line)
     return placed
