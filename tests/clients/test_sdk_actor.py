@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from apify_client import ApifyClient
 from apify_client._models import Run
+from apify_client.errors import ApifyApiError
 
 from clients.conftest import source_files
 from clients.sdk_life import Life, Played
@@ -108,6 +109,15 @@ def test_exit_codes(client: ApifyClient, actor: str, how: str, code: int, messag
     run = ended(client, started(client, actor, "exits", how=how, code=code).id)
     assert (run.exit_code, run.status) == (code, "FAILED" if code else "SUCCEEDED"), log(client, run)
     assert run.status_message == message
+
+
+def test_an_input_is_checked_before_anything_starts(client: ApifyClient, actor: str) -> None:
+    assert client.actor(actor).validate_input({"mode": "secrets"}) is True
+    for call in (client.actor(actor).validate_input, lambda wanted: client.actor(actor).start(run_input=wanted)):
+        with pytest.raises(ApifyApiError, match=r"Input is not valid: Field input\.mode must be string"):
+            call({"mode": 1})
+    with pytest.raises(ApifyApiError, match=r"Field input\.mode is required"):
+        client.actor(actor).validate_input()
 
 
 def test_events_arrive_and_a_graceful_abort_ends_by_itself(client: ApifyClient, actor: str) -> None:
