@@ -105,6 +105,7 @@ class World:
             concurrency=concurrency,
             in_use_in=lambda _, build_id: build_id in self.builds_in_use,
             wake=self.woken.set,
+            remark=no_remark,
             alone=alone,
         )
 
@@ -161,6 +162,10 @@ def content(answer: Answer, *, status: int) -> Any:
     if not answer.body:
         return None
     return answer.json["error" if status >= 400 else "data"]
+
+
+async def no_remark(definition: Mapping[str, Any]) -> None:
+    """Definitions are let be."""
 
 
 async def open_database() -> Engine:

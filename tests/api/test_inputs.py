@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -156,6 +157,9 @@ async def test_a_schema_that_is_none_is_told_by_starts_and_checks() -> None:
             )
         ):
             actor = await world.actor(f"bad-{number}", versions=[sources(schema)])
+            build = await world.alice.get(f"/v2/actors/{actor}/builds/default")
+            log = (await world.alice.request("GET", f"/v2/logs/{build['id']}")).body
+            assert b"Starts of this build will be refused: The input schema of the Actor's build is not valid" in log
             for path in ("runs", "validate-input"):
                 error = await world.alice.post(f"/v2/actors/{actor}/{path}", {"a": "x"}, status=400)
                 assert error["type"] == "invalid-input-schema"
@@ -214,6 +218,13 @@ async def test_each_user_has_a_key_of_their_own_and_only_where_secrets_came() ->
         theirs = json.loads((await stored(world, runs[0]) or ("", b""))[1])["password"]
         foreign = await world.start(actor, client=world.bob, input={"password": theirs})
         assert foreign["status"] == "READY"  # nobody here can read it; the Actor will say so
+
+
+async def test_first_secrets_that_come_together_make_one_key() -> None:
+    async with open_actor(SECRET) as (world, actor):
+        runs = await asyncio.gather(*(world.start(actor, input=GIVEN) for _ in range(4)))
+        rows = await world.database.read(lambda tx: tx.all("SELECT * FROM input_keys"))
+        assert (len(rows), len({run["id"] for run in runs})) == (1, 4)
 
 
 async def test_logs_do_not_show_secrets_of_the_input() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from actorium.actors.errors import VaultLocked
 from actorium.actors.model import SourceFile, SourceType
@@ -41,13 +42,22 @@ class Outcome:
     facts: Facts | None = None
 
 
-async def attempt(task: Task, builder: Builder, log: Callable[[bytes], None], *, now: Instant) -> Outcome:
+Remark = Callable[[Mapping[str, Any]], Awaitable[str | None]]
+"""Looks at a definition, whose references are resolved, and says what its author should know; None: nothing."""
+
+
+async def attempt(
+    task: Task, builder: Builder, log: Callable[[bytes], None], *, now: Instant, remark: Remark
+) -> Outcome:
     """Build. What is wrong with the sources is an outcome; a builder that cannot answer is an error."""
     definition: Definition | None = None
     try:
         files = _files(task)
         definition = read_definition(files, name=task.actor_name, version=task.row.version_number)
         log(f"ACTOR: Found {len(files)} source files, {_shown(definition)}.".encode())
+        warning = await remark(definition.document)
+        if warning is not None:
+            log(f"ACTOR: {warning}".encode())
         image = await builder.build(_spec(task, files, definition, now), log)
     except (BuildFailed, Invalid, Forbidden, VaultLocked) as error:
         return failure(error, definition)

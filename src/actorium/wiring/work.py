@@ -78,6 +78,7 @@ class Work:
             concurrency=settings.concurrent_builds,
             in_use_in=features.runs.uses_build_in,
             wake=self._wake_builds,
+            remark=features.inputs.remark_on,
             alone=settings.database.startswith("sqlite:"),
         )
         self._builds = self._loop("builds.builder", self._build_loop.tick, BUILD_PERIOD_SECS)
