@@ -27,6 +27,7 @@ from actorium.kernel.instant import Instant
 from actorium.kernel.meter import Meter
 from actorium.kernel.principal import Principal
 from actorium.kernel.structs import UNSET
+from actorium.storages.extent import NOTHING, Extent
 from actorium.storages.kinds import DATASETS
 from actorium.storages.model import ListQuery, Stored, UpdateStorage
 from actorium.storages.service import Storages, Surroundings, secret_for
@@ -91,6 +92,21 @@ class Datasets:
     def delete_in(self, tx: Tx, id: str) -> bool:
         """Delete by id without asking who wants it; False if it is not there."""
         return self._storages.delete_in(tx, id)
+
+    def held_in(self, tx: Tx, id: str, *, limit: int) -> Extent:
+        """How much a copy of a dataset takes, counted up to ``limit`` rows; it does not change in this transaction.
+
+        Nothing for one that is gone.
+        """
+        stored = self._storages.held_in(tx, id)
+        return NOTHING if stored is None else store.extent(tx, id, limit=limit)
+
+    def copy_in(self, tx: Tx, source_id: str, id: str) -> None:
+        """Make a new dataset a copy of one that this transaction holds. Blobs are shared."""
+        source = self._storages.by_id(tx, source_id)
+        if source is not None:
+            self._storages.take_over_in(tx, source, id, own=store.COUNTED)
+            store.copy(tx, source_id, id)
 
     # The object
 

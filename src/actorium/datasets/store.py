@@ -9,6 +9,7 @@ from enum import IntEnum
 from actorium.database import Row, Tx
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import CHUNKS_PER_READ, DATASET_BLOCK_BYTES, SEGMENT_BYTES, SEGMENT_CHUNKS
+from actorium.storages.extent import NOTHING, Extent
 from actorium.storages.store import discard_blob
 
 MERGES = "datasets.merges"
@@ -116,9 +117,13 @@ def append(
         insert(tx, dataset_id, first, part)
         first += part.count
     if _passes(row["tail_chunks"], len(parts), SEGMENT_CHUNKS) or _passes(row["tail_bytes"], size, SEGMENT_BYTES):
-        tx.run("INSERT INTO dataset_merges (dataset_id) VALUES (:id) ON CONFLICT DO NOTHING", id=dataset_id)
-        tx.wake(MERGES, dataset_id)
+        _merge_soon(tx, dataset_id)
     return _UNCHARGED if row["charged_run_id"] is None else Appended(row["charged_run_id"])
+
+
+def _merge_soon(tx: Tx, dataset_id: str) -> None:
+    tx.run("INSERT INTO dataset_merges (dataset_id) VALUES (:id) ON CONFLICT DO NOTHING", id=dataset_id)
+    tx.wake(MERGES, dataset_id)
 
 
 def _passes(now: int, added: int, step: int) -> bool:
@@ -231,6 +236,38 @@ def chunk_of(row: Row, *, places: bytes | None = None, payload: bytes | None = N
         None if places is None else bytes(places),
         None if payload is None else bytes(payload),
     )
+
+
+# Copying
+
+COUNTED = ("item_count", "clean_item_count", "tail_first", "tail_chunks", "tail_bytes")
+"""What a copy of a dataset takes over of its row."""
+_COPIED = f"{HEAD}, column_names, field_statistics, places, payload"
+
+
+def extent(tx: Tx, dataset_id: str, *, limit: int) -> Extent:
+    """How much a copy takes: up to ``limit`` rows are counted."""
+    row = tx.one(
+        "SELECT COUNT(*) AS rows, COALESCE(SUM(size), 0) AS size FROM"
+        " (SELECT CASE WHEN blob_key IS NULL THEN byte_count ELSE 0 END AS size"
+        " FROM dataset_chunks WHERE dataset_id = :id LIMIT :limit) AS counted",
+        id=dataset_id,
+        limit=limit,
+    )
+    return NOTHING if row is None else Extent(row["rows"], int(row["size"]))
+
+
+def copy(tx: Tx, source_id: str, dataset_id: str) -> None:
+    """Give an empty dataset, whose row is a copy already, the chunks of another one that this transaction holds."""
+    tx.run(
+        f"INSERT INTO dataset_chunks (dataset_id, {_COPIED})"
+        f" SELECT :id, {_COPIED} FROM dataset_chunks WHERE dataset_id = :source_id",
+        id=dataset_id,
+        source_id=source_id,
+    )
+    row = tx.one("SELECT tail_chunks, tail_bytes FROM datasets WHERE id = :id", id=dataset_id)
+    if row is not None and (row["tail_chunks"] >= SEGMENT_CHUNKS or row["tail_bytes"] >= SEGMENT_BYTES):
+        _merge_soon(tx, dataset_id)
 
 
 # Deleting

@@ -30,6 +30,7 @@ from actorium.key_value_stores.model import (
 )
 from actorium.key_value_stores.reading import Content, Reading, Wanted, all_of_it
 from actorium.key_value_stores.writing import Payload, Sent, Writing
+from actorium.storages.extent import NOTHING, Extent
 from actorium.storages.kinds import KEY_VALUE_STORES
 from actorium.storages.model import ListQuery, Stored, UpdateStorage
 from actorium.storages.service import Storages, Surroundings, is_open, secret_for
@@ -96,6 +97,21 @@ class KeyValueStores:
     def delete_in(self, tx: Tx, id: str) -> bool:
         """Delete by id without asking who wants it; False if it is not there."""
         return self._storages.delete_in(tx, id)
+
+    def held_in(self, tx: Tx, id: str, *, limit: int) -> Extent:
+        """How much a copy of a store takes, counted up to ``limit`` rows; it does not change in this transaction.
+
+        Nothing for one that is gone.
+        """
+        stored = self._storages.held_in(tx, id)
+        return NOTHING if stored is None else store.extent(tx, id, limit=limit)
+
+    def copy_in(self, tx: Tx, source_id: str, id: str) -> None:
+        """Make a new store a copy of one that this transaction holds. Blobs are shared."""
+        source = self._storages.by_id(tx, source_id)
+        if source is not None:
+            self._storages.take_over_in(tx, source, id, own=())
+            store.copy(tx, source_id, id)
 
     async def prepare(self, content: Body) -> Payload:
         """Bring a body to where its bytes will be; a body too large for a row is synced to a blob."""

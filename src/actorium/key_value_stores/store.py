@@ -8,6 +8,7 @@ from actorium.database import Row, Tx
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import ZIP_READ_BYTES, ZIP_READ_RECORDS
 from actorium.key_value_stores.record import Record
+from actorium.storages.extent import NOTHING, Extent
 from actorium.storages.store import discard_blob
 
 _LAST_CHARACTER = "\N{DELETE}"  # behind everything a key may hold
@@ -15,6 +16,7 @@ _HEAD = (
     "content_type, content_encoding, key_value_records.byte_count AS size, version,"
     " key_value_records.modified_at AS written_at, blob_key"
 )
+_COPIED = "key, byte_count, content_type, content_encoding, version, modified_at, blob_key, payload"
 _RANGE = "store_id = :store_id AND key > :after AND key >= :prefix AND key < :beyond ORDER BY key LIMIT :limit"
 
 
@@ -140,6 +142,28 @@ def batch(tx: Tx, store_id: str, *, after: str, prefix: str) -> Batch:
     payloads = {row["key"]: row["payload"] for row in rows}
     records = [(head["key"], _record(head, payloads.get(head["key"]))) for head in chosen]
     return Batch(records, is_last=len(chosen) == len(heads) < ZIP_READ_RECORDS)
+
+
+def extent(tx: Tx, store_id: str, *, limit: int) -> Extent:
+    """How much a copy of a store takes: up to ``limit`` rows are counted."""
+    row = tx.one(
+        "SELECT COUNT(*) AS rows, COALESCE(SUM(size), 0) AS size FROM"
+        " (SELECT CASE WHEN blob_key IS NULL THEN byte_count ELSE 0 END AS size"
+        " FROM key_value_records WHERE store_id = :id LIMIT :limit) AS counted",
+        id=store_id,
+        limit=limit,
+    )
+    return NOTHING if row is None else Extent(row["rows"], int(row["size"]))
+
+
+def copy(tx: Tx, source_id: str, store_id: str) -> None:
+    """Give an empty store the records of another one that this transaction holds."""
+    tx.run(
+        f"INSERT INTO key_value_records (store_id, {_COPIED})"
+        f" SELECT :id, {_COPIED} FROM key_value_records WHERE store_id = :source_id",
+        id=store_id,
+        source_id=source_id,
+    )
 
 
 def clear(tx: Tx, store_id: str, limit: int, now: Instant) -> bool:

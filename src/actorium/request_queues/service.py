@@ -10,8 +10,9 @@ from actorium.kernel.instant import Instant
 from actorium.kernel.meter import Meter
 from actorium.kernel.principal import Principal
 from actorium.kernel.structs import UNSET
-from actorium.request_queues import store
+from actorium.request_queues import copying, store
 from actorium.request_queues.model import RequestQueueShort, RequestQueueStats, RequestQueueView
+from actorium.storages.extent import NOTHING, Extent
 from actorium.storages.kinds import REQUEST_QUEUES
 from actorium.storages.model import ListQuery, Stored, UpdateStorage
 from actorium.storages.service import Storages, Surroundings
@@ -58,6 +59,21 @@ class RequestQueues:
     def delete_in(self, tx: Tx, id: str) -> bool:
         """Delete by id without asking who wants it; False if it is not there."""
         return self.storages.delete_in(tx, id)
+
+    def held_in(self, tx: Tx, id: str) -> Extent:
+        """How much a copy of a queue takes; it does not change in this transaction.
+
+        Nothing for one that is gone.
+        """
+        stored = self.storages.held_in(tx, id)
+        return NOTHING if stored is None else Extent(stored.own["total_count"], stored.byte_count)
+
+    def copy_in(self, tx: Tx, source_id: str, id: str) -> None:
+        """Make a new queue a copy of one that this transaction holds. What is locked there is not locked here."""
+        source = self.storages.by_id(tx, source_id)
+        if source is not None:
+            self.storages.take_over_in(tx, source, id, own=copying.COUNTED)
+            copying.copy(tx, source_id, id, now=self.clock.now())
 
     # The object
 

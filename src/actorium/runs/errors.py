@@ -83,3 +83,7 @@ class PaidByResult(Forbidden):
     """A run cannot become an Actor that is paid by its results, because the price of a run is fixed at its start."""
 
     type = "cannot-metamorph-to-pay-per-result-actor"
+
+
+class TooLargeToFork(InvalidInput):
+    """The run's default storages hold more than a fork copies; name them in the input of a new run instead."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from functools import partial
 
 from actorium.blobs import Blobs
-from actorium.database import Database, Tx
-from actorium.kernel.limits import GARBAGE_PER_TICK
+from actorium.database import Database
+from actorium.storages.store import discarded_blobs, forget_discarded
 
 
 class GarbageCollector:
-    """One tick: a bounded number of blobs. What was deleted twice, or by a server that then died, is simply gone."""
+    """One tick: a bounded number of blobs. What was deleted twice, or by a server that then died, is simply gone.
+
+    A blob that copies share was discarded by one of them and stays with the others; the last one discards it again.
+    """
 
     def __init__(self, database: Database, blobs: Blobs) -> None:
         self._database = database
@@ -18,16 +21,8 @@ class GarbageCollector:
 
     async def tick(self) -> None:
         """Delete what has been waiting longest; the row goes last, so that nothing is forgotten."""
-        while keys := await self._database.read(_waiting):
-            for key in keys:
-                await self._blobs.delete(key)
-            await self._database.write(partial(_forget, keys=keys))
-
-
-def _waiting(tx: Tx) -> list[str]:
-    rows = tx.all("SELECT key FROM blob_garbage ORDER BY created_at, key LIMIT :limit", limit=GARBAGE_PER_TICK)
-    return [row["key"] for row in rows]
-
-
-def _forget(tx: Tx, keys: list[str]) -> None:
-    tx.many("DELETE FROM blob_garbage WHERE key = :key", [{"key": key} for key in keys])
+        while found := await self._database.read(discarded_blobs):
+            for blob in found:
+                if not blob.is_shared:
+                    await self._blobs.delete(blob.key)
+            await self._database.write(partial(forget_discarded, blobs=found))

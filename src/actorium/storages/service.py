@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -189,6 +189,22 @@ class Storages:
     def delete_in(self, tx: Tx, id: str) -> bool:
         """Delete by id without asking who wants it; False if it is not there."""
         return self._table.delete(tx, id)
+
+    # Copying
+
+    def held_in(self, tx: Tx, id: str) -> Stored | None:
+        """A storage by id, whoever asks; nobody changes it or its contents before this transaction is over."""
+        return self._table.held(tx, id)
+
+    def take_over_in(self, tx: Tx, source: Stored, id: str, *, own: Sequence[str]) -> None:
+        """Give a new storage the counts and the schema of another one, whose contents are copied with it.
+
+        Its name, title, links and whom it is open to are its own.
+        """
+        made = self._table.by_id(tx, id)
+        assert made is not None
+        profile = msgspec.structs.replace(made.profile, schema=source.profile.schema)
+        self._table.take_over(tx, source.id, id, own=own, profile=profile)
 
     # Listing and showing
 

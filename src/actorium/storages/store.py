@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 
 from actorium.database import Row, Tx
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import BLOB_SURVEY_KEYS
+from actorium.kernel.limits import BLOB_SURVEY_KEYS, GARBAGE_PER_TICK
 from actorium.kernel.structs import decode, encode
 from actorium.storages.kinds import Kind
 from actorium.storages.model import Profile, Stored
@@ -50,8 +51,15 @@ UPDATE TABLE_NAME SET
   list_count = list_count + :lists
 WHERE id = :id
 """
+_COUNTED = ("read_count", "list_count", "write_count", "delete_count", "byte_count")
+_TAKE_OVER = """
+UPDATE TABLE_NAME SET document = :document, (COLUMNS) = (SELECT COLUMNS FROM TABLE_NAME WHERE id = :source_id)
+WHERE id = :id
+"""
 NEVER = Instant(0)
-BLOBS_NAMED_BY = (("dataset_chunks", "blob_key"), ("key_value_records", "blob_key"), ("blob_garbage", "key"))
+CONTENTS = (("dataset_chunks", "blob_key"), ("key_value_records", "blob_key"))
+"""Every column that names a blob for its bytes. Several rows may name one: copies share it."""
+BLOBS_NAMED_BY = (*CONTENTS, ("blob_garbage", "key"))
 """Every column that names blobs: one that is not here would lose them to the survey. Each needs an index."""
 
 
@@ -75,6 +83,17 @@ class StorageTable:
     def by_id(self, tx: Tx, id: str) -> Stored | None:
         row = tx.one(self._by_id, id=id)
         return None if row is None else _stored(row)
+
+    def held(self, tx: Tx, id: str) -> Stored | None:
+        """The same, and nobody changes it or its contents before this transaction is over."""
+        row = tx.held(self._by_id, id=id)
+        return None if row is None else _stored(row)
+
+    def take_over(self, tx: Tx, source_id: str, id: str, *, own: Sequence[str], profile: Profile) -> None:
+        """Give a storage the counts of another one, those of its kind (``own``) included."""
+        columns = ", ".join((*_COUNTED, *own))
+        sql = self._spelled(_TAKE_OVER).replace("COLUMNS", columns)
+        tx.run(sql, source_id=source_id, id=id, document=encode(profile).decode())
 
     def by_name(self, tx: Tx, owner_id: str, name: str) -> Stored | None:
         row = tx.one(self._by_name, owner_id=owner_id, name=name)
@@ -173,22 +192,64 @@ def swept(tx: Tx, kind: Kind, id: str) -> None:
 
 
 def discard_blob(tx: Tx, key: str, now: Instant) -> None:
-    """Have a loop delete a blob that no row names after this transaction."""
+    """A row that named a blob is gone: have a loop look whether another one does, and else delete the blob.
+
+    Each time makes another row of it, so that who has looked before this transaction does not forget it.
+    """
     tx.run(
-        "INSERT INTO blob_garbage (key, created_at) VALUES (:key, :now) ON CONFLICT DO NOTHING", key=key, now=int(now)
+        "INSERT INTO blob_garbage (key, created_at) VALUES (:key, :now)"
+        " ON CONFLICT (key) DO UPDATE SET created_at = blob_garbage.created_at + 1",
+        key=key,
+        now=int(now),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """A blob that some row named and now does not."""
+
+    key: str
+    created_at: int
+    is_shared: bool
+    """Another row names it: it stays."""
+
+
+def discarded_blobs(tx: Tx) -> list[Discarded]:
+    """What has been waiting longest to be deleted, up to GARBAGE_PER_TICK of it.
+
+    What no row names here no row will ever name: rows come to name a blob that is not new only in a transaction that
+    holds the storage of one that does (``held_in``), and that one goes after it.
+    """
+    found = tx.all(
+        "SELECT key, created_at FROM blob_garbage ORDER BY created_at, key LIMIT :limit", limit=GARBAGE_PER_TICK
+    )
+    shared = _named(tx, [row["key"] for row in found], CONTENTS) if found else set[str]()
+    return [Discarded(row["key"], row["created_at"], row["key"] in shared) for row in found]
+
+
+def forget_discarded(tx: Tx, blobs: Sequence[Discarded]) -> None:
+    """They were seen to; those that were discarded once more meanwhile are looked at again."""
+    tx.many(
+        "DELETE FROM blob_garbage WHERE key = :key AND created_at = :created_at",
+        [{"key": blob.key, "created_at": blob.created_at} for blob in blobs],
     )
 
 
 def unnamed_blobs(tx: Tx, keys: Sequence[str]) -> list[str]:
     """Which of up to BLOB_SURVEY_KEYS blobs no row names."""
+    named = _named(tx, keys, BLOBS_NAMED_BY)
+    return [key for key in keys if key not in named]
+
+
+def _named(tx: Tx, keys: Sequence[str], by: Sequence[tuple[str, str]]) -> set[str]:
     names = [f"key_{at}" for at in range(BLOB_SURVEY_KEYS)]
     wanted = dict(zip_longest(names, keys, fillvalue=keys[0]))  # always as many, so that there is one statement
     listed = ", ".join(f":{name}" for name in names)
     named: set[str] = set()
-    for table, column in BLOBS_NAMED_BY:
+    for table, column in by:
         rows = tx.all(f"SELECT {column} AS key FROM {table} WHERE {column} IN ({listed})", **wanted)
         named.update(row["key"] for row in rows)
-    return [key for key in keys if key not in named]
+    return named
 
 
 def suspect_blobs(tx: Tx, keys: Sequence[str], now: Instant) -> None:

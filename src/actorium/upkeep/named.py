@@ -25,7 +25,7 @@ async def lost(database: Engine, blobs: Blobs) -> int:
     missing = 0
     for table in naming:
         async for row in rows.sums(database, store.Walk(table=table)):
-            missing += row["blobs"]
+            missing += row["named"]
     async for keys in batched(blobs.keys(), COPY_KEYS_PER_LOOK):
         named = await database.read(partial(tables_naming, naming=[(table, COLUMN) for table in naming], keys=keys))
         missing -= sum(len(by) for by in named.values())

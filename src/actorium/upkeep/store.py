@@ -99,12 +99,14 @@ def step(tx: Tx, table: Table, after: Key | None) -> Key | None:
 
 
 def sums(tx: Tx, walk: Walk, catalog: Catalog, after: Key | None, last: Key | None) -> list[Row]:
-    """What the rows of one step hold, by what they are part of: part_of, owner, rows, bytes, blobs, blob_bytes.
+    """What the rows of one step hold, by what they are part of: part_of, owner, rows, bytes, named, blobs, blob_bytes.
 
-    In the order of part_of. ``bytes`` are those of texts and payloads, ``blob_bytes`` those of blobs that rows name.
+    In the order of part_of. ``bytes`` are those of texts and payloads, ``named`` how many rows name a blob, and the
+    rest is about those blobs: one that several rows share counts with the first of them.
     """
     has_blobs = walk.table.has("blob_key") and walk.table.has("byte_count")
     blobs = "CASE WHEN t.blob_key IS NULL THEN 0 ELSE {} END" if has_blobs else "0"
+    once = f"CASE WHEN t.blob_key IS NULL OR {_is_shared(walk.table)} THEN 0 ELSE {{}} END" if has_blobs else "0"
     join, owner = "", f"t.{_quoted(walk.owner)}"
     if walk.parent is not None:
         theirs, ours = f"p.{_quoted(walk.parent.key[0])}", f"t.{_quoted(walk.part_of)}"
@@ -114,10 +116,20 @@ def sums(tx: Tx, walk: Walk, catalog: Catalog, after: Key | None, last: Key | No
     return tx.all(
         f"SELECT {part_of} AS part_of, {f'COALESCE({owner}, {NOBODY})' if walk.owner else NOBODY} AS owner,"
         f" COUNT(*) AS rows, SUM({_size(walk.table, catalog.stored_text, catalog.stored_bytes)}) AS bytes,"
-        f" SUM({blobs.format(1)}) AS blobs, SUM({blobs.format('t.byte_count')}) AS blob_bytes"
+        f" SUM({blobs.format(1)}) AS named, SUM({once.format(1)}) AS blobs,"
+        f" SUM({once.format('t.byte_count')}) AS blob_bytes"
         f" FROM {_quoted(walk.table.name)} AS t{join}{_where(walk.table, after, last)} GROUP BY 1, 2 ORDER BY 1",
         **_bound("after", after),
         **_bound("last", last),
+    )
+
+
+def _is_shared(table: Table) -> str:
+    """Whether a row before this one names the same blob."""
+    before, here = _listed(table.key, of="earlier"), _listed(table.key, of="t")
+    return (
+        f"EXISTS (SELECT 1 FROM {_quoted(table.name)} AS earlier WHERE earlier.blob_key = t.blob_key"
+        f" AND ({before}) < ({here}))"
     )
 
 

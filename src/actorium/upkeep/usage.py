@@ -127,7 +127,7 @@ class _Look:
             owner.row_bytes += row["bytes"]
             owner.blobs += row["blobs"]
             owner.blob_bytes += row["blob_bytes"]
-            self._named += row["blobs"]
+            self._named += row["named"]
             if belonging.parent in STORAGES:
                 self._largest.add(belonging.parent, row["part_of"], row["owner"], row["bytes"] + row["blob_bytes"])
         self._largest.end()
