@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import nullcontext
 from typing import TypeVar
 
-from actorium.database import Work, catalog
+from actorium.database import StatementRefused, Work, catalog
 from actorium.database.grouping import Job, run_group
 from actorium.database.sqlite import MEMORY, SQLiteSession, SQLiteTx, connect
 from actorium.database.wakes import Listener, Wakes
@@ -35,17 +35,26 @@ class Inline:
         """A new, empty database."""
         return cls()
 
+    def copy(self) -> Inline:
+        """Another database with the same rows: much quicker than writing them again."""
+        made = Inline()
+        self._connection.backup(made._connection)
+        return made
+
     async def read(self, work: Work[T], /) -> T:
         """Run the work, read only."""
         await _Turn()
         self._must_be_open()
-        self._connection.execute("PRAGMA query_only = ON")
+        self._connection.execute("BEGIN")
         tx: SQLiteTx = self._session.tx()
         try:
-            return work(tx)
+            found = work(tx)
+            if tx.spoilt():
+                raise StatementRefused("a reading work has written")
+            return found
         finally:
             tx.end()
-            self._connection.execute("PRAGMA query_only = OFF")
+            self._connection.execute("ROLLBACK")  # PRAGMA query_only would compile every statement anew
 
     async def write(self, work: Work[T], /, *, lane: str = "") -> T:  # noqa: ARG002 - there is one writer
         """Run the work in a transaction of its own. A caller cancelled at the second await has written."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from typing import Self
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from actorium.kernel.limits import WAKE_KEYS_MAX
 
@@ -52,7 +52,8 @@ class Wakes:
     """Delivers wakes to listeners. Used on the event loop's thread only."""
 
     def __init__(self) -> None:
-        self._channels: dict[str, WeakSet[Listener]] = {}
+        self._channels: dict[str, WeakKeyDictionary[Listener, None]] = {}
+        """Listeners in the order they came, so that the same seed wakes them in the same order."""
         self._closed = False
 
     def listen(self, channel: str) -> Listener:
@@ -60,23 +61,23 @@ class Wakes:
         listener = Listener(channel)
         if self._closed:
             listener.close()
-        self._channels.setdefault(channel, WeakSet()).add(listener)
+        self._channels.setdefault(channel, WeakKeyDictionary())[listener] = None
         return listener
 
     def publish(self, wakes: Iterable[Wake]) -> None:
         """Tell each channel's listeners."""
         for channel, key in wakes:
-            for listener in self._channels.get(channel, ()):
+            for listener in tuple(self._channels.get(channel, ())):
                 listener.add(key)
 
     def publish_everything(self) -> None:
         """Tell every listener that it may have missed something."""
         for listeners in self._channels.values():
-            for listener in listeners:
+            for listener in tuple(listeners):
                 listener.add("")
 
     def close(self) -> None:
         self._closed = True
         for listeners in self._channels.values():
-            for listener in listeners:
+            for listener in tuple(listeners):
                 listener.close()

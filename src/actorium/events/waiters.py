@@ -51,20 +51,21 @@ class Waiters:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._bells: dict[str, dict[str, set[Bell]]] = defaultdict(dict)
+        self._bells: dict[str, dict[str, dict[Bell, None]]] = defaultdict(dict)
+        """Bells in the order they were hung up, so that the same seed rings them in the same order."""
 
     @contextmanager
     def watch(self, *topics: tuple[str, str]) -> Iterator[Bell]:
         """A bell for any of the (channel, key) pairs."""
         bell = Bell()
         for channel, key in topics:
-            self._bells[channel].setdefault(key, set()).add(bell)
+            self._bells[channel].setdefault(key, {})[bell] = None
         try:
             yield bell
         finally:
             for channel, key in topics:
                 waiting = self._bells[channel][key]
-                waiting.discard(bell)
+                waiting.pop(bell, None)
                 if not waiting:
                     del self._bells[channel][key]
 
@@ -76,6 +77,6 @@ class Waiters:
     def strike(self, channel: str, keys: frozenset[str]) -> None:
         """Ring the bells of the keys; of every key when the set is empty."""
         bells = self._bells[channel]
-        for key in keys or tuple(bells):
+        for key in sorted(keys) or tuple(bells):
             for bell in bells.get(key, ()):
                 bell.strike()

@@ -12,8 +12,6 @@ from actorium.kernel.errors import BackendUnavailable
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import LOG_LINE_BYTES_MAX, TOMBSTONE_SECS
 
-_LINES_PER_READ = 1000
-
 
 @dataclass(slots=True, kw_only=True)
 class Faults:
@@ -47,10 +45,11 @@ class FakeExecutor:
         self.faults = faults or Faults()
         self.calls: list[tuple[str, str]] = []
         """(method, name) in order, for assertions about who was asked what."""
+        self.lines_per_read = 1000
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
         self._tombstones: dict[str, Instant] = {}
-        self._watchers: set[asyncio.Queue[tuple[str, Hint]]] = set()
+        self._watchers: dict[asyncio.Queue[tuple[str, Hint]], None] = {}
         self.answering: set[str] = set()
         """Containers whose web server is ready."""
 
@@ -59,38 +58,23 @@ class FakeExecutor:
     async def start(self, spec: Spec) -> None:
         """See the port."""
         self.calls.append(("start", spec.name))
-        buried = self._tombstones.get(spec.name)
-        if spec.name in self._kept or (buried is not None and buried.secs_until(self._clock.now()) < TOMBSTONE_SECS):
+        if not self.create(spec):
             return
-        if spec.name in self.faults.fail_start:
-            raise BackendUnavailable("This start was told to fail.")
-        self._kept[spec.name] = _Kept(spec, self._started(spec))
-        self._hint(spec.name, Hint.STATE)
+        self.begin(spec.name)
         if spec.name in self.faults.lose_reply:
             self.faults.lose_reply.discard(spec.name)
             raise BackendUnavailable("The reply to this start was lost.")
-
-    def _started(self, spec: Spec) -> Container:
-        now = self._clock.now()
-        if spec.name not in self.faults.not_started:
-            return Container(name=spec.name, phase=Phase.RUNNING, started_at=now)
-        return Container(
-            name=spec.name,
-            phase=Phase.EXITED,
-            finished_at=now,
-            cause=Cause.NOT_STARTED,
-            message="This container was told not to start.",
-        )
 
     async def survey(self) -> Mapping[str, Container]:
         """See the port."""
         if self.faults.blind:
             raise BackendUnavailable("The machine can't be seen.")
         for name in list(self._kept):
-            self._keep_deadline(name)
+            self.keep_deadline(name)
         return {name: kept.seen for name, kept in self._kept.items()}
 
-    def _keep_deadline(self, name: str) -> None:
+    def keep_deadline(self, name: str) -> None:
+        """End a container whose deadline is over; called by each survey."""
         kept = self._kept[name]
         if kept.spec.deadline is not None and kept.spec.deadline <= self._clock.now():
             self.exit(name, None, cause=Cause.DEADLINE)
@@ -121,7 +105,7 @@ class FakeExecutor:
         kept = self._kept.get(name)
         if kept is None:
             return LogRead(str(offset))
-        lines = kept.lines[offset : offset + _LINES_PER_READ]
+        lines = kept.lines[offset : offset + self.lines_per_read]
         return LogRead(str(offset + len(lines)), lines, more=len(kept.lines) > offset + len(lines))
 
     async def stats(self, name: str) -> Stats | None:
@@ -136,17 +120,42 @@ class FakeExecutor:
     async def watch(self) -> AsyncIterator[tuple[str, Hint]]:
         """See the port."""
         queue: asyncio.Queue[tuple[str, Hint]] = asyncio.Queue()
-        self._watchers.add(queue)
+        self._watchers[queue] = None
         try:
             while True:
                 yield await queue.get()
         finally:
-            self._watchers.discard(queue)
+            self._watchers.pop(queue, None)
 
     async def close(self) -> None:
         """See the port."""
 
     # What the test plays
+
+    def create(self, spec: Spec) -> bool:
+        """Half of a start: the container is known, its process is not there yet. False: the name is or was taken."""
+        name, buried = spec.name, self._tombstones.get(spec.name)
+        if buried is not None and buried.secs_until(self._clock.now()) < TOMBSTONE_SECS:
+            return False
+        if name in self._kept:
+            return self._kept[name].seen.phase is Phase.CREATED
+        if name in self.faults.fail_start:
+            raise BackendUnavailable("This start was told to fail.")
+        self._kept[name] = _Kept(spec, Container(name=name, phase=Phase.CREATED))
+        self._hint(name, Hint.STATE)
+        return True
+
+    def begin(self, name: str) -> None:
+        """The other half: the process of a created container starts, unless that was ended or removed meanwhile."""
+        kept = self._kept.get(name)
+        if kept is None or kept.seen.phase is not Phase.CREATED:
+            return
+        if name in self.faults.not_started:
+            kept.seen = replace(kept.seen, message="This container was told not to start.")
+            self.exit(name, None, cause=Cause.NOT_STARTED)
+            return
+        kept.seen = replace(kept.seen, phase=Phase.RUNNING, started_at=self._clock.now())
+        self._hint(name, Hint.STATE)
 
     def write(self, name: str, text: bytes) -> None:
         """The program prints: whole lines, stamped now."""
@@ -168,6 +177,10 @@ class FakeExecutor:
         """The container's keeper is killed."""
         self.exit(name, None, cause=Cause.VANISHED)
 
+    def forget(self, name: str) -> None:
+        """The container is gone without a trace, as after a new disk: its name is free again."""
+        self._kept.pop(name, None)
+
     def measure(self, name: str, stats: Stats) -> None:
         """The program uses something."""
         kept = self._kept[name]
@@ -180,5 +193,5 @@ class FakeExecutor:
     def _hint(self, name: str, hint: Hint) -> None:
         if self.faults.mute:
             return
-        for queue in self._watchers:
+        for queue in tuple(self._watchers):
             queue.put_nowait((name, hint))

@@ -84,6 +84,11 @@ class Logs:
         row = store.find(tx, subject_id)
         return row.cursor if row is not None and row.container == container else None
 
+    def container_in(self, tx: Tx, subject_id: str) -> str | None:
+        """The container whose log was taken in last, "" before the first; None: there is no log."""
+        row = store.find(tx, subject_id)
+        return None if row is None else row.container
+
     def delete_in(self, tx: Tx, subject_id: str) -> None:
         """Forget a log."""
         store.delete(tx, subject_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from enum import Enum, auto
 
 import structlog
 
@@ -15,6 +16,16 @@ from actorium.runs.lifecycle import run_of
 
 log = structlog.get_logger()
 CUT_LINES_MAX = 1000  # containers in the midst of a line longer than 64 kB
+
+
+class Piece(Enum):
+    """What became of a piece of a container's log."""
+
+    TAKEN = auto()
+    OUTRUN = auto()
+    """Another reader was first, and may have read less: what is behind its cursor is still to be taken."""
+    UNWANTED = auto()
+    """The log was deleted with its run, or a later attempt writes to it: then all of this one's was taken before."""
 
 
 class Ingest:
@@ -47,32 +58,28 @@ class Ingest:
             pass
 
     async def take_some(self, container: str) -> bool:
-        """Take in one bounded piece; whether there is more."""
+        """Take in one bounded piece; whether there is more, or may be, because another reader was first."""
         run_id, _ = run_of(container)
         after = await self._database.read(lambda tx: self._logs.cursor_in(tx, run_id, container))
         found = await self._executor.logs(container, after)
         if not found.lines:
             return False
-
-        def work(tx: Tx) -> tuple[bool, bool]:
-            is_first = self._logs.cursor_in(tx, run_id, container) == after
-            return is_first, self.write_in(tx, container, after, found)
-
-        is_first, leads_on = await self._database.write(work)
-        if is_first:
+        piece = await self._database.write(lambda tx: self.write_in(tx, container, after, found))
+        if piece is Piece.TAKEN:
             self._remember(container, found)
-        return leads_on and found.more
+        return piece is Piece.OUTRUN or (piece is Piece.TAKEN and found.more)
 
-    def write_in(self, tx: Tx, container: str, after: str | None, found: LogRead) -> bool:
-        """Append a piece that was read behind the cursor, unless another reader was first.
-
-        False when that leads nowhere, because the log was deleted with its run.
-        """
-        run_id, _ = run_of(container)
-        if self._logs.cursor_in(tx, run_id, container) == after:
-            lines = self._masked_in(tx, container, after, found)
-            self._logs.take_in(tx, run_id, container=container, cursor=found.cursor, lines=lines)
-        return self._logs.cursor_in(tx, run_id, container) != after
+    def write_in(self, tx: Tx, container: str, after: str | None, found: LogRead) -> Piece:
+        """Append a piece that was read behind the cursor, unless somebody else has been there since."""
+        run_id, attempt = run_of(container)
+        newest = self._logs.container_in(tx, run_id)
+        if newest is None or (newest and run_of(newest)[1] > attempt):
+            return Piece.UNWANTED
+        if self._logs.cursor_in(tx, run_id, container) != after:
+            return Piece.OUTRUN
+        lines = self._masked_in(tx, container, after, found)
+        self._logs.take_in(tx, run_id, container=container, cursor=found.cursor, lines=lines)
+        return Piece.TAKEN
 
     def _masked_in(self, tx: Tx, container: str, after: str | None, found: LogRead) -> list[Line]:
         """The lines without secrets, of which one may have begun with the piece before.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from actorium.kernel.errors import Unavailable
@@ -23,6 +24,8 @@ class Ports:
     last: int
     host: str
     ids: Ids
+    is_free: Callable[[str, int], bool] | None = None
+    """Whether nobody listens on a port of a host; None: the machine is asked."""
 
     def pick(self) -> int:
         """A port that nobody listens on now. Runs that are alive are kept apart by a unique index."""
@@ -30,7 +33,7 @@ class Ports:
         start = int(self.ids.jitter() * span)
         for step in range(min(TRIES, span)):
             port = self.first + (start + step) % span
-            if _is_free(self.host, port):
+            if (self.is_free or _is_free)(self.host, port):
                 return port
         raise NoFreePort
 

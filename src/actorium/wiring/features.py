@@ -99,7 +99,7 @@ class Features:
         storages = Storages(
             datasets=self.datasets, key_value_stores=self.key_value_stores, request_queues=self.request_queues
         )
-        ports = Ports(*ground.settings.container_ports, host=LOOPBACK, ids=ids)
+        ports = Ports(*ground.settings.container_ports, host=LOOPBACK, ids=ids, is_free=ground.port_is_free)
         self.starter = self._starter(storages, ports)
         self.transitions = self._transitions(storages, ports)
         self.tasks = Tasks(

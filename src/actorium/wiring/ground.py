@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from actorium.blobs import Blobs
@@ -36,6 +37,8 @@ class Ground:
     """Where programs on this machine reach the API, without /v2 and without a slash at the end."""
     public_url: str
     """The same for people and browsers."""
+    port_is_free: Callable[[str, int], bool] | None = None
+    """Whether nobody listens on a port of a host; None: the machine is asked."""
 
     def container_url(self, port: int) -> str:
         """Where a run's web server answers."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from actorium.builds import changes as builds_changes
 from actorium.builds.builder import BuildLoop
@@ -140,8 +140,8 @@ class Work:
     def _wake_builds(self) -> None:
         self._builds.wake()
 
-    def start(self) -> None:
-        """Begin. Everything is a task of the features' background."""
+    def start(self, *, only: Collection[str] | None = None) -> None:
+        """Begin all loops, or ``only`` those of these names. Everything is a task of the features' background."""
         features = self._features
         background, waiters = features.background, features.waiters
         for channel in (CHANNEL, logs_service.CHANNEL, builds_changes.CHANNEL):
@@ -151,7 +151,8 @@ class Work:
         background.start("listen datasets.merges", self._wake_on(MERGES, self._merging))
         background.start("watch containers", self._watch())
         for loop in self._loops:
-            background.start(loop.name, loop.run())
+            if only is None or loop.name in only:
+                background.start(loop.name, loop.run())
 
     async def stop(self) -> None:
         """Stop ticking, leave containers alone, and keep what is still only in memory."""

@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from actorium.kernel.limits import LOG_BYTES_MAX
+from actorium.runs.ingest import Piece
+from actorium.runs.lifecycle import Event
 from engine import Engine, open_engine
 
 pytestmark = pytest.mark.anyio
@@ -93,3 +95,33 @@ async def test_a_full_log_ends_with_a_notice_and_its_reader_with_the_container()
         assert "limit" in log[-1]
         assert sum(map(len, log)) <= LOG_BYTES_MAX
         assert await engine.executor.survey() == {}
+
+
+async def test_who_was_outrun_by_a_reader_that_read_less_looks_again() -> None:
+    """Found by the simulator: the last line was lost, because its reader took another's shorter piece for its own."""
+    async with open_engine() as engine:
+        run = await engine.started()
+        name = f"{run}-1"
+        engine.executor.write(name, b"one")
+        less = await engine.executor.logs(name, None)
+        engine.executor.write(name, b"two")
+        whole = await engine.executor.logs(name, None)
+        await engine.database.write(lambda tx: engine.ingest.write_in(tx, name, None, less))
+        assert await engine.database.write(lambda tx: engine.ingest.write_in(tx, name, None, whole)) is Piece.OUTRUN
+        await engine.ingest.take(name)
+        assert await engine.log(run) == ["one", "two"]
+
+
+async def test_a_late_reader_of_an_earlier_attempt_does_not_take_its_lines_again() -> None:
+    """Found by the simulator: the log remembers one cursor, which by then is that of the later attempt."""
+    async with open_engine() as engine:
+        run = await engine.started()
+        engine.executor.write(f"{run}-1", b"first attempt")
+        late = await engine.executor.logs(f"{run}-1", None)
+        await engine.apply(run, Event.REBOOT)
+        await engine.settle()
+        engine.executor.write(f"{run}-2", b"second attempt")
+        await engine.ingest.take(f"{run}-2")
+        await engine.database.write(lambda tx: engine.ingest.write_in(tx, f"{run}-1", None, late))
+        lines = [line for line in await engine.log(run) if line.endswith("attempt")]
+        assert lines == ["first attempt", "second attempt"]

@@ -1,0 +1,120 @@
+"""Every decision of a history, from one seed, and the weather that it plays in."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Chance:
+    """Decisions in the order they are asked for."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def happens(self, probability: float) -> bool:
+        return probability > 0 and self._random.random() < probability
+
+    def between(self, least: float, most: float) -> float:
+        return least + (most - least) * self._random.random()
+
+    def below(self, end: int) -> int:
+        """A whole number from 0, below ``end``."""
+        return int(self._random.random() * end) if end > 1 else 0
+
+    def pick(self, choices: Sequence[T]) -> T:
+        return choices[self.below(len(choices))]
+
+    def weighted(self, choices: Sequence[tuple[T, float]]) -> T:
+        """One of the choices, by their weights."""
+        left = self._random.random() * sum(weight for _, weight in choices)
+        for choice, weight in choices:
+            left -= weight
+            if left < 0:
+                return choice
+        return choices[-1][0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weather:
+    """What goes wrong in one history, and how often. Probabilities are per call unless said otherwise."""
+
+    nodes: int = 1
+    """Machines."""
+    servers: int = 1
+    """Server processes, taking turns over the machines."""
+    runs: int = 3
+    clients: int = 2
+    is_probed: bool = False
+    """Servers look for web servers of runs, too."""
+    places: int = 10
+    """Containers that the machine takes at once."""
+    stormy_secs: float = 40.0
+    """How long things go wrong; then it is calm, and everything has to come to its end."""
+    crash: float = 0.0
+    """A server dies at the await."""
+    refuse: float = 0.0
+    """A call does not arrive."""
+    lose: float = 0.0
+    """A call is done and its reply lost."""
+    repeat: float = 0.0
+    """A call is done twice, the second time later."""
+    slow: float = 0.0
+    """A call or a reply takes seconds."""
+    again: float = 0.0
+    """A work is run twice, the first time in vain."""
+    deaf: float = 0.0
+    """A program ignores being asked to leave."""
+    vanish: float = 0.0
+    """A container loses its keeper."""
+    wipe: float = 0.0
+    """A container is gone without a trace."""
+    not_started: float = 0.0
+    """A container's command cannot be started."""
+    drain: float = 0.0
+    """A second passes in which a machine is drained, or taken back."""
+    jump: float = 0.0
+    """A second passes in which the clock is set."""
+    rude: float = 0.0
+    """A client asks for several things at the same moment."""
+    selfish: float = 0.0
+    """A program asks for something about itself."""
+
+
+def weather(chance: Chance) -> Weather:
+    """The weather of a history: most kinds of trouble are absent from most, so that each is seen with and without."""
+
+    def sometimes(most: float) -> float:
+        return 0.0 if chance.happens(0.45) else chance.between(0.1, 1.0) * most
+
+    nodes = chance.weighted([(1, 5), (2, 2)])
+    return Weather(
+        nodes=nodes,
+        servers=nodes,
+        runs=1 + chance.below(4),
+        clients=1 + chance.below(3),
+        is_probed=chance.happens(0.1),
+        places=chance.weighted([(10, 4), (2, 1), (1, 1)]),
+        stormy_secs=chance.between(8, 36),
+        crash=sometimes(0.02),
+        refuse=sometimes(0.1),
+        lose=sometimes(0.1),
+        repeat=sometimes(0.15),
+        slow=sometimes(0.15),
+        again=sometimes(0.3),
+        deaf=sometimes(0.6),
+        vanish=sometimes(0.2),
+        wipe=sometimes(0.1),
+        not_started=sometimes(0.15),
+        drain=sometimes(0.1),
+        jump=sometimes(0.05),
+        rude=sometimes(0.5),
+        selfish=sometimes(0.6),
+    )
+
+
+CALM = Weather()
