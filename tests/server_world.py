@@ -19,7 +19,7 @@ from actorium.executors.fake import FakeExecutor
 from actorium.kernel.ids import SeededIds
 from actorium.kernel.principal import Principal
 from actorium.runs import store
-from actorium.runs.changes import CHANNEL, save
+from actorium.runs.changes import CHANNEL, ENDED, save
 from actorium.runs.lifecycle import TERMINAL, Event, RunStatus, container_name, step
 from actorium.runs.model import RunView
 from actorium.runs.row import Run
@@ -173,8 +173,8 @@ class ServerWorld:
         return drawn
 
     def is_watched(self, run_id: str) -> bool:
-        """Whether somebody waits for a run to change."""
-        return run_id in self.features.waiters._bells[CHANNEL]
+        """Whether somebody waits for a run to end."""
+        return run_id in self.features.waiters._bells[ENDED]
 
     async def price(self, actor_id: str, pricing: dict[str, Any]) -> None:
         """Give an Actor a price, in force at once."""

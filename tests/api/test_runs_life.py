@@ -142,9 +142,12 @@ async def test_waiting_is_held_and_wakes_at_once_when_the_run_ends(how: str) -> 
         await world.reached(name.removesuffix("-1"), RunStatus.RUNNING)
         await world.clock.advance(0)
         before = len(drawn)
+        run_id = name.removesuffix("-1")
+        for number in range(3):  # what a run says of itself on its way
+            await world.alice.put(f"/v2/actor-runs/{run_id}", {"statusMessage": f"Step {number}"})
         await asyncio.sleep(0.3)  # the time in which a poll would show
         assert not held.done()
-        assert len(drawn) == before
+        assert len(drawn) == before + 3, "one for each answer to an update, none for who waits"
         world.executor.exit(name, 0)
         async with asyncio.timeout(1):
             answer = await held

@@ -13,6 +13,8 @@ from actorium.runs.row import Run
 
 CHANNEL = "runs"
 """Woken with the run's id on each change."""
+ENDED = "runs.ended"
+"""Woken with the run's id when it has finished: a run says much before, and thousands may wait for its end."""
 WORK = "runs.work"
 """Woken when the supervisor has something to do."""
 
@@ -35,6 +37,8 @@ def save(tx: Tx, before: Run, after: Run, *, now: Instant, event_id: str) -> Run
     if _work_of(after) != _work_of(before):
         tx.wake(WORK, saved.id)
     tx.wake(CHANNEL, saved.id)
+    if after.status in TERMINAL:
+        tx.wake(ENDED, saved.id)
     return saved
 
 

@@ -23,7 +23,7 @@ from actorium.kernel.principal import Principal
 from actorium.kernel.structs import UNSET
 from actorium.logs.service import Logs, Subject
 from actorium.runs import store
-from actorium.runs.changes import CHANNEL, save
+from actorium.runs.changes import CHANNEL, ENDED, save
 from actorium.runs.errors import JobFinished, RunNotFinished, RunNotFound
 from actorium.runs.facts import facts_of
 from actorium.runs.lifecycle import ALLOWED, TERMINAL, Event, RunStatus, step
@@ -80,7 +80,7 @@ class Runs:
         if not secs or view.status in TERMINAL:
             return view
         until = self._clock.monotonic() + min(secs, secs_max)
-        with self._waiters.watch((CHANNEL, run_id)) as bell:
+        with self._waiters.watch((ENDED, run_id)) as bell:
             while (view := await self.get(principal, run_id)).status not in TERMINAL:
                 del view  # a thousand callers may wait here
                 left = until - self._clock.monotonic()

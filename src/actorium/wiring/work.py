@@ -25,7 +25,7 @@ from actorium.logs import service as logs_service
 from actorium.loops.loop import Loop
 from actorium.request_queues.service import RequestQueues
 from actorium.runs.capacity import Capacity
-from actorium.runs.changes import CHANNEL, WORK
+from actorium.runs.changes import CHANNEL, ENDED, WORK
 from actorium.runs.charge_limits import ChargeLimits
 from actorium.runs.ingest import Ingest
 from actorium.runs.readiness import Readiness
@@ -144,7 +144,7 @@ class Work:
         """Begin all loops, or ``only`` those of these names. Everything is a task of the features' background."""
         features = self._features
         background, waiters = features.background, features.waiters
-        for channel in (CHANNEL, logs_service.CHANNEL, builds_changes.CHANNEL):
+        for channel in (CHANNEL, ENDED, logs_service.CHANNEL, builds_changes.CHANNEL):
             background.start(f"listen {channel}", waiters.run(channel))
         background.start("listen runs.work", self._wake_on(WORK, self._supervisor))
         background.start("listen builds.work", self._wake_on(builds_changes.WORK, self._builds))
