@@ -204,9 +204,12 @@ def limit(name: str, *, memory_mbytes: int | None = None, concurrent_runs: int |
 
     Parameters
     ----------
-    name: The user.
-    memory_mbytes: Memory of unfinished runs and builds together in MB; 0 = no limit, -1 = what the settings say.
-    concurrent_runs: Unfinished runs; 0 = no limit, -1 = what the settings say.
+    name
+        The user.
+    memory_mbytes
+        Memory of unfinished runs and builds together in MB; 0 = no limit, -1 = what the settings say.
+    concurrent_runs
+        Unfinished runs; 0 = no limit, -1 = what the settings say.
     """
     from actorium.app import users_of
 
