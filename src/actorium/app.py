@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from actorium import __version__
+from actorium.actors.approvals import Approvals
 from actorium.blobs import Blobs
 from actorium.blobs.files import FileBlobs
 from actorium.blobs.memory import MemoryBlobs
@@ -121,6 +122,16 @@ async def users_of(settings: Settings) -> AsyncIterator[Users]:
     database = await open_database(settings, DataFolder(settings.data))
     try:
         yield Users(database, ids=RandomIds(), clock=SystemClock())
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def approvals_of(settings: Settings) -> AsyncIterator[Approvals]:
+    """What users let Actors of others do, for a command beside a running server."""
+    clock, database = SystemClock(), await open_database(settings, DataFolder(settings.data))
+    try:
+        yield Approvals(database, users=Users(database, ids=RandomIds(), clock=clock), clock=clock)
     finally:
         await database.close()
 

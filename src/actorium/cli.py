@@ -234,6 +234,30 @@ def list_users() -> None:
     print(*_run(work()), sep="\n")
 
 
+@app.command
+def approve(username: str, actor: str, *, withdraw: Annotated[bool, Parameter(negative=())] = False) -> None:
+    """Let an Actor of another user have full permissions in a user's account; see docs/concepts/permissions.
+
+    Parameters
+    ----------
+    username
+        Whose account the Actor may reach when this user runs it.
+    actor
+        The Actor, as OWNER/NAME or by its id.
+    withdraw
+        Take the approval back. Runs that have begun keep what they have.
+    """
+    from actorium.app import approvals_of
+
+    async def work() -> str:
+        async with approvals_of(_settings()) as approvals:
+            row = await (approvals.withdraw if withdraw else approvals.give)(username, actor)
+            return f"{row.username}/{row.name}"
+
+    name = _run(work())
+    print(f"{name} may {'no longer' if withdraw else 'now'} have full permissions when {username} runs it.")
+
+
 async def _serve(settings: Settings) -> None:
     from actorium.app import running
 

@@ -268,11 +268,13 @@ async def test_resource_pickers_are_noted_on_the_run() -> None:
         world,
         actor,
     ):
-        run = await world.start(actor, input={"out": ["a" * 17, "b" * 17], "from": "c" * 17})
+        one, other = [(await world.alice.post(f"/v2/datasets?name={name}"))["id"] for name in ("one", "other")]
+        source = (await world.alice.post("/v2/key-value-stores"))["id"]
+        run = await world.start(actor, input={"out": [one, "other", "a" * 17], "from": source})
         assert (await world.row(run["id"])).document.granted_storages == {
-            "a" * 17: ("READ", "WRITE"),
-            "b" * 17: ("READ", "WRITE"),
-            "c" * 17: ("READ",),
+            one: ("READ", "WRITE"),
+            other: ("READ", "WRITE"),
+            source: ("READ",),
         }
         path = f"/v2/actors/{actor}/runs"
         assert "must be the id or the name of a keyValueStore" in await refused(world.alice, path, {"from": "no such"})

@@ -26,7 +26,7 @@ SECRET = "The-Secret"
 GHOST = "Gh0stGh0stGh0stGh"
 STORAGE = re.compile(r"\{(datasetId|storeId|queueId)\}|/(dataset|key-value-store|request-queue)(/|$)")
 PUBLIC = re.compile(r"^/v2/users/")  # a user's public profile is for everybody
-QUERY = {"lockSecs": "60", "version": "0.1"}
+QUERY = {"lockSecs": "60", "version": "0.1", "targetActorId": GHOST}
 BODIES: dict[str, Any] = {
     "CreateActor": {"name": "mine"},
     "UpdateActor": {"title": "stolen"},
@@ -39,6 +39,7 @@ BODIES: dict[str, Any] = {
     "array": [{"uniqueKey": "new", "url": "http://example.com/"}],
     "object": {"uniqueKey": SECRET, "url": "http://example.com/"},
     "SqlBody": {"sql": "SELECT * FROM dataset"},
+    "ChargeRun": {"eventName": "stolen", "count": 1},
     "CreateTask": {"actId": GHOST, "name": "mine"},
     "UpdateTask": {"title": "stolen"},
     "": {"stolen": True},

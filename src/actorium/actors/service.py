@@ -28,7 +28,7 @@ from actorium.actors.view import actor_view, short_view
 from actorium.database import Database, Tx, UniqueViolation
 from actorium.database.again import write_again
 from actorium.kernel.clock import Clock
-from actorium.kernel.errors import Forbidden, InvalidInput
+from actorium.kernel.errors import Forbidden, InvalidInput, LimitedToken
 from actorium.kernel.ids import Ids
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import ACTORS_PER_USER_MAX
@@ -152,13 +152,21 @@ class Actors:
     def resolve_in(self, tx: Tx, principal: Principal, reference: str, *, write: bool = False) -> ActorRow:
         """An Actor by id, ``username~name``, ``~name`` or ``username/name``, for a caller who may see (or change) it.
 
-        Raises ActorMissing, also for private Actors of others; Forbidden for changing a public one of others.
+        Raises ActorMissing, also for private Actors of others; Forbidden for changing a public one of others;
+        LimitedToken where a run with limited permissions wants another one than its own or a public one.
         """
+        row, scope = self.runnable_in(tx, principal, reference), principal.scope
+        if scope is not None and (write or not (row.is_public or row.id == scope.actor_id)):
+            raise LimitedToken
+        if write and row.owner_id != principal.user_id:
+            raise Forbidden("Only its owner can change an Actor.")
+        return row
+
+    def runnable_in(self, tx: Tx, principal: Principal, reference: str) -> ActorRow:
+        """An Actor that the caller may run, if the permission level of the run lets it. Raises ActorMissing."""
         row = self._find_in(tx, principal, reference)
         if row is None or not (row.is_public or row.owner_id == principal.user_id):
             raise ActorMissing
-        if write and row.owner_id != principal.user_id:
-            raise Forbidden("Only its owner can change an Actor.")
         return row
 
     def find_in(self, tx: Tx, actor_id: str) -> ActorRow | None:
@@ -229,7 +237,7 @@ class Actors:
             raise ActorNameNotUnique
 
     def _view_in(self, tx: Tx, row: ActorRow, principal: Principal) -> ActorView:
-        is_owner = row.owner_id == principal.user_id
+        is_owner = row.owner_id == principal.user_id and principal.scope is None
         now = self._clock.now()
         starts = tuple(now.plus(secs=-days * DAY_SECS) for days in (7, 30, 90))
         users = store.users_since(tx, row.id, (Instant(0), *starts))

@@ -101,6 +101,7 @@ def delete(tx: Tx, row: ActorRow) -> None:
         raise StaleWrite
     tx.run("DELETE FROM actor_versions WHERE actor_id = :id", id=row.id)
     tx.run("DELETE FROM actor_uses WHERE actor_id = :id", id=row.id)
+    tx.run("DELETE FROM actor_approvals WHERE actor_id = :id", id=row.id)
 
 
 def count_build(tx: Tx, actor_id: str) -> None:
@@ -198,6 +199,30 @@ def versions(tx: Tx, actor_id: str, *, with_sources: bool = False) -> list[Versi
         actor_id=actor_id,
     )
     return [_version(row, with_sources=with_sources) for row in rows]
+
+
+def approve(tx: Tx, user_id: str, actor_id: str, now: Instant) -> None:
+    """Note that a user lets an Actor have full permissions; the first time counts."""
+    tx.run(
+        "INSERT INTO actor_approvals (user_id, actor_id, created_at) VALUES (:user_id, :actor_id, :now)"
+        " ON CONFLICT DO NOTHING",
+        user_id=user_id,
+        actor_id=actor_id,
+        now=int(now),
+    )
+
+
+def disapprove(tx: Tx, user_id: str, actor_id: str) -> None:
+    tx.run(
+        "DELETE FROM actor_approvals WHERE user_id = :user_id AND actor_id = :actor_id",
+        user_id=user_id,
+        actor_id=actor_id,
+    )
+
+
+def is_approved(tx: Tx, user_id: str, actor_id: str) -> bool:
+    sql = "SELECT 1 FROM actor_approvals WHERE user_id = :user_id AND actor_id = :actor_id"
+    return tx.one(sql, user_id=user_id, actor_id=actor_id) is not None
 
 
 def delete_version(tx: Tx, actor_id: str, number: str) -> int:

@@ -22,6 +22,7 @@ from actorium.database import Database, Tx
 from actorium.database.again import write_again
 from actorium.events.waiters import Waiters
 from actorium.kernel.clock import Clock
+from actorium.kernel.errors import LimitedToken
 from actorium.kernel.ids import Ids
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import (
@@ -140,7 +141,10 @@ class Builds:
 
         def work(tx: Tx) -> BuildView:
             actor = self._actors.resolve_in(tx, principal, reference)
-            return self._view_in(tx, resolution.for_run(tx, actor, None), principal)
+            row = resolution.for_run(tx, actor, None)
+            if not self._may_read_in(tx, row, principal):
+                raise BuildMissing
+            return self._view_in(tx, row, principal)
 
         return await self._database.read(work)
 
@@ -231,15 +235,20 @@ class Builds:
         return await self._database.read(work)
 
     def visible_in(self, tx: Tx, principal: Principal, build_id: str) -> bool:
-        """Whether the caller may read the build: its owner, or anybody when its Actor is public."""
+        """Whether the caller may read it: its owner, or anybody when its Actor is public. Raises LimitedToken."""
         row = store.find(tx, build_id)
         return row is not None and self._may_read_in(tx, row, principal)
 
     def _may_read_in(self, tx: Tx, row: BuildRow, principal: Principal) -> bool:
-        if row.owner_id == principal.user_id:
+        is_owner, scope = row.owner_id == principal.user_id, principal.scope
+        if is_owner and (scope is None or scope.build_id == row.id):
             return True
         actor = self._actors.find_in(tx, row.actor_id)
-        return actor is not None and actor.is_public
+        if actor is not None and actor.is_public:
+            return True
+        if is_owner:
+            raise LimitedToken
+        return False
 
     def _get_in(self, tx: Tx, principal: Principal, build_id: str) -> BuildView:
         row = store.find(tx, build_id)

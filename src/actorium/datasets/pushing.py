@@ -52,7 +52,8 @@ class Pushing:
         items = slice_items(body)
         size = _size(items.items)
         dataset_id = address
-        if address not in self._schemaless or not items.count:
+        known = address in self._schemaless and self._storages.reaches(principal, address)
+        if not known or not items.count:
             stored = await self._database.read(lambda tx: self._storages.writable(tx, principal, address))
             dataset_id = stored.id
             self._remember(stored)

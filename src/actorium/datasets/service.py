@@ -30,6 +30,7 @@ from actorium.kernel.structs import UNSET
 from actorium.storages.extent import NOTHING, Extent
 from actorium.storages.kinds import DATASETS
 from actorium.storages.model import ListQuery, Stored, UpdateStorage
+from actorium.storages.rights import Right
 from actorium.storages.service import Storages, Surroundings, secret_for
 
 
@@ -88,6 +89,10 @@ class Datasets:
         )
         if charged_run_id is not None:
             store.charge_to(tx, id, charged_run_id)
+
+    def right_in(self, tx: Tx, principal: Principal, address: str) -> Right | None:
+        """What the caller may do with it, and so hand over to a run; None: nothing."""
+        return self._storages.right_in(tx, principal, address)
 
     def delete_in(self, tx: Tx, id: str) -> bool:
         """Delete by id without asking who wants it; False if it is not there."""
@@ -179,7 +184,7 @@ class Datasets:
             accessed_at=storages.accessed_at(stored),
             item_count=stored.own["item_count"],
             clean_item_count=stored.own["clean_item_count"],
-            act_id=profile.act_id,
+            act_id=stored.act_id,
             act_run_id=stored.created_by_run,
             fields=None,
             schema=profile.schema,
@@ -202,7 +207,7 @@ class Datasets:
             accessed_at=self._storages.accessed_at(stored),
             item_count=stored.own["item_count"],
             clean_item_count=stored.own["clean_item_count"],
-            act_id=stored.profile.act_id,
+            act_id=stored.act_id,
             act_run_id=stored.created_by_run,
             title=stored.profile.title,
             general_access=stored.profile.general_access,

@@ -12,10 +12,10 @@ from actorium.http.body import BodyReader, body_reader, read_body
 from actorium.http.exchange import Exchange
 from actorium.http.query import query_reader
 from actorium.http.ratelimit import RateLimiter
-from actorium.http.route import Call
+from actorium.http.route import Call, Limited
 from actorium.http.router import ACTORS, ACTS, Operation
 from actorium.http.trie import param_places, split_template
-from actorium.kernel.errors import RateLimitExceeded, Unauthenticated
+from actorium.kernel.errors import LimitedToken, RateLimitExceeded, Unauthenticated
 from actorium.kernel.limits import BODY_BYTES_MAX, BODY_STALL_SECS, RATE_DEFAULT
 
 Params = Mapping[str, str]
@@ -49,6 +49,7 @@ class Endpoint:
         self.rate = RATE_DEFAULT if route.rate is None else route.rate
         self.rate_header = (b"x-ratelimit-limit", b"%d" % gate.limiter.shown(self.rate))
         self.auth = route.auth
+        self._refuses_limited = route.limited is Limited.NO
         self._soft_rate = route.soft_rate
         self._gate = gate
         self._places = param_places(operation.path)
@@ -75,6 +76,8 @@ class Endpoint:
         within = gate.limiter.within(caller, resource, rate=self.rate, now=exchange.started)
         if not within and not self._soft_rate:
             raise RateLimitExceeded
+        if self._refuses_limited and principal.scope is not None:
+            raise LimitedToken
         params, read_query = self._params(segments), self._query(query)
         if self._steps:
             call: Call[Any, Any] = Call(

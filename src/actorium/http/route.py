@@ -122,6 +122,14 @@ class Auth(StrEnum):
     NONE = "none"  # no token is looked at
 
 
+class Limited(StrEnum):
+    """What a run with limited permissions may do with a route. The edge knows that much; services look at the rows."""
+
+    NO = "no"  # refused, before anything is read
+    ROWS = "rows"  # the service refuses what is not the run's
+    YES = "yes"  # nothing in it needs a right
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One operation: what the router matches, what the edge decodes, what the OpenAPI document says."""
@@ -146,6 +154,8 @@ class Route:
     statuses: tuple[int, ...] = (200,)
     """Every success status it can answer."""
     auth: Auth = Auth.REQUIRED
+    limited: Limited = Limited.NO
+    """For tokens of runs with limited permissions; a route that says nothing is closed to them."""
     rate: int | None = None
     """Requests a second per resource (method family + first path parameter); None: RATE_DEFAULT."""
     soft_rate: bool = False

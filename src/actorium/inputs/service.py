@@ -94,7 +94,8 @@ class Inputs:
         given = values_of(sent.content) if sent.content else {}
         values = schema.filled(given)
         secrets = await self._checked(schema, values, user_id=user_id, actor_id=build.actor_id)
-        handed = granted(schema.source, {name: value_of(values[name]) for name in schema.resources if name in values})
+        # Only what the caller picked: a default is the Actor's word, and no Actor says what it gets of an account.
+        handed = granted(schema.source, {name: value_of(given[name]) for name in schema.resources if name in given})
         if len(handed) > GRANTED_STORAGES_MAX:
             raise InvalidInput(f"Input is not valid: it hands over more than {GRANTED_STORAGES_MAX} storages")
         content = sent.content
@@ -162,7 +163,7 @@ class Inputs:
     # Inside
 
     def _build_in(self, tx: Tx, principal: Principal, actor: str, wanted: str | None) -> BuildRow:
-        return self._builds.for_run_in(tx, self._actors.resolve_in(tx, principal, actor), wanted)
+        return self._builds.for_run_in(tx, self._actors.runnable_in(tx, principal, actor), wanted)
 
     async def _schema(self, build: BuildRow) -> InputSchema | None:
         known = self._known.get(build.id)

@@ -97,6 +97,14 @@ class Forbidden(ActoriumError):
     kind, type = Kind.FORBIDDEN, "insufficient-permissions"
 
 
+class LimitedToken(Forbidden):
+    """Insufficient permissions: this token is that of a run with limited permissions, which may touch its own storages,
+    those that runs of its Actor made and those in its input, and may run Actors with limited permissions. To let it do
+    more, set the Actor's actorPermissionLevel to FULL_PERMISSIONS or start the run with
+    forcePermissionLevel=FULL_PERMISSIONS.
+    """
+
+
 class NotFound(ActoriumError):
     """The requested resource was not found."""
 

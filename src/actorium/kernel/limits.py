@@ -102,6 +102,7 @@ DIGEST_ITEMS_PER_TURN = 64  # items looked into before requests have their turn:
 DIGEST_BYTES_PER_TURN = 32_768  # the same for large items
 DIGESTS_PER_READ = 256  # segments whose columns or statistics are read together
 COLUMNS_TEXT_BYTES_MAX = 65_536  # names of a segment's columns; of longer ones the segment says nothing
+REACHED_KNOWN_MAX = 10_000  # storages remembered as one a run with limited permissions may write to: no second look
 SCHEMALESS_KNOWN_MAX = 10_000  # datasets remembered as without a schema, which never changes: a push reads nothing
 ITEM_DEPTH_MAX = 200  # levels of nesting in an item: far beyond real ones, far below what recursion bears
 COLUMNS_MAX = 2000  # the API's own, of a csv, xlsx or html export

@@ -64,9 +64,10 @@ class Reading:
         signed = _record_signature(signature, key)
 
         def work(tx: Tx) -> tuple[str, Record | None]:
-            record = store.find_owned(tx, address, key, owner_id=principal.user_id)
-            if record is not None:
-                return address, record
+            if self._storages.reaches(principal, address):
+                record = store.find_owned(tx, address, key, owner_id=principal.user_id)
+                if record is not None:
+                    return address, record
             try:
                 stored = self._storages.readable(tx, principal, address, signed=signed)
             except NotFound as error:

@@ -33,7 +33,8 @@ from actorium.key_value_stores.writing import Payload, Sent, Writing
 from actorium.storages.extent import NOTHING, Extent
 from actorium.storages.kinds import KEY_VALUE_STORES
 from actorium.storages.model import ListQuery, Stored, UpdateStorage
-from actorium.storages.service import Storages, Surroundings, is_open, secret_for
+from actorium.storages.rights import Right, is_open, may_write
+from actorium.storages.service import Storages, Surroundings, secret_for
 from actorium.storages.signing import sign_record
 
 
@@ -93,6 +94,10 @@ class KeyValueStores:
             act_id=act_id,
             schema=schema,
         )
+
+    def right_in(self, tx: Tx, principal: Principal, address: str) -> Right | None:
+        """What the caller may do with it, and so hand over to a run; None: nothing."""
+        return self._storages.right_in(tx, principal, address)
 
     def delete_in(self, tx: Tx, id: str) -> bool:
         """Delete by id without asking who wants it; False if it is not there."""
@@ -217,7 +222,7 @@ class KeyValueStores:
         self._meter.count(principal.run_id, Usage.KEY_VALUE_STORE_LISTS)
         page = found[:limit]
         truncated = len(found) > limit
-        sign = stored.owner_id == principal.user_id or signed is not None
+        sign = may_write(stored, principal) or signed is not None
         return ListOfKeys(
             items=[
                 KeyEntry(key=key, size=size, record_public_url=self._record_url(stored, key, sign=sign))
@@ -257,7 +262,7 @@ class KeyValueStores:
             created_at=stored.created_at,
             modified_at=stored.modified_at,
             accessed_at=storages.accessed_at(stored),
-            act_id=profile.act_id,
+            act_id=stored.act_id,
             act_run_id=stored.created_by_run,
             schema=profile.schema,
             title=profile.title,

@@ -94,7 +94,8 @@ class Writing:
                 raise CompressedHtml
             content, coding = decoded(streamed(content), coding), None
         store_id = address
-        if address not in self._schemaless or not isinstance(content, bytes):
+        known = address in self._schemaless and self._storages.reaches(principal, address)
+        if not known or not isinstance(content, bytes):
             # Before anything is kept of a body that is not small, and where what is sent may have to be checked.
             stored = await self._database.read(lambda tx: self._storages.writable(tx, principal, address))
             store_id = stored.id

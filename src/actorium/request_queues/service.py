@@ -15,6 +15,7 @@ from actorium.request_queues.model import RequestQueueShort, RequestQueueStats, 
 from actorium.storages.extent import NOTHING, Extent
 from actorium.storages.kinds import REQUEST_QUEUES
 from actorium.storages.model import ListQuery, Stored, UpdateStorage
+from actorium.storages.rights import Right
 from actorium.storages.service import Storages, Surroundings
 
 
@@ -55,6 +56,10 @@ class RequestQueues:
             act_id=act_id,
             schema=schema,
         )
+
+    def right_in(self, tx: Tx, principal: Principal, address: str) -> Right | None:
+        """What the caller may do with it, and so hand over to a run; None: nothing."""
+        return self.storages.right_in(tx, principal, address)
 
     def delete_in(self, tx: Tx, id: str) -> bool:
         """Delete by id without asking who wants it; False if it is not there."""
@@ -121,7 +126,7 @@ class RequestQueues:
             "total_request_count": total,
             "handled_request_count": handled,
             "pending_request_count": total - handled,
-            "act_id": stored.profile.act_id,
+            "act_id": stored.act_id,
             "act_run_id": stored.created_by_run,
             "had_multiple_clients": bool(stored.own["had_multiple_clients"]),
             "title": stored.profile.title,

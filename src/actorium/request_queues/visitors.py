@@ -16,6 +16,7 @@ from actorium.request_queues.store import Client, Entered
 from actorium.storages import errors
 from actorium.storages.kinds import REQUEST_QUEUES
 from actorium.storages.model import Stored
+from actorium.storages.rights import may_write
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class Visitors:
         stored, result = await self.queues.database.read(seen)
         had_multiple = bool(stored.own["had_multiple_clients"])
         is_new = client is not None and stored.own["client_key"] != client.key and not had_multiple
-        if is_new and client is not None and stored.owner_id == principal.user_id:
+        if is_new and client is not None and may_write(stored, principal):
             had_multiple = await self.queues.database.write(
                 lambda tx: store.note_client(tx, stored.id, client), lane=stored.id
             )
@@ -76,7 +77,7 @@ class Visitors:
     def _enter(self, tx: Tx, principal: Principal, address: str, client: Client) -> Entered:
         """By id in one step; a name, or what is not the caller's, is looked at more closely."""
         now = self.queues.clock.now
-        if address.isascii() and address.isalnum():
+        if self.queues.storages.reaches(principal, address) and address.isascii() and address.isalnum():
             queue = store.enter(tx, address, principal.user_id, client, now=now)
             if queue is not None:
                 return queue

@@ -11,6 +11,7 @@ from actorium.kernel.instant import Instant
 from actorium.kernel.limits import RUN_TOKEN_GRACE_SECS, TOKENS_KNOWN_MAX
 from actorium.kernel.principal import Principal
 from actorium.runs import store
+from actorium.runs.permissions import present_actor_of, scope_of
 from actorium.runs.tokens import RunTokens
 
 
@@ -57,5 +58,7 @@ def _holder(tx: Tx, run_id: str) -> _Holder | None:
         username=run.document.starter_name,
         number=run.document.owner_number,
         run_id=run.id,
+        actor_id=present_actor_of(run),
+        scope=scope_of(run),
     )
     return _Holder(principal, None if finished is None else finished.plus(secs=RUN_TOKEN_GRACE_SECS))

@@ -15,6 +15,20 @@ class JobFinished(Forbidden):
     type = "job-finished"
 
 
+class ElevatedPermissionsNeeded(Forbidden):
+    """A run with limited permissions cannot start one with full permissions. Set the level of the other Actor to
+    LIMITED_PERMISSIONS or start it with forcePermissionLevel=LIMITED_PERMISSIONS, or give the calling Actor full ones.
+    """
+
+    type = "elevated-permissions-needed"
+
+
+class FullPermissionsNotApproved(Forbidden):
+    """This Actor of another user wants full permissions on your account, and you have not approved that."""
+
+    type = "full-permission-actor-not-approved"
+
+
 class RunNotFinished(InvalidValue):
     """A run that has not finished cannot be deleted; abort it first."""
 

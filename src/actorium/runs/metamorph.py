@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from msgspec import structs
 
+from actorium.actors.model import PermissionLevel
 from actorium.actors.pricing import PricePerDatasetItem, in_force
 from actorium.actors.row import ActorRow
 from actorium.actors.service import Actors
@@ -26,9 +26,10 @@ from actorium.kernel.principal import Principal
 from actorium.kernel.structs import Wire
 from actorium.key_value_stores.service import KeyValueStores
 from actorium.key_value_stores.writing import Payload
-from actorium.runs.errors import JobFinished, LimitedRun, PaidByResult, TooManyMetamorphs
+from actorium.runs.errors import JobFinished, PaidByResult, TooManyMetamorphs
 from actorium.runs.lifecycle import ALLOWED, Event, step
 from actorium.runs.model import Metamorph, RunView
+from actorium.runs.permissions import Levels, grants_in
 from actorium.runs.row import Run
 from actorium.runs.service import Runs
 from actorium.runs.start import TRIES, Storages
@@ -47,12 +48,15 @@ class Metamorphosis:
     """Metamorphs runs."""
 
     def __init__(
-        self, runs: Runs, *, actors: Actors, builds: Builds, inputs: Inputs, storages: Storages, clock: Clock, ids: Ids
-    ) -> None:
+        self, runs: Runs, *, actors: Actors, builds: Builds, inputs: Inputs, storages: Storages, levels: Levels,
+        clock: Clock, ids: Ids,
+    ) -> None:  # fmt: skip
         self._runs = runs
         self._actors = actors
         self._builds = builds
         self._inputs = inputs
+        self._levels = levels
+        self._storages = storages
         self._datasets: Datasets = storages.datasets
         self._stores: KeyValueStores = storages.key_value_stores
         self._clock = clock
@@ -76,14 +80,14 @@ class Metamorphosis:
 
         def change(tx: Tx, run: Run) -> Run:
             _check(run)
-            actor = self._actors.resolve_in(tx, principal, asked.target_actor_id)
-            if run.document.permission_level == "LIMITED_PERMISSIONS" != str(actor.permission_level):
-                raise LimitedRun
+            actor = self._actors.runnable_in(tx, principal, asked.target_actor_id)
+            level = self._levels.of_metamorph_in(tx, principal, run, actor)
             if isinstance(in_force(actor.pricing_infos, self._clock.now()), PricePerDatasetItem):
                 raise PaidByResult
             build = self._builds.for_run_in(tx, actor, asked.build)
             prepared.check_fits(build)
-            after = _become(run, actor, build, now=self._clock.now(), granted=prepared.granted)
+            granted = grants_in(tx, principal, prepared.granted, self._storages.kinds)
+            after = _become(run, actor, build, level=level, granted=granted, now=self._clock.now())
             after = self._with_datasets_in(tx, after, build)
             if payload is not None:
                 self._put_in(tx, after, payload, prepared.content_type)
@@ -133,7 +137,10 @@ def _check(run: Run) -> None:
         raise TooManyMetamorphs
 
 
-def _become(run: Run, actor: ActorRow, build: BuildRow, *, now: Instant, granted: Mapping[str, tuple[str, ...]]) -> Run:
+def _become(
+    run: Run, actor: ActorRow, build: BuildRow, *, level: PermissionLevel, granted: dict[str, tuple[str, ...]],
+    now: Instant,
+) -> Run:  # fmt: skip
     document = run.document
     input_key = f"INPUT-METAMORPH-{len(document.metamorphs) + 1}"
     entry = Metamorph(created_at=now, actor_id=actor.id, build_id=build.id, input_key=input_key)
@@ -147,7 +154,8 @@ def _become(run: Run, actor: ActorRow, build: BuildRow, *, now: Instant, granted
         image_reference=build.image_reference or "",
         git_branch_name=build.git_branch_name,
         input_key=input_key,
-        granted_storages={**document.granted_storages, **granted},
+        permission_level=level,
+        granted_storages=granted,  # those of before were for the Actor that it was
         is_container_server_ready=False,
         metamorphs=(*document.metamorphs, entry),
         earlier_build_ids=(*document.earlier_build_ids, run.build_id),

@@ -18,12 +18,12 @@ class FinishedReplies:
         self._known: Unchanged[tuple[str, str], bytes] = Unchanged(database, entries_max=REPLIES_KNOWN_MAX)
 
     def known(self, principal: Principal, run_id: str) -> bytes | None:
-        """The reply that this caller got before, if it would be the same now."""
-        return self._known.get((principal.user_id, run_id))
+        """The reply that this caller got before, if it would be the same now. What a scope lets see is asked anew."""
+        return None if principal.scope is not None else self._known.get((principal.user_id, run_id))
 
     def made(self, principal: Principal, view: RunView) -> bytes:
         """The reply about a run, kept if the run has finished."""
         content = b'{"data":%b}' % encode(view)
-        if view.status in TERMINAL:
+        if view.status in TERMINAL and principal.scope is None:
             self._known.put((principal.user_id, view.id), content)
         return content

@@ -15,7 +15,7 @@ from actorium.database import Database, Tx
 from actorium.database.again import write_again
 from actorium.events.waiters import Waiters
 from actorium.kernel.clock import Clock
-from actorium.kernel.errors import Forbidden, NotFound, StaleWrite
+from actorium.kernel.errors import Forbidden, LimitedToken, NotFound, StaleWrite
 from actorium.kernel.ids import Ids
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import STATUS_MESSAGE_CHARS_MAX, WAIT_FOR_FINISH_SECS_MAX
@@ -29,6 +29,7 @@ from actorium.runs.facts import facts_of
 from actorium.runs.lifecycle import ALLOWED, TERMINAL, Event, RunStatus, step
 from actorium.runs.lists import Filter
 from actorium.runs.model import GeneralAccess, RunOrigin, RunShort, RunView, StorageIds, UpdateRun
+from actorium.runs.permissions import check_change, reaches_run
 from actorium.runs.replies import FinishedReplies
 from actorium.runs.row import Run
 from actorium.runs.view import Views
@@ -120,7 +121,7 @@ class Runs:
                 return run
             return replace(run, life=step(run.life, event, self._clock.now()))
 
-        return await self.change(principal, run_id, change)
+        return await self.change(principal, run_id, change, event=event)
 
     async def reboot(self, principal: Principal, run_id: str) -> RunView:
         """End the run's container and start a new one on the same storages. Raises JobFinished unless RUNNING."""
@@ -253,18 +254,24 @@ class Runs:
             raise RunNotFound
         return run
 
-    def owned_in(self, tx: Tx, principal: Principal, run_id: str) -> Run:
-        """A run that the caller may change. Raises RunNotFound, and Forbidden for one that may only be seen."""
+    def owned_in(self, tx: Tx, principal: Principal, run_id: str, *, event: Event | None = None) -> Run:
+        """A run that the caller may change. Raises RunNotFound, and Forbidden for one that may only be seen.
+
+        With limited permissions a run may change itself, and abort those that it started: ``event`` says what is meant.
+        """
         run = self.readable_in(tx, principal, run_id)
         if run.owner_id != principal.user_id:
             raise Forbidden
+        check_change(principal, run, event)
         return run
 
-    async def change(self, principal: Principal, run_id: str, change: Callable[[Tx, Run], Run]) -> RunView:
+    async def change(
+        self, principal: Principal, run_id: str, change: Callable[[Tx, Run], Run], *, event: Event | None = None
+    ) -> RunView:
         """Change a run of the caller by compare-and-set, decided again when another was faster; the run object."""
 
         def work(tx: Tx) -> RunView:
-            before = self.owned_in(tx, principal, run_id)
+            before = self.owned_in(tx, principal, run_id, event=event)
             after = change(tx, before)
             if after is not before:
                 after = save(tx, before, after, now=self._clock.now(), event_id=self._ids.new())
@@ -289,5 +296,12 @@ def _newest_in(tx: Tx, wanted: Filter) -> str:
 
 
 def _may_read(run: Run, principal: Principal) -> bool:
+    """Raises LimitedToken for a run of the caller's user that a run with limited permissions may not see."""
     open_to_all = (GeneralAccess.ANYONE_WITH_ID_CAN_READ, GeneralAccess.ANYONE_WITH_NAME_CAN_READ)
-    return run.owner_id == principal.user_id or run.document.general_access in open_to_all
+    if run.document.general_access in open_to_all:
+        return True
+    if run.owner_id != principal.user_id:
+        return False
+    if not reaches_run(principal, run):
+        raise LimitedToken
+    return True

@@ -45,7 +45,9 @@ class EventsSocket:
         """Talk until the run has ended or the Actor has left."""
         await socket.accept()
         run = await self._database.read(lambda tx: store.find(tx, socket["runId"]))
-        if run is None or run.owner_id != socket.principal.user_id:
+        principal = socket.principal
+        scope = principal.scope
+        if run is None or run.owner_id != principal.user_id or (scope is not None and scope.run_id != run.id):
             await socket.close(UNKNOWN_RUN, "unknown run")
             return
         await first(self._talk(socket, run.id), socket.wait_closed())

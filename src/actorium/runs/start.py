@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from actorium.actors.model import PermissionLevel
 from actorium.actors.pricing import Tier, in_force
 from actorium.actors.row import ActorRow
 from actorium.actors.service import Actors
@@ -19,7 +20,7 @@ from actorium.http.route import Origin, RawBody
 from actorium.inputs.prepared import OtherBuild, Prepared
 from actorium.inputs.service import Inputs
 from actorium.kernel.clock import Clock
-from actorium.kernel.errors import InvalidValue, Unavailable
+from actorium.kernel.errors import Unavailable
 from actorium.kernel.ids import Ids
 from actorium.kernel.principal import Principal
 from actorium.key_value_stores.service import KeyValueStores
@@ -31,6 +32,7 @@ from actorium.runs.chosen import Chosen, InputValue, choose
 from actorium.runs.lifecycle import Life
 from actorium.runs.model import RunMeta, RunOrigin, StorageIds
 from actorium.runs.options import StartOptions, StartTaskOptions
+from actorium.runs.permissions import Levels, grants_in
 from actorium.runs.ports import Ports
 from actorium.runs.row import Document, Run, terms
 from actorium.users.quotas import Load, Quotas
@@ -39,7 +41,6 @@ from actorium.webhooks.model import WebhookRepresentation
 from actorium.webhooks.service import add_of_run_in
 
 TRIES = 8  # how often another port is taken when two runs chose the same at once, and an input prepared again
-PERMISSION_LEVELS = ("LIMITED_PERMISSIONS", "FULL_PERMISSIONS")
 ORIGINS_BY_HEADER = frozenset({RunOrigin.CLI, RunOrigin.CI, RunOrigin.MCP, RunOrigin.WEB, RunOrigin.DEVELOPMENT})
 """What a caller may say of itself; the other origins are facts that the server knows."""
 
@@ -51,6 +52,10 @@ class Storages:
     datasets: Datasets
     key_value_stores: KeyValueStores
     request_queues: RequestQueues
+
+    @property
+    def kinds(self) -> tuple[Datasets, KeyValueStores, RequestQueues]:
+        return self.datasets, self.key_value_stores, self.request_queues
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ class Starter:
 
     def __init__(
         self, database: Database, *, actors: Actors, builds: Builds, inputs: Inputs, storages: Storages, logs: Logs,
-        ports: Ports, quotas: Quotas, charging: Charging, tier: Tier, clock: Clock, ids: Ids,
+        ports: Ports, quotas: Quotas, charging: Charging, tier: Tier, levels: Levels, clock: Clock, ids: Ids,
     ) -> None:  # fmt: skip
         self._database = database
         self._actors = actors
@@ -94,6 +99,7 @@ class Starter:
         quotas.count(store.load)
         self._charging = charging
         self._tier = tier
+        self._levels = levels
         self._clock = clock
         self._ids = ids
 
@@ -136,13 +142,18 @@ class Starter:
         value = InputValue(asked.input.content, asked.input.content_type)
 
         def work(tx: Tx) -> None:
-            actor = self._actors.resolve_in(tx, principal, asked.actor)
+            actor = self._actors.runnable_in(tx, principal, asked.actor)
+            level = self._levels.of_start_in(tx, principal, actor, _forced_level(asked.options))
             build = self._builds.for_run_in(tx, actor, asked.options.build)
             asked.input.check_fits(build)
             chosen = choose(asked.options, actor, build, value)
             memory = chosen.options.memory_mbytes
             self._quotas.check_in(tx, principal.user_id, more=Load(memory_mbytes=memory, runs=1))
-            run = self._run(principal, asked, chosen, actor=actor, build=build, run_id=run_id, web_port=web_port)
+            granted = grants_in(tx, principal, asked.input.granted, self._storages.kinds)
+            run = self._run(
+                principal, asked, chosen, actor=actor, build=build, run_id=run_id, web_port=web_port, level=level,
+                granted=granted,
+            )  # fmt: skip
             check_limit(terms(run))
             described = self._builds.storages_in(tx, build)
             self._make_storages_in(tx, run, asked, described)
@@ -161,7 +172,7 @@ class Starter:
 
     def _run(
         self, principal: Principal, asked: _Asked, chosen: Chosen, *, actor: ActorRow, build: BuildRow, run_id: str,
-        web_port: int,
+        web_port: int, level: PermissionLevel, granted: dict[str, tuple[str, ...]],
     ) -> Run:  # fmt: skip
         now, options = self._clock.now(), chosen.options
         ids = self._ids
@@ -187,8 +198,8 @@ class Starter:
             pricing_tier=self._tier,
             owns_actor=actor.owner_id == principal.user_id,
             input_body_len=asked.input.body_len,
-            permission_level=_permission_level(asked.options, actor),
-            granted_storages=dict(asked.input.granted),
+            permission_level=level,
+            granted_storages=granted,
         )
         return Run(
             id=run_id,
@@ -245,11 +256,8 @@ def _greeting(run: Run, remark: str | None) -> list[bytes]:
     return [line.encode() for line in (greeting, remark and f"ACTOR: {remark}") if line]
 
 
-def _permission_level(options: StartTaskOptions, actor: ActorRow) -> str:
-    forced = options.force_permission_level if isinstance(options, StartOptions) else None
-    if forced is not None and forced not in PERMISSION_LEVELS:
-        raise InvalidValue(f"forcePermissionLevel is {forced!r}; it takes {' or '.join(PERMISSION_LEVELS)}.")
-    return forced or str(actor.permission_level)
+def _forced_level(options: StartTaskOptions) -> str | None:
+    return options.force_permission_level if isinstance(options, StartOptions) else None
 
 
 def _origin(principal: Principal, origin: Origin) -> RunOrigin:

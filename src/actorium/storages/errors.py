@@ -31,6 +31,23 @@ def read_only(kind: Kind) -> Forbidden:
     return Forbidden(f"{_insufficient(kind)} It is shared with you for reading only.")
 
 
+def out_of_scope(kind: Kind) -> Forbidden:
+    """For a run with limited permissions that asks for a storage of its user's which it may not see."""
+    return Forbidden(
+        f"{_insufficient(kind)} This token is that of a run with limited permissions: it may use storages that it or "
+        "earlier runs of its Actor made, and those handed over in its input by a field with editor resourcePicker. "
+        "Other storages need an Actor with actorPermissionLevel FULL_PERMISSIONS."
+    )
+
+
+def not_managed(kind: Kind) -> Forbidden:
+    """For a run with limited permissions that wants to change what was handed over to be filled."""
+    return Forbidden(
+        f"{_insufficient(kind)} It was handed over to this run for its contents: a run with limited permissions may "
+        "rename, open to others and delete only what runs of its Actor made."
+    )
+
+
 def _insufficient(kind: Kind) -> str:
     return (
         f"Insufficient permissions for the {kind.noun}. Make sure you're passing a correct API token and that it has "

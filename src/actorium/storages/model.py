@@ -63,7 +63,6 @@ class Profile(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, ren
     signing_secret: str
     title: str | None = None
     general_access: GeneralAccess = GeneralAccess.FOLLOW_USER_SETTING
-    act_id: str | None = None
     schema: dict[str, Any] | None = None
 
 
@@ -75,6 +74,8 @@ class Stored:
     owner_id: str
     name: str | None
     created_by_run: str | None
+    act_id: str | None
+    """The Actor of that run."""
     idle_since: Instant | None
     """Of an unnamed one: no later use was known when it was looked at last; retention begins its search here."""
     created_at: Instant

@@ -12,7 +12,7 @@ import msgspec
 from actorium.database import Database, Tx, UniqueViolation
 from actorium.http.paging import StoragePage
 from actorium.kernel.clock import Clock
-from actorium.kernel.errors import InvalidInput
+from actorium.kernel.errors import ActoriumError, InvalidInput
 from actorium.kernel.ids import Ids
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import DAY_SECS, NAME_CHARS_MAX, SIGNED_LINK_SECS
@@ -22,6 +22,7 @@ from actorium.storages import errors
 from actorium.storages.accesses import Accesses
 from actorium.storages.kinds import Kind
 from actorium.storages.model import GeneralAccess, ListQuery, Ownership, Profile, Stored, UpdateStorage
+from actorium.storages.rights import Reached, Right, is_open, is_open_by_name, may_manage, may_read, may_write
 from actorium.storages.schema_checks import SchemaChecks
 from actorium.storages.signing import contents_signed, sign_contents
 from actorium.storages.store import StorageTable
@@ -31,6 +32,8 @@ V = TypeVar("V")
 
 FindUser = Callable[[Tx, str], str | None]
 """The id of the user with a username, looked up in a transaction."""
+StarterOf = Callable[[Tx, str], str | None]
+"""The id of the run that started a run, looked up in a transaction."""
 Signed = Callable[[Stored], bool]
 """Whether the signature that came with a call opens a storage."""
 
@@ -46,6 +49,7 @@ class Surroundings:
     find_user: FindUser
     public_base_url: Callable[[], str]
     """Where clients outside reach the server, without a slash at the end."""
+    starter_of: StarterOf = lambda _tx, _run_id: None  # where there are no runs
     schemas: SchemaChecks = field(default_factory=SchemaChecks)
     """Checks values against schemas of users; to be closed by whoever made it."""
     unnamed_days: int = 0
@@ -59,6 +63,7 @@ class Storages:
         self.kind = kind
         self._table = StorageTable(kind)
         self._around = surroundings
+        self._reached = Reached()
 
     # Finding
 
@@ -68,20 +73,54 @@ class Storages:
         ``signed`` is given when the call carries a signature. What is refused looks like what is not there.
         """
         found = self._find(tx, principal, address)
-        if found is not None and _may_read(found, principal, by_name="~" in address, signed=signed):
+        if found is not None and self._may_see(tx, found, principal, by_name="~" in address, signed=signed):
             return found
         if signed is not None or not principal.user_id:
             raise errors.refused(self.kind)
-        raise errors.missing(self.kind)
+        raise self._hidden(found, principal)
 
-    def writable(self, tx: Tx, principal: Principal, address: str) -> Stored:
-        """The storage at an address, if it is the caller's own."""
+    def writable(self, tx: Tx, principal: Principal, address: str, *, manage: bool = False) -> Stored:
+        """The storage at an address, if the caller may change what is in it, or with ``manage`` the storage itself."""
         found = self._find(tx, principal, address)
-        if found is None or not _may_read(found, principal, by_name="~" in address, signed=None):
-            raise errors.missing(self.kind)
-        if found.owner_id != principal.user_id:
+        if found is not None and (may_manage if manage else may_write)(found, principal):
+            self._reached.note(principal, found.id)
+            return found
+        if found is not None and may_write(found, principal):
+            raise errors.not_managed(self.kind)
+        if found is not None and self._may_see(tx, found, principal, by_name="~" in address, signed=None):
             raise errors.read_only(self.kind)
-        return found
+        raise self._hidden(found, principal)
+
+    def reaches(self, principal: Principal, id: str) -> bool:
+        """Whether it is known without a look at the row that the caller may write to a storage if its user owns it."""
+        return self._reached.has(principal, id)
+
+    def _may_see(self, tx: Tx, found: Stored, principal: Principal, *, by_name: bool, signed: Signed | None) -> bool:
+        if may_read(found, principal) or is_open_by_name(found) or (is_open(found) and not by_name):
+            return True
+        return (signed is not None and signed(found)) or self._is_of_child(tx, found, principal)
+
+    def _is_of_child(self, tx: Tx, found: Stored, principal: Principal) -> bool:
+        """Whether a run with limited permissions started the run that made a storage: it may read the results."""
+        scope, maker = principal.scope, found.created_by_run
+        if scope is None or maker is None or found.owner_id != principal.user_id:
+            return False
+        return self._around.starter_of(tx, maker) == scope.run_id
+
+    def _hidden(self, found: Stored | None, principal: Principal) -> ActoriumError:
+        if found is not None and found.owner_id == principal.user_id:
+            return errors.out_of_scope(self.kind)
+        return errors.missing(self.kind)
+
+    def right_in(self, tx: Tx, principal: Principal, address: str) -> Right | None:
+        """What the caller may do with a storage of its user's, and so hand over to a run; None: nothing."""
+        found = self._find(tx, principal, address)
+        if found is None or found.owner_id != principal.user_id:
+            return None
+        if may_write(found, principal):
+            return Right(found.id, may_write=True)
+        is_seen = self._may_see(tx, found, principal, by_name="~" in address, signed=None)
+        return Right(found.id, may_write=False) if is_seen else None
 
     def by_id(self, tx: Tx, id: str) -> Stored | None:
         """Without asking who reads: for the server's own use."""
@@ -114,13 +153,14 @@ class Storages:
         schema: dict[str, Any] | None = None,
     ) -> bool:
         """Add a storage; False if the owner has one of this name already."""
-        profile = Profile(signing_secret=self._around.ids.secret(), act_id=act_id, schema=schema)
+        profile = Profile(signing_secret=self._around.ids.secret(), schema=schema)
         return self._table.add(
             tx,
             id=id,
             owner_id=owner_id,
             name=name,
             created_by_run=created_by_run,
+            act_id=act_id,
             profile=profile,
             now=now,
         )
@@ -128,11 +168,14 @@ class Storages:
     async def get_or_create(
         self, principal: Principal, name: str | None, *, schema: dict[str, Any] | None = None
     ) -> tuple[Stored, bool]:
-        """The caller's storage of this name, and whether it is new; without a name always a new one."""
+        """The caller's storage of this name, and whether it is new; without a name always a new one.
+
+        Raises Forbidden for an existing one that a run with limited permissions may not read.
+        """
         name = name or None
         if name is not None:
             _check_name(name)
-            found = await self._around.database.read(lambda tx: self._table.by_name(tx, principal.user_id, name))
+            found = await self._around.database.read(lambda tx: self._named(tx, principal, name))
             if found is not None:
                 return found, False
         new_id = self._around.ids.new()
@@ -146,16 +189,23 @@ class Storages:
                 now=now,
                 name=name,
                 created_by_run=principal.run_id,
+                act_id=principal.actor_id,
                 schema=schema,
             )
             if created or name is None:
                 return self._table.by_id(tx, new_id), created
-            return self._table.by_name(tx, principal.user_id, name), False
+            return self._named(tx, principal, name), False
 
         stored, created = await self._around.database.write(work)
         if stored is None:
             raise errors.missing(self.kind)  # deleted by somebody between two statements
         return stored, created
+
+    def _named(self, tx: Tx, principal: Principal, name: str) -> Stored | None:
+        found = self._table.by_name(tx, principal.user_id, name)
+        if found is not None and not self._may_see(tx, found, principal, by_name=True, signed=None):
+            raise self._hidden(found, principal)
+        return found
 
     async def update(self, principal: Principal, address: str, change: UpdateStorage) -> Stored:
         """Change name, title or access. Raises NameNotUnique."""
@@ -164,7 +214,7 @@ class Storages:
         now = self._around.clock.now()
 
         def work(tx: Tx) -> Stored:
-            old = self.writable(tx, principal, address)
+            old = self.writable(tx, principal, address, manage=True)
             name = old.name if change.name is UNSET else change.name
             if not self._table.update(tx, old, name=name, profile=_changed(old.profile, change), now=now):
                 raise errors.NameNotUnique
@@ -182,7 +232,7 @@ class Storages:
         """Delete a storage; its contents leave the disk in steps afterwards."""
 
         def work(tx: Tx) -> None:
-            self._table.delete(tx, self.writable(tx, principal, address).id)
+            self._table.delete(tx, self.writable(tx, principal, address, manage=True).id)
 
         await self._around.database.write(work)
 
@@ -209,15 +259,19 @@ class Storages:
     # Listing and showing
 
     async def page(self, principal: Principal, query: ListQuery, *, view: Callable[[Stored], V]) -> StoragePage[V]:
-        """A page of the caller's storages. Others share theirs by link, not by list, so ``sharedWithMe`` is empty."""
-        limit = query.most()
+        """A page of the caller's storages; of a run with limited permissions those that it or its Actor made.
+
+        Others share theirs by link, not by list, so ``sharedWithMe`` is empty.
+        """
+        limit, scope = query.most(), principal.scope
 
         def work(tx: Tx) -> tuple[int, list[Stored]]:
             if query.ownership == Ownership.SHARED_WITH_ME:
                 return 0, []
-            total = self._table.count(tx, principal.user_id, unnamed=query.unnamed)
+            owner_id, unnamed = principal.user_id, query.unnamed
+            total = self._table.count(tx, owner_id, unnamed=unnamed, scope=scope)
             return total, self._table.page(
-                tx, principal.user_id, unnamed=query.unnamed, desc=query.desc, offset=query.offset, limit=limit
+                tx, owner_id, unnamed=unnamed, desc=query.desc, offset=query.offset, limit=limit, scope=scope
             )
 
         total, rows = await self._around.database.read(work)
@@ -263,7 +317,7 @@ class Storages:
 
     def contents_url(self, stored: Stored, rest: str, *, principal: Principal) -> str:
         """A link to items or keys that works in a browser: signed for some days where that is needed and allowed."""
-        if is_open(stored) or stored.owner_id != principal.user_id:
+        if is_open(stored) or not may_write(stored, principal):
             return self.url(stored.id, rest)
         expires_at = self._around.clock.now().plus(secs=SIGNED_LINK_SECS)
         signature = sign_contents(stored.profile.signing_secret, stored.id, expires_at)
@@ -279,28 +333,9 @@ class Storages:
         )
 
 
-def is_open(stored: Stored) -> bool:
-    """Whether anyone who knows the id may read."""
-    return stored.profile.general_access in (
-        GeneralAccess.ANYONE_WITH_ID_CAN_READ,
-        GeneralAccess.ANYONE_WITH_NAME_CAN_READ,
-    )
-
-
 def secret_for(stored: Stored, principal: Principal) -> str | None:
     """The signing secret, for those who may write."""
-    return stored.profile.signing_secret if stored.owner_id == principal.user_id else None
-
-
-def _may_read(stored: Stored, principal: Principal, *, by_name: bool, signed: Signed | None) -> bool:
-    if stored.owner_id == principal.user_id:
-        return True
-    access = stored.profile.general_access
-    if access == GeneralAccess.ANYONE_WITH_NAME_CAN_READ:
-        return True
-    if access == GeneralAccess.ANYONE_WITH_ID_CAN_READ and not by_name:
-        return True
-    return signed is not None and signed(stored)
+    return stored.profile.signing_secret if may_write(stored, principal) else None
 
 
 def _changed(old: Profile, change: UpdateStorage) -> Profile:

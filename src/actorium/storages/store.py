@@ -9,6 +9,7 @@ from itertools import zip_longest
 from actorium.database import Row, Tx
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import BLOB_SURVEY_KEYS, GARBAGE_PER_TICK
+from actorium.kernel.principal import RunScope
 from actorium.kernel.structs import decode, encode
 from actorium.storages.kinds import Kind
 from actorium.storages.model import Profile, Stored
@@ -17,8 +18,8 @@ _BY_ID = "SELECT * FROM TABLE_NAME WHERE id = :id"
 _BY_NAME = "SELECT * FROM TABLE_NAME WHERE owner_id = :owner_id AND name = :name"
 _ADD = """
 INSERT INTO TABLE_NAME
-  (id, owner_id, name, created_by_run, idle_since, created_at, modified_at, accessed_at, document)
-VALUES (:id, :owner_id, :name, :created_by_run, :idle_since, :now, :now, :now, :document)
+  (id, owner_id, name, created_by_run, act_id, idle_since, created_at, modified_at, accessed_at, document)
+VALUES (:id, :owner_id, :name, :created_by_run, :act_id, :idle_since, :now, :now, :now, :document)
 ON CONFLICT DO NOTHING
 """
 _UPDATE = """
@@ -35,15 +36,17 @@ UPDATE TABLE_NAME SET idle_since = CASE
   WHEN :at > accessed_at AND :at > modified_at THEN :at WHEN accessed_at > modified_at THEN accessed_at ELSE modified_at
 END WHERE id = :id AND idle_since IS NOT NULL
 """
-_COUNT = "SELECT COUNT(*) AS total FROM TABLE_NAME WHERE owner_id = :owner_id AND (name IS NOT NULL OR :unnamed = 1)"
-_PAGE = """
-SELECT * FROM TABLE_NAME WHERE owner_id = :owner_id AND (name IS NOT NULL OR :unnamed = 1)
-ORDER BY created_at, id LIMIT :limit OFFSET :offset
-"""
-_PAGE_DESC = """
-SELECT * FROM TABLE_NAME WHERE owner_id = :owner_id AND (name IS NOT NULL OR :unnamed = 1)
-ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset
-"""
+_OF_OWNER = "FROM TABLE_NAME WHERE owner_id = :owner_id AND (name IS NOT NULL OR :unnamed = 1)"
+_MADE = "AND (created_by_run = :run_id OR act_id = :act_id)"
+_COUNT = f"SELECT COUNT(*) AS total {_OF_OWNER}"
+_COUNT_MADE = f"{_COUNT} {_MADE}"
+_ORDERED = "ORDER BY created_at, id LIMIT :limit OFFSET :offset"
+_ORDERED_DESC = "ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset"
+_PAGES = {
+    (made, desc): f"SELECT * {_OF_OWNER} {_MADE if made else ''} {_ORDERED_DESC if desc else _ORDERED}"
+    for made in (False, True)
+    for desc in (False, True)
+}
 _ACCESSED = """
 UPDATE TABLE_NAME SET
   accessed_at = CASE WHEN accessed_at < :at THEN :at ELSE accessed_at END,
@@ -76,8 +79,8 @@ class StorageTable:
         self._delete_idle = self._spelled(_DELETE_IDLE)
         self._idle = self._spelled(_IDLE)
         self._look_again = self._spelled(_LOOK_AGAIN)
-        self._count = self._spelled(_COUNT)
-        self._page = {False: self._spelled(_PAGE), True: self._spelled(_PAGE_DESC)}
+        self._count = {False: self._spelled(_COUNT), True: self._spelled(_COUNT_MADE)}
+        self._pages = {which: self._spelled(sql) for which, sql in _PAGES.items()}
         self._accessed = self._spelled(_ACCESSED)
 
     def by_id(self, tx: Tx, id: str) -> Stored | None:
@@ -107,6 +110,7 @@ class StorageTable:
         owner_id: str,
         name: str | None,
         created_by_run: str | None,
+        act_id: str | None = None,
         profile: Profile,
         now: Instant,
     ) -> bool:
@@ -117,6 +121,7 @@ class StorageTable:
             owner_id=owner_id,
             name=name,
             created_by_run=created_by_run,
+            act_id=act_id,
             idle_since=int(now) if name is None else None,
             now=int(now),
             document=encode(profile).decode(),
@@ -164,12 +169,23 @@ class StorageTable:
         )
         return True
 
-    def count(self, tx: Tx, owner_id: str, *, unnamed: bool) -> int:
-        row = tx.one(self._count, owner_id=owner_id, unnamed=int(unnamed))
+    def count(self, tx: Tx, owner_id: str, *, unnamed: bool, scope: RunScope | None = None) -> int:
+        """How many a user has; with a scope: of those that the run or earlier ones of its Actor made."""
+        row = tx.one(self._count[scope is not None], owner_id=owner_id, unnamed=int(unnamed), **_makers(scope))
         return 0 if row is None else int(row["total"])
 
-    def page(self, tx: Tx, owner_id: str, *, unnamed: bool, desc: bool, offset: int, limit: int) -> list[Stored]:
-        rows = tx.all(self._page[desc], owner_id=owner_id, unnamed=int(unnamed), offset=offset, limit=limit)
+    def page(
+        self, tx: Tx, owner_id: str, *, unnamed: bool, desc: bool, offset: int, limit: int,
+        scope: RunScope | None = None,
+    ) -> list[Stored]:  # fmt: skip
+        rows = tx.all(
+            self._pages[scope is not None, desc],
+            owner_id=owner_id,
+            unnamed=int(unnamed),
+            offset=offset,
+            limit=limit,
+            **_makers(scope),
+        )
         return [_stored(row) for row in rows]
 
     def accessed(self, tx: Tx, uses: list[dict[str, int | str]]) -> None:
@@ -279,6 +295,10 @@ def judge_blobs(tx: Tx, keys: Sequence[str], now: Instant) -> int:
     return len(guilty)
 
 
+def _makers(scope: RunScope | None) -> dict[str, str]:
+    return {} if scope is None else {"run_id": scope.run_id, "act_id": scope.actor_id}
+
+
 def _stored(row: Row) -> Stored:
     idle_since = row["idle_since"]
     return Stored(
@@ -286,6 +306,7 @@ def _stored(row: Row) -> Stored:
         owner_id=row["owner_id"],
         name=row["name"],
         created_by_run=row["created_by_run"],
+        act_id=row["act_id"],
         idle_since=None if idle_since is None else Instant(idle_since),
         created_at=Instant(row["created_at"]),
         modified_at=Instant(row["modified_at"]),

@@ -12,6 +12,7 @@ from actorium.database.again import Contended, write_again
 from actorium.http.route import Origin, RawBody
 from actorium.inputs.service import Inputs
 from actorium.kernel.clock import Clock
+from actorium.kernel.errors import LimitedToken
 from actorium.kernel.ids import Ids
 from actorium.kernel.limits import TASKS_PER_USER_MAX
 from actorium.kernel.principal import Principal
@@ -164,7 +165,12 @@ class Tasks:
         return await self._database.read(lambda tx: self._find_in(tx, principal, reference))
 
     def _find_in(self, tx: Tx, principal: Principal, reference: str) -> TaskRow:
-        """The caller's own task. Those of others look like those that are not there."""
+        """The caller's own task. Those of others look like those that are not there.
+
+        Raises LimitedToken: a task holds its user's own input, and none is for a run with limited permissions.
+        """
+        if principal.scope is not None:
+            raise LimitedToken
         username, tilde, name = reference.partition("~")
         if not tilde:
             row = store.find(tx, reference)

@@ -33,6 +33,7 @@ def _part(kind: str, parent: str, part_of: str) -> Belonging:
 
 
 TABLES = {
+    "actor_approvals": _own("actors", "user_id"),
     "actor_uses": _own("actors", "user_id"),
     "actor_versions": _part("actors", "actors", "actor_id"),
     "actors": _own("actors"),
@@ -50,6 +51,7 @@ TABLES = {
     "key_value_stores": _own(_STORES),
     "log_chunks": _part("logs", "logs", "subject_id"),
     "logs": _own("logs"),
+    "nodes": BOOKKEEPING,
     "queue_requests": _part(_QUEUES, "request_queues", "queue_id"),
     "request_queues": _own(_QUEUES),
     "run_counts": _own("runs"),

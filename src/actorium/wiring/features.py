@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from actorium.actors.approvals import Approvals
 from actorium.actors.pricing import Tier
 from actorium.actors.service import Actors
 from actorium.actors.vault import Vault
@@ -33,6 +34,7 @@ from actorium.runs.charges import RunCharges, terms_in
 from actorium.runs.metamorph import Metamorphosis
 from actorium.runs.metering import RunMeter
 from actorium.runs.model import StorageIds
+from actorium.runs.permissions import Levels, starter_of_in
 from actorium.runs.ports import Ports
 from actorium.runs.resurrect import Resurrection
 from actorium.runs.row import Run
@@ -74,16 +76,9 @@ class Features:
             Quota(memory_mbytes=settings.user_memory_mbytes, concurrent_runs=settings.user_concurrent_runs)
         )
         self.tokens = RunTokens(ground.secret)
-        around = Surroundings(
-            database=database,
-            clock=clock,
-            ids=ids,
-            accesses=self.accesses,
-            find_user=self.users.find_id_in,
-            public_base_url=lambda: ground.public_url,
-            unnamed_days=ground.settings.unnamed_storage_days,
-            schemas=self.schemas,
-        )
+        approvals = Approvals(database, users=self.users, clock=clock)
+        self.levels = Levels(approvals, public_base_url=ground.public_url)
+        around = self._surroundings()
         self.charging = Charging(database, terms_in=terms_in, clock=clock)
         self.datasets = Datasets(around, blobs=ground.blobs, meter=self.meter, charge_in=self.charging.items_stored_in)
         self.key_value_stores = KeyValueStores(around, blobs=ground.blobs, meter=self.meter)
@@ -108,6 +103,20 @@ class Features:
         self.specs = self._specs()
         self.events_socket = self._events_socket()
         self._run_authentication = RunAuthentication(database, tokens=self.tokens, clock=clock)
+
+    def _surroundings(self) -> Surroundings:
+        ground = self.ground
+        return Surroundings(
+            database=ground.database,
+            clock=ground.clock,
+            ids=ground.ids,
+            accesses=self.accesses,
+            find_user=self.users.find_id_in,
+            starter_of=starter_of_in,
+            public_base_url=lambda: ground.public_url,
+            unnamed_days=ground.settings.unnamed_storage_days,
+            schemas=self.schemas,
+        )
 
     def _sources(self) -> tuple[Builds, Actors]:
         ground = self.ground
@@ -168,6 +177,7 @@ class Features:
             logs=self.logs,
             charging=self.charging,
             tier=Tier(ground.settings.pricing_tier),
+            levels=self.levels,
             ports=ports,
             quotas=self.quotas,
             clock=ground.clock,
@@ -193,6 +203,7 @@ class Features:
                 builds=self.builds,
                 inputs=self.inputs,
                 storages=storages,
+                levels=self.levels,
                 clock=clock,
                 ids=ids,
             ),

@@ -17,11 +17,12 @@ from actorium.runs.aliases import aliases as run_aliases
 from actorium.tasks import api as tasks_api
 from actorium.users import api as users_api
 from actorium.wiring.features import Features
+from actorium.wiring.permissions import limited
 
 
 def routes(features: Features) -> list[Route]:
     """Every operation of the API."""
-    return [
+    found = [
         *users_api.routes(features.users),
         *actors_api.routes(features.actors),
         *versions_api.routes(features.actors.versions),
@@ -37,6 +38,7 @@ def routes(features: Features) -> list[Route]:
         *key_value_stores_api.routes(features.key_value_stores),
         *request_queues_api.routes(features.request_queues),
     ]
+    return limited(found)
 
 
 def aliases(features: Features) -> list[Alias]:

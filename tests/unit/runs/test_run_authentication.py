@@ -9,6 +9,7 @@ import pytest
 
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import RUN_TOKEN_GRACE_SECS
+from actorium.kernel.principal import RunScope
 from actorium.runs import authentication
 from actorium.runs.authentication import RunAuthentication
 from actorium.runs.tokens import RunTokens
@@ -37,8 +38,16 @@ class Reads:
 @pytest.fixture
 def life(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     life = SimpleNamespace(finished_at=None)
-    document = SimpleNamespace(starter_name="alice", owner_number=1)
-    run = SimpleNamespace(id=RUN_ID, owner_id="alice-id", document=document, life=life)
+    ids = SimpleNamespace(datasets={"default": "d"}, key_value_stores={"default": "k"}, request_queues={"default": "q"})
+    document = SimpleNamespace(
+        starter_name="alice",
+        present_actor_id=None,
+        owner_number=1,
+        permission_level="LIMITED_PERMISSIONS",
+        storage_ids=ids,
+        granted_storages={"r": ("READ",), "w": ("READ", "WRITE")},
+    )
+    run = SimpleNamespace(id=RUN_ID, owner_id="alice-id", actor_id="a", build_id="b", document=document, life=life)
     monkeypatch.setattr(authentication.store, "find", lambda _, run_id: run if run_id == RUN_ID else None)
     return life
 
@@ -50,6 +59,14 @@ async def test_a_token_is_looked_up_once_while_nothing_is_committed(life: Simple
         principal = await authenticating.authenticate(tokens.token(RUN_ID))
         assert principal is not None
         assert (principal.user_id, principal.run_id) == ("alice-id", RUN_ID)
+        assert principal.scope == RunScope(
+            run_id=RUN_ID,
+            actor_id="a",
+            build_id="b",
+            own_storages=frozenset({"d", "k", "q"}),
+            may_write=frozenset({"w"}),
+            may_read=frozenset({"r"}),
+        )
     assert database.reads == 1
     database.now_version = 2
     assert await authenticating.authenticate(tokens.token(RUN_ID)) is not None

@@ -1,0 +1,390 @@
+"""What a run may do with its token: everything with full permissions, with limited ones what is its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from actorium.actors.approvals import Approvals
+from actorium.database import Tx, Work
+from actorium.kernel.limits import STATUS_MESSAGE_CHARS_MAX
+from actorium.runs import store
+from actorium.runs.changes import save
+from actorium.runs.lifecycle import RunStatus, container_name
+from asgi_client import Answer
+from server_world import ServerWorld, answered, open_server
+from world import Client, version
+
+pytestmark = pytest.mark.anyio
+
+ITEM = [{"n": 1}]
+ASK = {"uniqueKey": "u", "url": "http://example.com/"}
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running run, and a client that holds its token."""
+
+    id: str
+    client: Client
+    object: dict[str, Any]
+
+    async def error(self, method: str, path: str, body: Any = None, *, status: int = 403) -> str:
+        """The type of the error that the run gets for a call."""
+        answer = await self.client.request(method, path, json=body)
+        return str(answered(answer, status)["error"]["type"])
+
+    async def call(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Answer:
+        """A call that has to succeed."""
+        answer = await self.client.request(method, path, json=body)
+        assert answer.status == status, (path, answer.status, answer.body)
+        return answer
+
+
+async def running(world: ServerWorld, actor: str, **query: Any) -> Running:
+    run = await world.running(actor, **query)
+    return Running(run["id"], Client(world.app, token=world.features.tokens.token(run["id"])), run)
+
+
+async def limited(world: ServerWorld, name: str = "limited", **more: Any) -> Running:
+    return await running(world, await world.actor(name, **more))
+
+
+async def contents(run: Running, datasets: str, stores: str, queues: str) -> list[tuple[int, int]]:
+    """The statuses of writing to and reading from a storage of each kind."""
+    found = []
+    for write, read in (
+        (("POST", f"/v2/{datasets}/items", ITEM), ("GET", f"/v2/{datasets}/items")),
+        (("PUT", f"/v2/{stores}/records/K", {}), ("GET", f"/v2/{stores}/records/INPUT")),
+        (("POST", f"/v2/{queues}/requests", ASK), ("POST", f"/v2/{queues}/head/lock?lockSecs=60")),
+    ):
+        for _ in range(2):  # the second time is another way, where the storage is known already
+            method, path, body = write
+            written = await run.client.request(method, path, json=body)
+        looked = await run.client.request(*read)
+        found.append((written.status, looked.status))
+    return found
+
+
+async def test_a_limited_run_uses_its_default_storages_by_every_path() -> None:
+    async with open_server() as world:
+        actor = await world.actor("limited")
+        made = await running(world, actor, input={"a": 1})
+        for base in (f"actor-runs/{made.id}", "actors/~limited/runs/last"):
+            found = await contents(made, *[f"{base}/{one}" for one in ("dataset", "key-value-store", "request-queue")])
+            assert found == [(201, 200), (201, 200), (201, 201)]
+        ids = [made.object[f"default{kind}Id"] for kind in ("Dataset", "KeyValueStore", "RequestQueue")]
+        kinds = ("datasets", "key-value-stores", "request-queues")
+        assert await contents(made, *[f"{kind}/{one}" for kind, one in zip(kinds, ids, strict=True)]) == [
+            (201, 200),
+            (201, 200),
+            (201, 201),
+        ]
+        shown = (await made.call("GET", f"/v2/datasets/{ids[0]}")).json["data"]
+        assert shown["urlSigningSecretKey"]
+        assert "signature=" in shown["itemsPublicUrl"]
+
+
+async def test_a_limited_run_keeps_what_earlier_runs_of_its_actor_made() -> None:
+    async with open_server() as world:
+        actor = await world.actor("limited")
+        first = await running(world, actor)
+        kinds = ("datasets", "key-value-stores", "request-queues")
+        for kind in kinds:
+            await first.call("POST", f"/v2/{kind}?name=kept", status=201)
+            await world.alice.post(f"/v2/{kind}?name=of-alice")
+        await world.finished(first.id)
+        second = await running(world, actor)
+        for kind in kinds:
+            await second.call("POST", f"/v2/{kind}?name=kept")
+            assert await second.error("POST", f"/v2/{kind}?name=of-alice") == "insufficient-permissions"
+            listed = (await second.call("GET", f"/v2/{kind}")).json["data"]
+            assert ([one["name"] for one in listed["items"]], listed["total"]) == (["kept"], 1)
+            unnamed = (await second.call("GET", f"/v2/{kind}?unnamed=1&desc=1")).json["data"]
+            assert unnamed["total"] == 3  # and the default ones of both runs
+        found = await contents(second, *[f"{kind}/~kept" for kind in kinds])
+        assert found == [(201, 200), (201, 404), (201, 201)]
+        other = await limited(world, "other")
+        assert await contents(other, *[f"{kind}/~kept" for kind in kinds]) == [(403, 403)] * 3
+        await second.call("PUT", "/v2/datasets/~kept", {"title": "Mine", "name": "renamed"})
+        await second.call("DELETE", "/v2/datasets/~renamed", status=204)
+
+
+async def test_a_full_run_may_do_what_its_user_may() -> None:
+    async with open_server() as world:
+        await world.alice.post("/v2/datasets?name=of-alice")
+        full = await limited(world, "full", actorPermissionLevel="FULL_PERMISSIONS")
+        await full.call("POST", "/v2/datasets?name=of-alice")
+        await full.call("POST", "/v2/datasets/~of-alice/items", ITEM, status=201)
+        await full.call("GET", "/v2/actors")
+        await full.call("PUT", "/v2/actors/~full", {"title": "Changed by itself"})
+        await full.call("POST", "/v2/actors/~full/runs", status=201)
+
+
+async def test_the_run_itself_its_actor_and_its_user() -> None:
+    async with open_server() as world:
+        made = await limited(world)
+        own = f"/v2/actor-runs/{made.id}"
+        await made.call("PUT", own, {"statusMessage": "x" * STATUS_MESSAGE_CHARS_MAX})
+        assert (await made.call("GET", own)).json["data"]["statusMessage"].startswith("x")
+        await made.call("GET", f"{own}/log")
+        await made.call("GET", f"/v2/actor-builds/{made.object['buildId']}")
+        await made.call("GET", f"/v2/logs/{made.object['buildId']}")
+        await made.call("GET", "/v2/actors/~limited/builds/default")
+        actor = (await made.call("GET", f"/v2/actors/{made.object['actId']}")).json["data"]
+        assert "sourceFiles" not in actor["versions"][0]
+        me = (await made.call("GET", "/v2/users/me")).json["data"]
+        assert (me["username"], set(me) & {"email"}) == ("alice", set())
+        assert me["proxy"]["password"]
+        await made.call("POST", f"{own}/reboot")
+        await made.call("POST", f"{own}/abort")
+        assert await made.error("DELETE", own) == "insufficient-permissions"
+
+
+async def test_a_limited_run_starts_limited_runs_reads_their_results_and_aborts_them() -> None:
+    async with open_server() as world:
+        made = await limited(world)
+        other = await world.actor("other")
+        await world.actor("full", actorPermissionLevel="FULL_PERMISSIONS")
+        start = "/v2/actors/~{}/runs?{}"
+        child = (await made.call("POST", start.format("other", ""), status=201)).json["data"]
+        forced = await made.call("POST", start.format("full", "forcePermissionLevel=LIMITED_PERMISSIONS"), status=201)
+        assert (await world.row(forced.json["data"]["id"])).document.permission_level == "LIMITED_PERMISSIONS"
+        for target, query in (("full", ""), ("other", "forcePermissionLevel=FULL_PERMISSIONS")):
+            assert await made.error("POST", start.format(target, query)) == "elevated-permissions-needed"
+
+        dataset = f"/v2/datasets/{child['defaultDatasetId']}"
+        await world.alice.request("POST", f"{dataset}/items", json=ITEM)
+        assert (await made.call("GET", f"{dataset}/items")).json == ITEM
+        assert (await made.call("GET", f"/v2/actor-runs/{child['id']}/dataset/items")).json == ITEM
+        shown = (await made.call("GET", dataset)).json["data"]
+        assert "urlSigningSecretKey" not in shown
+        assert "signature=" not in shown["itemsPublicUrl"]
+        for method, path, body in (
+            ("POST", f"{dataset}/items", ITEM),
+            ("PUT", dataset, {"title": "x"}),
+            ("DELETE", dataset, None),
+            ("PUT", f"/v2/actor-runs/{child['id']}", {"statusMessage": "x"}),
+            ("POST", f"/v2/actor-runs/{child['id']}/reboot", None),
+            ("GET", f"/v2/actors/{other}", None),
+        ):
+            assert await made.error(method, path, body) == "insufficient-permissions", (method, path)
+        assert (await made.call("POST", f"/v2/actor-runs/{child['id']}/abort")).json["data"]["status"] == "ABORTING"
+
+        sibling = await limited(world, "sibling")
+        assert await sibling.error("GET", f"/v2/actor-runs/{child['id']}") == "insufficient-permissions"
+        assert await sibling.error("GET", f"{dataset}/items") == "insufficient-permissions"
+
+
+async def test_what_the_input_hands_over_is_read_or_written_and_never_managed() -> None:
+    async with open_server() as world:
+        made = await limited(world)
+        kinds = ("datasets", "key-value-stores", "request-queues")
+        read = [(await world.alice.post(f"/v2/{kind}?name=to-read"))["id"] for kind in kinds]
+        write = [(await world.alice.post(f"/v2/{kind}?name=to-write"))["id"] for kind in kinds]
+        await grant(world, made.id, dict.fromkeys(read, ("READ",)) | dict.fromkeys(write, ("READ", "WRITE")))
+        assert await contents(made, *[f"{kind}/{one}" for kind, one in zip(kinds, read, strict=True)]) == [
+            (403, 200),
+            (403, 404),
+            (403, 403),
+        ]
+        assert (await made.call("GET", f"/v2/request-queues/{read[2]}/head")).json["data"]["items"] == []
+        assert await contents(made, *[f"{kind}/~to-write" for kind in kinds]) == [(201, 200), (201, 404), (201, 201)]
+        await made.call("POST", "/v2/datasets?name=to-read")
+        for kind, one in zip(kinds, write, strict=True):
+            for method, body in (("PUT", {"generalAccess": "ANYONE_WITH_ID_CAN_READ"}), ("DELETE", None)):
+                assert await made.error(method, f"/v2/{kind}/{one}", body) == "insufficient-permissions"
+
+
+PICKERS = {
+    name: {"type": "string", "editor": "resourcePicker", "resourceType": "dataset", "resourcePermissions": rights}
+    for name, rights in (("source", ["READ"]), ("target", ["READ", "WRITE"]))
+}
+
+
+async def picking(world: ServerWorld, name: str, fields: dict[str, Any]) -> str:
+    """A limited Actor whose input schema has these fields."""
+    schema = {"title": "Input", "type": "object", "schemaVersion": 1, "properties": fields}
+    definition = json.dumps({"actorSpecification": 1, "name": name, "version": "0.1", "input": schema})
+    sources = version(("Dockerfile", "FROM scratch"), (".actor/actor.json", definition))
+    return await world.actor(name, versions=[sources])
+
+
+async def test_a_user_hands_storages_over_by_id_and_by_name() -> None:
+    async with open_server() as world:
+        source = (await world.alice.post("/v2/datasets?name=the-source"))["id"]
+        target = (await world.alice.post("/v2/datasets?name=the-target"))["id"]
+        other = (await world.alice.post("/v2/datasets?name=other"))["id"]
+        made = await running(
+            world, await picking(world, "picks", PICKERS), input={"source": source, "target": "the-target"}
+        )
+        await made.call("GET", f"/v2/datasets/{source}/items")
+        assert await made.error("POST", f"/v2/datasets/{source}/items", ITEM) == "insufficient-permissions"
+        await made.call("POST", f"/v2/datasets/{target}/items", ITEM, status=201)
+        assert await made.error("GET", f"/v2/datasets/{other}/items") == "insufficient-permissions"
+
+
+async def test_a_limited_run_hands_over_no_more_than_it_has_itself() -> None:
+    async with open_server() as world:
+        secret = (await world.alice.post("/v2/datasets?name=secret"))["id"]
+        readable = (await world.alice.post("/v2/datasets"))["id"]
+        actor = await picking(world, "picks", PICKERS)
+        made = await running(world, await world.actor("limited"))
+        await grant(world, made.id, {readable: ("READ",)})
+        child = (
+            await made.call("POST", f"/v2/actors/{actor}/runs", {"source": "secret", "target": readable}, status=201)
+        ).json["data"]
+        assert (await world.row(child["id"])).document.granted_storages == {readable: ("READ",)}
+        token = Client(world.app, token=world.features.tokens.token(child["id"]))
+        assert (await token.request("GET", f"/v2/datasets/{secret}/items")).status == 403
+
+
+async def test_an_actor_cannot_name_by_a_default_what_it_wants() -> None:
+    async with open_server() as world:
+        wanted = (await world.alice.post("/v2/datasets?name=secret"))["id"]
+        fields = {name: field | {"default": "secret"} for name, field in PICKERS.items()}
+        made = await running(world, await picking(world, "sly", fields), input={})
+        assert (await world.row(made.id)).document.granted_storages == {}
+        assert await made.error("GET", f"/v2/datasets/{wanted}/items") == "insufficient-permissions"
+
+
+async def grant(world: ServerWorld, run_id: str, granted: dict[str, tuple[str, ...]]) -> None:
+    """Hand storages over to a run."""
+
+    def work(tx: Tx) -> None:
+        run = store.find(tx, run_id)
+        assert run is not None
+        after = replace(run, document=structs.replace(run.document, granted_storages=granted))
+        save(tx, run, after, now=world.clock.now(), event_id=world.features.ground.ids.new())
+
+    await world.database.write(work)
+
+
+async def test_what_anybody_may_read_a_limited_run_may_read() -> None:
+    async with open_server() as world:
+        made = await limited(world)
+        shared = await world.alice.post("/v2/datasets")
+        items = f"/v2/datasets/{shared['id']}/items"
+        assert await made.error("GET", items) == "insufficient-permissions"
+        signed = shared["itemsPublicUrl"].partition("8010")[2]
+        await made.call("GET", signed)
+        await world.alice.put(f"/v2/datasets/{shared['id']}", {"generalAccess": "ANYONE_WITH_ID_CAN_READ"})
+        await made.call("GET", items)
+        assert await made.error("POST", items, ITEM) == "insufficient-permissions"
+        foreign = await world.bob.post("/v2/datasets")
+        assert await made.error("GET", f"/v2/datasets/{foreign['id']}", status=404) == "record-not-found"
+
+
+async def test_a_reply_that_the_user_got_is_not_given_to_a_limited_run() -> None:
+    async with open_server() as world:
+        made = await limited(world)
+        secret = await world.running(await world.actor("secret"))
+        await world.finished(secret["id"])
+        path = f"/v2/actor-runs/{secret['id']}"
+        for _ in range(2):
+            await world.alice.get(path)  # from now on the server remembers its bytes
+        assert await made.error("GET", path) == "insufficient-permissions"
+
+
+async def test_an_actor_of_somebody_else_needs_an_approval_for_full_permissions() -> None:
+    async with open_server() as world:
+        actor = await world.actor("tool", client=world.bob, actorPermissionLevel="FULL_PERMISSIONS")
+        await world.bob.put(f"/v2/actors/{actor}", {"title": "Tool", "categories": ["AI"], "isPublic": True})
+        start = f"/v2/actors/{actor}/runs"
+        await world.bob.post(start)
+        refused = answered(await world.alice.request("POST", start), 403)["error"]
+        assert refused["type"] == "full-permission-actor-not-approved"
+        assert refused["data"]["approvalUrl"].startswith("http://127.0.0.1:8010/docs/")
+        limited = await world.alice.post(f"{start}?forcePermissionLevel=LIMITED_PERMISSIONS")
+        spec = world.executor.spec(container_name((await world.reached(limited["id"], RunStatus.RUNNING))["id"], 1))
+        assert spec.env["ACTOR_PERMISSION_LEVEL"] == "LIMITED_PERMISSIONS"
+
+        approvals = Approvals(world.database, users=world.features.users, clock=world.clock)
+        await approvals.give("alice", "bob/tool")
+        full = await world.alice.post(start)
+        assert (await world.row(full["id"])).document.permission_level == "FULL_PERMISSIONS"
+        await approvals.withdraw("alice", actor)
+        assert (await world.alice.request("POST", start)).status == 403
+
+
+async def test_an_actor_does_not_get_full_permissions_by_its_default_options() -> None:
+    async with open_server() as world:
+        options = {"forcePermissionLevel": "FULL_PERMISSIONS"}
+        actor = await world.actor("sly", client=world.bob, defaultRunOptions=options)
+        await world.bob.put(f"/v2/actors/{actor}", {"title": "Sly", "categories": ["AI"], "isPublic": True})
+        answer = await world.alice.request("POST", f"/v2/actors/{actor}/runs")
+        assert answered(answer, 403)["error"]["type"] == "full-permission-actor-not-approved"
+
+
+async def test_a_metamorph_never_gains_permissions_and_takes_the_place_of_the_other_actor() -> None:
+    async with open_server() as world:
+        await world.actor("full", actorPermissionLevel="FULL_PERMISSIONS")
+        other = await limited(world, "other")
+        await other.call("POST", "/v2/datasets?name=of-other", status=201)
+        made = await limited(world)
+        await made.call("POST", "/v2/datasets?name=of-limited", status=201)
+        earlier = (await running(world, made.object["actId"])).object["defaultDatasetId"]
+        secret = (await world.alice.post("/v2/datasets"))["id"]
+        await grant(world, made.id, {secret: ("READ",)})
+        path = f"/v2/actor-runs/{made.id}/metamorph"
+        assert await made.error("POST", f"{path}?targetActorId=~full") == "insufficient-permissions"
+        for kept in (secret, earlier):
+            await made.call("GET", f"/v2/datasets/{kept}/items")
+        await made.call("POST", f"{path}?targetActorId=~other")
+        await made.call("GET", f"/v2/datasets/{made.object['defaultDatasetId']}/items")
+        for own in ("~of-other", "~of-limited"):  # those of its new Actor, and those that it made itself
+            await made.call("POST", f"/v2/datasets/{own}/items", ITEM, status=201)
+        for lost in (secret, earlier):
+            assert await made.error("GET", f"/v2/datasets/{lost}/items") == "insufficient-permissions"
+
+
+async def test_a_full_run_that_becomes_a_limited_actor_is_limited() -> None:
+    async with open_server() as world:
+        await world.alice.post("/v2/datasets?name=of-alice")
+        tool = await world.actor("tool", client=world.bob)
+        await world.bob.put(f"/v2/actors/{tool}", {"title": "Tool", "categories": ["AI"], "isPublic": True})
+        made = await limited(world, "full", actorPermissionLevel="FULL_PERMISSIONS")
+        await made.call("GET", "/v2/datasets/~of-alice")
+        await made.call("POST", f"/v2/actor-runs/{made.id}/metamorph?targetActorId=bob~tool")
+        assert await made.error("GET", "/v2/datasets/~of-alice") == "insufficient-permissions"
+        await world.reached(made.id, RunStatus.RUNNING, attempt=2)
+        spec = world.executor.spec(container_name(made.id, 2))
+        assert spec.env["ACTOR_PERMISSION_LEVEL"] == "LIMITED_PERMISSIONS"
+
+
+async def test_a_limited_run_on_its_own_storages_costs_no_more_reads_than_a_full_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with open_server(loops=False) as world:
+        reads: list[object] = []
+        read = world.database.read
+
+        async def counted(work: Work[Any]) -> Any:
+            reads.append(work)
+            return await read(work)
+
+        counts = {}
+        for level in ("LIMITED_PERMISSIONS", "FULL_PERMISSIONS"):
+            made = await world.start(await world.actor(f"actor-{level[:4]}", actorPermissionLevel=level))
+            run = Running(made["id"], Client(world.app, token=world.features.tokens.token(made["id"])), made)
+            named = answered(await run.client.request("POST", f"/v2/datasets?name={level[:4]}"), 201)["data"]["id"]
+            calls = [
+                ("POST", f"/v2/datasets/{made['defaultDatasetId']}/items", ITEM),
+                ("POST", f"/v2/datasets/{named}/items", ITEM),
+                ("PUT", f"/v2/key-value-stores/{made['defaultKeyValueStoreId']}/records/K", {}),
+                ("POST", f"/v2/request-queues/{made['defaultRequestQueueId']}/requests", ASK),
+                ("POST", f"/v2/request-queues/{made['defaultRequestQueueId']}/head/lock?lockSecs=60", None),
+            ]
+            for call in calls:
+                await run.call(*call, status=201)
+            with monkeypatch.context() as patch:
+                patch.setattr(world.database, "read", counted)
+                reads.clear()
+                for call in calls:
+                    await run.call(*call, status=201)
+                counts[level] = len(reads)
+        assert counts == dict.fromkeys(counts, len(calls))  # each call asks whose token it is, and that is all
