@@ -92,6 +92,7 @@ async def test_a_real_run_is_as_the_table_says() -> None:
         task = await world.alice.post("/v2/actor-tasks", {"actId": await priced(world, events(page=0.01))})
         options = "maxItems=1&maxTotalChargeUsd=1&restartOnError=1"
         run = await world.alice.post(f"/v2/actor-tasks/{task['id']}/runs?{options}", {})
+        run = await world.alice.post(f"/v2/actor-runs/{run['id']}/fork")
         await world.reached(run["id"], RunStatus.RUNNING)
         await charge(world, run, "page")
         path = f"/v2/actor-runs/{run['id']}/metamorph?targetActorId={task['actId']}"

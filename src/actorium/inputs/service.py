@@ -152,6 +152,13 @@ class Inputs:
             sealed = self._vault.seal(encode(prepared.masked).decode(), subject=f"run:{run_id}:{input_key}")
             store.put_secrets(tx, run_id=run_id, input_key=input_key, sealed=sealed)
 
+    def carry_in(self, tx: Tx, source_id: str, run_id: str) -> None:
+        """Remember of another run what is remembered of one whose records it gets. Raises VaultLocked."""
+        for input_key, sealed in store.secrets(tx, source_id):
+            texts = self._vault.open(sealed, subject=f"run:{source_id}:{input_key}")
+            again = self._vault.seal(texts, subject=f"run:{run_id}:{input_key}")
+            store.put_secrets(tx, run_id=run_id, input_key=input_key, sealed=again)
+
     def secrets_in(self, tx: Tx, run_id: str) -> tuple[str, ...]:
         """What the log of a run must not show of its inputs. Raises VaultLocked."""
         return tuple(

@@ -118,6 +118,15 @@ class KeyValueStores:
             self._storages.take_over_in(tx, source, id, own=())
             store.copy(tx, source_id, id)
 
+    def await_writes_in(self, tx: Tx, id: str, until: Instant) -> None:
+        """Have whoever writes a record until a moment ring the bells of (WRITES, id)."""
+        store.await_writes(tx, id, until)
+
+    def write_count_in(self, tx: Tx, id: str) -> int:
+        """How often a record was written to a store; 0 for one that is gone."""
+        stored = self._storages.by_id(tx, id)
+        return 0 if stored is None else stored.write_count
+
     async def prepare(self, content: Body) -> Payload:
         """Bring a body to where its bytes will be; a body too large for a row is synced to a blob."""
         return await self._writing.prepare(content)

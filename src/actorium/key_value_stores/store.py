@@ -11,6 +11,8 @@ from actorium.key_value_stores.record import Record
 from actorium.storages.extent import NOTHING, Extent
 from actorium.storages.store import discard_blob
 
+WRITES = "key_value_stores.writes"
+"""Woken with a store's id when a record was written that somebody waits for."""
 _LAST_CHARACTER = "\N{DELETE}"  # behind everything a key may hold
 _HEAD = (
     "content_type, content_encoding, key_value_records.byte_count AS size, version,"
@@ -51,15 +53,17 @@ def find_owned(tx: Tx, store_id: str, key: str, *, owner_id: str) -> Record | No
 
 def put(tx: Tx, store_id: str, key: str, record: Record, *, owner_id: str | None = None) -> bool:
     """Write over what is there; False if the store is gone or another's than ``owner_id``'s."""
-    locked = tx.run(
+    locked = tx.one(
         "UPDATE key_value_stores SET modified_at = :now, write_count = write_count + 1"
-        " WHERE id = :id AND owner_id = COALESCE(:owner_id, owner_id)",
+        " WHERE id = :id AND owner_id = COALESCE(:owner_id, owner_id) RETURNING awaited_until",
         id=store_id,
         owner_id=owner_id,
         now=int(record.modified_at),
     )
-    if locked == 0:
+    if locked is None:
         return False
+    if locked["awaited_until"] >= int(record.modified_at):
+        tx.wake(WRITES, store_id)
     old_size = _discard(tx, store_id, key, record.modified_at)
     tx.run(
         "INSERT INTO key_value_records"
@@ -83,6 +87,15 @@ def put(tx: Tx, store_id: str, key: str, record: Record, *, owner_id: str | None
     if grown:
         tx.run("UPDATE key_value_stores SET byte_count = byte_count + :grown WHERE id = :id", id=store_id, grown=grown)
     return True
+
+
+def await_writes(tx: Tx, store_id: str, until: Instant) -> None:
+    """From now on until a moment, who writes a record wakes those who wait for it."""
+    tx.run(
+        "UPDATE key_value_stores SET awaited_until = :until WHERE id = :id AND awaited_until < :until",
+        id=store_id,
+        until=int(until),
+    )
 
 
 def delete(tx: Tx, store_id: str, key: str, now: Instant) -> None:

@@ -101,3 +101,7 @@ class PaidByResult(Forbidden):
 
 class TooLargeToFork(InvalidInput):
     """The run's default storages hold more than a fork copies; name them in the input of a new run instead."""
+
+
+class CannotFork(InvalidInput):
+    """The build of the run was deleted; name another one with the parameter build."""

@@ -98,6 +98,15 @@ class Metamorph(Wire, kw_only=True, frozen=True):
     input_key: str | None = None
 
 
+class ForkedFrom(Wire, kw_only=True, frozen=True):
+    """The moment of another run that a run began with."""
+
+    run_id: str
+    at: Instant
+    is_persisted: bool
+    """Whether nothing of the other run's was only in its memory: it was not running, or had just written its state."""
+
+
 class RunUsage(Wire, kw_only=True, frozen=True, rename=None):
     """What a run used, by the API's keys."""
 
@@ -188,6 +197,8 @@ class RunView(Wire, kw_only=True, frozen=True):
     usage_total_usd: float | None | UnsetType
     usage_usd: RunUsageUsd | None | UnsetType
     metamorphs: list[Metamorph] | None = None
+    forked_from: ForkedFrom | UnsetType = UNSET
+    """Beyond the API: absent in a run that is no fork."""
 
 
 class UpdateRun(Wire, kw_only=True, frozen=True):

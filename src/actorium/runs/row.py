@@ -9,7 +9,7 @@ from actorium.charging.terms import Terms
 from actorium.kernel.instant import Instant
 from actorium.kernel.structs import UNSET, Wire
 from actorium.runs.lifecycle import Life, RunStatus
-from actorium.runs.model import GeneralAccess, Metamorph, RunMeta, RunOptions, StorageIds
+from actorium.runs.model import ForkedFrom, GeneralAccess, Metamorph, RunMeta, RunOptions, StorageIds
 
 
 class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
@@ -61,6 +61,9 @@ class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
     metamorphs: tuple[Metamorph, ...] = ()
     earlier_build_ids: tuple[str, ...] = ()
     """Of the Actors that the run was before its metamorphs: what they wrote may still be on its way to the log."""
+    forked_from: ForkedFrom | None = None
+    persist_at: int | None = None
+    """When the Actor was last asked to write its state, for a fork."""
     earlier_compute_units: float = 0.0
     """What was used before the memory was last chosen anew, by a resurrection."""
     earlier_millis: int = 0

@@ -11,14 +11,14 @@ from actorium.executors import Stats
 from actorium.http.websocket import Socket
 from actorium.kernel.clock import Clock
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import STATS_PERIOD_SECS
+from actorium.kernel.limits import FORK_PERSIST_SECS, STATS_PERIOD_SECS
 from actorium.kernel.structs import encode
 from actorium.loops.background import first
 from actorium.runs import store
 from actorium.runs.changes import CHANNEL
 from actorium.runs.environment import cpu_cores
 from actorium.runs.lifecycle import TERMINAL, RunStatus, container_name
-from actorium.runs.row import Run
+from actorium.runs.row import Run, instant
 
 UNKNOWN_RUN = 1008  # SDKs do not reconnect after this code
 OVERLOADED_PART = 0.95  # of the cores a run may use
@@ -55,6 +55,7 @@ class EventsSocket:
     async def _talk(self, socket: Socket, run_id: str) -> None:
         with self._waiters.watch((CHANNEL, run_id)) as bell:
             was_told = was_moved = False
+            told_at: Instant | None = None
             while True:
                 run = await self._database.read(lambda tx: store.find(tx, run_id))
                 if run is None or run.status in TERMINAL:
@@ -67,8 +68,16 @@ class EventsSocket:
                     was_moved = True
                     left = max(self._clock.now().secs_until(run.life.migrate_at), 0)
                     await self._send(socket, "migrating", {"timeRemainingSecs": left})
+                if (asked := self._persist_asked(run)) is not None and asked != told_at:
+                    told_at = asked
+                    await self._send(socket, "persistState", {"isMigrating": False})
                 await self._tell_usage(socket, run)
                 await self._pause(bell)
+
+    def _persist_asked(self, run: Run) -> Instant | None:
+        """When a fork asked the Actor to write its state, if it still waits for that."""
+        asked = instant(run.document.persist_at)
+        return asked if asked is not None and self._clock.now() <= asked.plus(secs=FORK_PERSIST_SECS) else None
 
     async def _tell_usage(self, socket: Socket, run: Run) -> None:
         stats = await self._stats(container_name(run.id, run.life.attempt))

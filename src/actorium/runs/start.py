@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from actorium.actors.model import PermissionLevel
 from actorium.actors.pricing import Tier, in_force
@@ -67,6 +67,23 @@ class TaskOfRun:
     """Notes the start in its transaction; what it raises ends it."""
 
 
+class Beginning(Protocol):
+    """What a run begins with instead of with nothing."""
+
+    @property
+    def keeps_input(self) -> bool:
+        """Whether the input is part of it, too."""
+        ...
+
+    def run_in(self, tx: Tx, run: Run) -> Run:
+        """The new run with what it takes over."""
+        ...
+
+    def fill_in(self, tx: Tx, run: Run) -> None:
+        """Fill the run's new storages."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
     """A start as it was asked for."""
@@ -78,6 +95,7 @@ class _Asked:
     payload: Payload | None = None
     """Of the input; None: there is none."""
     task: TaskOfRun | None
+    beginning: Beginning | None
     webhooks: Sequence[WebhookRepresentation]
 
 
@@ -105,7 +123,7 @@ class Starter:
 
     async def start(
         self, principal: Principal, actor: str, options: StartTaskOptions, *, body: RawBody, origin: Origin,
-        task: TaskOfRun | None = None,
+        task: TaskOfRun | None = None, beginning: Beginning | None = None,
     ) -> str:  # fmt: skip
         """Make a run; the supervisor starts its container. Returns its id. Raises what the contract names."""
         asked = _Asked(
@@ -113,8 +131,11 @@ class Starter:
             options=options,
             origin=origin,
             task=task,
+            beginning=beginning,
             webhooks=ad_hoc.read(options.webhooks) if options.webhooks else (),
         )
+        if beginning is not None and beginning.keeps_input:
+            return await self._write_again(principal, asked)
         build: BuildRow | None = None
         for _ in range(TRIES):
             prepared = await self._inputs.expected(principal, actor, options.build, body, found=build)
@@ -145,7 +166,8 @@ class Starter:
             actor = self._actors.runnable_in(tx, principal, asked.actor)
             level = self._levels.of_start_in(tx, principal, actor, _forced_level(asked.options))
             build = self._builds.for_run_in(tx, actor, asked.options.build)
-            asked.input.check_fits(build)
+            if asked.beginning is None or not asked.beginning.keeps_input:
+                asked.input.check_fits(build)
             chosen = choose(asked.options, actor, build, value)
             memory = chosen.options.memory_mbytes
             self._quotas.check_in(tx, principal.user_id, more=Load(memory_mbytes=memory, runs=1))
@@ -155,6 +177,8 @@ class Starter:
                 granted=granted,
             )  # fmt: skip
             check_limit(terms(run))
+            if asked.beginning is not None:
+                run = asked.beginning.run_in(tx, run)
             described = self._builds.storages_in(tx, build)
             self._make_storages_in(tx, run, asked, described)
             self._logs.create_in(tx, subject_id=run.id, owner_id=run.owner_id)
@@ -236,6 +260,8 @@ class Starter:
         made.request_queues.create_in(tx, id=ids.request_queues["default"], **common)
         store_id = ids.key_value_stores["default"]
         made.key_value_stores.create_in(tx, id=store_id, schema=described.key_value_store, **common)
+        if asked.beginning is not None:
+            asked.beginning.fill_in(tx, run)
         if asked.payload is not None:
             made.key_value_stores.put_in(
                 tx,
@@ -253,7 +279,9 @@ def _greeting(run: Run, remark: str | None) -> list[bytes]:
         f"ACTOR: Run {run.id} of {document.username}/{document.actor_name}, build {document.build_number}, "
         f"{document.options.memory_mbytes} MB of memory."
     )
-    return [line.encode() for line in (greeting, remark and f"ACTOR: {remark}") if line]
+    origin = document.forked_from
+    forked = origin and f"ACTOR: Begins with the storages of run {origin.run_id} as they were at {origin.at}."
+    return [line.encode() for line in (greeting, forked, remark and f"ACTOR: {remark}") if line]
 
 
 def _forced_level(options: StartTaskOptions) -> str | None:

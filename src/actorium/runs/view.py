@@ -76,6 +76,7 @@ class Views:
             usage_total_usd=UNSET if cost.total_usd is None else cost.total_usd,
             usage_usd=_usage_usd(usd) if cost.shows_usage else UNSET,
             metamorphs=list(document.metamorphs) or None,
+            forked_from=UNSET if document.forked_from is None else document.forked_from,
         )
 
     def usage_usd(self, run: Run, facts: Facts, now: Instant) -> float:

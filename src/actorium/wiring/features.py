@@ -31,14 +31,17 @@ from actorium.runs import api as runs_api
 from actorium.runs.aliases import LastRunQuery
 from actorium.runs.authentication import RunAuthentication
 from actorium.runs.charges import RunCharges, terms_in
+from actorium.runs.forks import Forks
 from actorium.runs.metamorph import Metamorphosis
 from actorium.runs.metering import RunMeter
 from actorium.runs.model import StorageIds
 from actorium.runs.permissions import Levels, starter_of_in
+from actorium.runs.persisting import Patience, Persisting
 from actorium.runs.ports import Ports
 from actorium.runs.resurrect import Resurrection
 from actorium.runs.row import Run
 from actorium.runs.service import Runs
+from actorium.runs.snapshots import Snapshots
 from actorium.runs.socket import EventsSocket
 from actorium.runs.specs import Specs
 from actorium.runs.start import Starter, Storages
@@ -97,6 +100,7 @@ class Features:
         ports = Ports(*ground.settings.container_ports, host=LOOPBACK, ids=ids, is_free=ground.port_is_free)
         self.starter = self._starter(storages, ports)
         self.transitions = self._transitions(storages, ports)
+        self.forks = self._forks(storages)
         self.tasks = Tasks(
             database, actors=self.actors, inputs=self.inputs, runs=self.runs, starter=self.starter, ids=ids, clock=clock
         )
@@ -207,6 +211,28 @@ class Features:
                 clock=clock,
                 ids=ids,
             ),
+        )
+
+    def _forks(self, storages: Storages) -> Forks:
+        database, clock = self.ground.database, self.ground.clock
+        persisting = Persisting(
+            self.runs,
+            database,
+            waiters=self.waiters,
+            stores=self.key_value_stores,
+            clock=clock,
+            patience=Patience(),
+        )
+        return Forks(
+            self.runs,
+            database,
+            starter=self.starter,
+            snapshots=Snapshots(storages),
+            builds=self.builds,
+            inputs=self.inputs,
+            persisting=persisting,
+            clock=clock,
+            ids=self.ground.ids,
         )
 
     def _specs(self) -> Specs:

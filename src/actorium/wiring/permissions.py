@@ -20,6 +20,7 @@ RUN = frozenset(
         "actorRun_abort_post",
         "actorRun_reboot_post",
         "actorRun_metamorph_post",
+        "actorRun_fork_post",
         "PostChargeRun",
         "log_get",
     }

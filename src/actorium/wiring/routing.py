@@ -12,7 +12,7 @@ from actorium.key_value_stores import api as key_value_stores_api
 from actorium.logs import api as logs_api
 from actorium.request_queues import api as request_queues_api
 from actorium.runs import api as runs_api
-from actorium.runs import charges_api, transitions_api
+from actorium.runs import charges_api, forks_api, transitions_api
 from actorium.runs.aliases import aliases as run_aliases
 from actorium.tasks import api as tasks_api
 from actorium.users import api as users_api
@@ -33,6 +33,7 @@ def routes(features: Features) -> list[Route]:
         *tasks_api.routes(features.tasks, features.runs, features.sync_runs),
         *charges_api.routes(features.charges),
         *transitions_api.routes(features.transitions),
+        *forks_api.routes(features.forks, features.runs),
         *logs_api.routes(features.logs),
         *datasets_api.routes(features.datasets, features.queries),
         *key_value_stores_api.routes(features.key_value_stores),

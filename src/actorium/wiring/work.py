@@ -21,6 +21,7 @@ from actorium.kernel.limits import (
     SWEEP_PERIOD_SECS,
 )
 from actorium.key_value_stores.service import KeyValueStores
+from actorium.key_value_stores.store import WRITES
 from actorium.logs import service as logs_service
 from actorium.loops.loop import Loop
 from actorium.request_queues.service import RequestQueues
@@ -144,7 +145,7 @@ class Work:
         """Begin all loops, or ``only`` those of these names. Everything is a task of the features' background."""
         features = self._features
         background, waiters = features.background, features.waiters
-        for channel in (CHANNEL, ENDED, logs_service.CHANNEL, builds_changes.CHANNEL):
+        for channel in (CHANNEL, ENDED, logs_service.CHANNEL, builds_changes.CHANNEL, WRITES):
             background.start(f"listen {channel}", waiters.run(channel))
         background.start("listen runs.work", self._wake_on(WORK, self._supervisor))
         background.start("listen builds.work", self._wake_on(builds_changes.WORK, self._builds))
