@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from actorium.runs.charge_limits import ChargeLimits
 from server_world import ServerWorld
 from world import Client
 
@@ -60,3 +61,12 @@ async def counts(world: ServerWorld, run: dict[str, Any]) -> Any:
 async def push(client: Client, run: dict[str, Any], count: int) -> None:
     """Store items in a run's default dataset."""
     await client.request("POST", f"/v2/datasets/{run['defaultDatasetId']}/items", json=[{"n": n} for n in range(count)])
+
+
+def limits(world: ServerWorld) -> ChargeLimits:
+    """The loop as another server would run it."""
+    features, ground = world.features, world.features.ground
+    return ChargeLimits(
+        ground.database, charging=features.charging, views=features.views, logs=features.logs, clock=world.clock,
+        ids=ground.ids,
+    )  # fmt: skip

@@ -7,21 +7,11 @@ from typing import Any
 import pytest
 
 from actorium.kernel.limits import CHARGE_ABORT_SECS, GRACEFUL_ABORT_SECS
-from actorium.runs.charge_limits import ChargeLimits
 from actorium.runs.lifecycle import Event, RunStatus, container_name
-from charging_world import charge, counts, events, items, itself, priced, push
+from charging_world import charge, counts, events, items, itself, limits, priced, push
 from server_world import ServerWorld, open_server
 
 pytestmark = pytest.mark.anyio
-
-
-def limits(world: ServerWorld) -> ChargeLimits:
-    """The loop as another server would run it."""
-    features, ground = world.features, world.features.ground
-    return ChargeLimits(
-        ground.database, charging=features.charging, views=features.views, logs=features.logs, clock=world.clock,
-        ids=ground.ids,
-    )  # fmt: skip
 
 
 async def passes(world: ServerWorld, secs: float) -> None:

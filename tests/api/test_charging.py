@@ -78,7 +78,9 @@ async def test_what_cannot_be_charged_changes_nothing() -> None:
 async def test_only_the_run_itself_charges_and_only_of_a_pay_per_event_actor() -> None:
     async with open_server(loops=False) as world:
         actor = await priced(world, events(page=0.1))
-        run, other = await world.start(actor), await world.start(actor)
+        run = await world.start(actor)
+        await world.clock.advance(1)
+        other = await world.start(actor)
         path, body = f"/v2/actor-runs/{run['id']}/charge", {"eventName": "page", "count": 1}
         assert (await world.alice.post(path, body, status=403))["type"] == "own-token-required"
         assert (await itself(world, other).post(path, body, status=403))["type"] == "own-token-required"
@@ -86,6 +88,9 @@ async def test_only_the_run_itself_charges_and_only_of_a_pay_per_event_actor() -
         assert (await world.nobody.post(path, body, status=401))["type"] == "token-not-provided"
         await world.alice.post("/v2/actor-runs/nosuchrun00000000/charge", body, status=404)
         assert await counts(world, run) == {}
+        last = f"/v2/actors/{actor}/runs/last/charge"
+        assert (await itself(world, other).request("POST", last, json=body)).status == 201
+        assert (await counts(world, run), await counts(world, other)) == ({}, {"page": 1})
         flat = {"pricingModel": "FLAT_PRICE_PER_MONTH", "trialMinutes": 5, "pricePerUnitUsd": 3}
         for name, pricing in (("a1-free", {"pricingModel": "FREE"}), ("a2-item", items()), ("a3-flat", flat)):
             free = await world.start(await priced(world, pricing, name=name))

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from apify_client import ApifyClient
@@ -43,6 +44,11 @@ class Played:
         assert done is not None
         assert done.status == "SUCCEEDED", client.build(build.id).log().get()
         return cls(server, made.id)
+
+    def price(self, pricing: dict[str, Any]) -> None:
+        """Give the Actor a price, in force at once."""
+        status, reply = self.server.api("PUT", f"/v2/actors/{self.actor}", {"pricingInfos": [pricing]})
+        assert status == 200, reply
 
     def start(self, mode: str, *, options: dict[str, Any] | None = None, **more: Any) -> Run:
         wanted = {"mode": mode} | more
@@ -132,3 +138,19 @@ class Life:
         assert "the password is" in text
         assert "correct horse" not in text
         assert "battery staple" not in text
+
+    def test_charging_to_the_limit(self, played: Played) -> None:
+        """One run ends by itself at its limit and succeeds, one goes on and is aborted. The SDKs count differently."""
+        played.price(PRICE)
+        options = {"max_total_charge_usd": Decimal("0.2")}
+        leaves = played.start("charges", options=options)
+        stays = played.start("charges", options=options, stays=True)
+        for run, status in ((played.ended(leaves.id), "SUCCEEDED"), (played.ended(stays.id), "ABORTED")):
+            assert run.status == status, played.log(run)
+            assert run.charged_event_counts is not None
+            assert run.charged_event_counts["thing"] in (2, 3)
+            assert run.usage_total_usd is not None
+            assert 0.2 <= run.usage_total_usd < 0.21
+        assert "reached its maxTotalChargeUsd of 0.2 USD" in played.log(stays)
+        free = played.played("charges")
+        assert (free.status, free.charged_event_counts) == ("SUCCEEDED", {"thing": 10}), played.log(free)

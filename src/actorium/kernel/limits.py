@@ -59,7 +59,7 @@ WEBHOOK_KEY_CHARS_MAX = 256  # our choice: clients send some 20
 # Charging
 CHARGED_COUNT_MAX = 2**53 - 1  # of one event in one run: what JavaScript counts exactly, so two of them fit a BIGINT
 CHARGE_KEY_CHARS_MAX = 512  # clients' keys have some 60: run, event, time and chance
-CHARGE_KEYS_KEPT_SECS = 3600  # the API's own is about 180: a client's last retry comes within an hour
+CHARGE_KEYS_KEPT_SECS = 900  # the API's own is about 180: eight retries that are held for a minute each take longer
 CHARGE_KEYS_PER_PRUNE = 1000  # expired keys one transaction forgets
 CHARGE_ABORT_SECS = 10  # our choice: from reaching the limit to the graceful abort, time to end by itself
 CHARGE_ABORTS_PER_TICK = 200  # due runs one tick looks at, each in a transaction of its own

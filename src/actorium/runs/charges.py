@@ -39,8 +39,10 @@ class RunCharges:
         Raises RunNotFound, OwnTokenRequired, NotPayPerEvent, PlatformEvent, UnknownEvent, InvalidCount,
         InvalidIdempotencyKey, JobFinished.
         """
+        if principal.run_id not in (None, run_id):
+            raise OwnTokenRequired  # whether there is such a run is not said
         run = await self._database.read(lambda tx: self._readable_in(tx, principal, run_id))
-        if principal.run_id != run.id:
+        if principal.run_id is None:
             raise OwnTokenRequired
         check_charge(terms(run), asked, key)
 

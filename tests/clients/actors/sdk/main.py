@@ -133,7 +133,9 @@ async def charges(wanted: dict) -> None:
             break
     await Actor.set_value("OUTPUT", {"calls": calls})
     if wanted.get("stays"):
-        await asyncio.sleep(600)
+        told = asyncio.Event()
+        Actor.on(Event.ABORTING, lambda _: told.set())
+        await told.wait()
 
 
 async def sleeps(_: dict) -> None:

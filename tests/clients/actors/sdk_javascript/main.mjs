@@ -81,6 +81,7 @@ const modes = {
       if (eventChargeLimitReached) break;
     }
     await Actor.setValue("OUTPUT", { calls });
+    if (input.stays) await new Promise((resolve) => setTimeout(resolve, 600_000));
   },
 };
 
