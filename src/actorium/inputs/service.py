@@ -134,13 +134,12 @@ class Inputs:
         return None
 
     async def sealed(self, principal: Principal, actor: str, wanted: str | None, values: Values) -> Values:
-        """An input of a task as it may be stored: secrets encrypted. As it is, where there is no build that would say
-        what is secret."""
+        """An input of a task as it may be stored: secrets encrypted. As it is, where no schema says what is secret."""
         try:
             build = await self._database.read(lambda tx: self._build_in(tx, principal, actor, wanted))
-        except Forbidden:
+            schema = await self._schema(build) if build.facts.has_input_schema else None
+        except (Forbidden, InputSchemaInvalid):
             return values
-        schema = await self._schema(build) if build.facts.has_input_schema else None
         if schema is None:
             return values
         secrets = await self._uncovered(schema, values, user_id=principal.user_id, actor_id=build.actor_id)
