@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -28,17 +28,36 @@ class Client:
             assert reply.status < 400, (reply.status, content)
             return json.loads(content)["data"]
 
-    async def actor(self, name: str, command: list[str]) -> str:
-        """Make and build an Actor that is one command; its id."""
-        dockerfile = f"FROM apify/actor-python:3.11\nCMD {json.dumps(command)}\n"
+    async def put(self, path: str, content: bytes, *, content_type: str) -> None:
+        """Store bytes as they are."""
+        headers = {"Content-Type": content_type}
+        async with self._session.put(f"{self._url}/v2{path}", data=content, headers=headers) as reply:
+            assert reply.status < 400, (reply.status, await reply.read())
+
+    async def actor(self, name: str, command: list[str], *, files: Mapping[str, str] | None = None) -> str:
+        """Make and build an Actor that is one command, and files if it needs some; its id.
+
+        What ``requirements.txt`` among the files names is installed.
+        """
+        files = files or {}
+        install = (
+            "COPY requirements.txt ./\nRUN pip install -r requirements.txt\n" if "requirements.txt" in files else ""
+        )
+        copied = "COPY . ./\n" if files else ""
+        dockerfile = f"FROM apify/actor-python:3.11\n{install}{copied}CMD {json.dumps(command)}\n"
         version = {
             "versionNumber": "0.0",
             "sourceType": "SOURCE_FILES",
             "buildTag": "latest",
-            "sourceFiles": [{"name": "Dockerfile", "format": "TEXT", "content": dockerfile}],
+            "sourceFiles": [
+                {"name": name, "format": "TEXT", "content": text}
+                for name, text in {"Dockerfile": dockerfile, **files}.items()
+            ],
         }
         actor = await self.call("POST", "/actors", json={"name": name, "versions": [version]})
         build = await self.call("POST", f"/actors/{actor['id']}/builds?version=0.0&waitForFinish=60")
+        while build.get("finishedAt") is None:
+            build = await self.call("GET", f"/actor-builds/{build['id']}?waitForFinish=60")
         assert build["status"] == "SUCCEEDED", build
         return str(actor["id"])
 

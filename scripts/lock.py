@@ -29,3 +29,4 @@ if __name__ == "__main__":
     groups = [part for group in ("dev", "clients", "postgres-server", "s3-server") for part in ("--group", group)]
     compile_to("dev", "--all-extras", *groups)
     compile_to("peers", source="benchmarks/storages/programs/peers.in")
+    compile_to("peers-engines", source="benchmarks/engines/programs/peers.in")

@@ -112,7 +112,15 @@ class Peers:
 
 def installed_python() -> Path:
     """The interpreter of an environment with Crawlee, its SQL client and moto."""
-    lock = ROOT / "requirements" / "peers.txt"
+    return environment_of("peers")
+
+
+def environment_of(name: str) -> Path:
+    """The interpreter of an environment with what a lock file names, made when it is first asked for.
+
+    Raises PeersMissing.
+    """
+    lock = ROOT / "requirements" / f"{name}.txt"
     folder = Path(sys.prefix) / "benchmarks" / _digest(lock)
     python = Path("bin") / "python"
     if not folder.exists():

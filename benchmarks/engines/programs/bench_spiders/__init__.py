@@ -1,0 +1,1 @@
+"""The spiders of the engine benchmarks: the same files run under Scrapyd, Prefect and Actorium."""
