@@ -23,7 +23,7 @@ from world import Client
 
 pytestmark = pytest.mark.anyio
 
-REFUSALS = {"insufficient-permissions", "elevated-permissions-needed"}
+REFUSALS = {"insufficient-permissions", "elevated-permissions-needed", "own-token-required"}
 WITHOUT_A_RESOURCE = {
     "GET /v2/users/me",
     "GET /v2/datasets",
