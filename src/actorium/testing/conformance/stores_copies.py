@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import msgspec
 import pytest
@@ -27,6 +28,7 @@ from actorium.runs.model import StorageIds
 from actorium.runs.snapshots import Snapshots
 from actorium.runs.start import Storages
 from actorium.storages.garbage import GarbageCollector
+from actorium.storages.store import discarded_blobs, forget_discarded
 from actorium.testing.conformance.stores import ALICE, Shelf, StoresConformance
 from actorium.testing.conformance.stores_request_queues import HANDLED_AT, request, url
 
@@ -295,11 +297,10 @@ class CopiesConformance(StoresConformance):
         assert await copier.records(ids.key_value_stores["default"]) == {"big": big}
 
     async def test_both_give_up_a_blob_at_once(self, copier: Copier) -> None:
-        """A collector that looked before the second one gave up must not forget what that one has discarded."""
         held = await copier.made()
         big = b"x" * (INLINE_BYTES_MAX + 1)
         stores = copier.shelf.stores
-        for turn in range(6):
+        for turn in range(4):
             await stores.put(OWNER, held.store, "big", big, content_type="text/plain")
             ids = await copier.copied(held.ids)
             await asyncio.gather(
@@ -310,6 +311,33 @@ class CopiesConformance(StoresConformance):
             await copier.clean()
             assert await copier.shelf.blob_keys() == set(), f"turn {turn}"
             assert await copier.shelf.discarded() == set()
+
+    async def test_what_is_given_up_while_the_collector_looks_is_not_forgotten(self, copier: Copier) -> None:
+        held = await copier.made()
+        big = b"x" * (INLINE_BYTES_MAX + 1)
+        await copier.shelf.stores.put(OWNER, held.store, "big", big, content_type="text/plain")
+        ids = await copier.copied(held.ids)
+        await copier.shelf.stores.delete_record(OWNER, held.store, "big")
+        [seen] = await copier.shelf.database.read(discarded_blobs)
+        assert seen.is_shared
+        await copier.shelf.stores.delete_record(OWNER, ids.key_value_stores["default"], "big")
+        await copier.shelf.database.write(partial(forget_discarded, blobs=[seen]))
+        assert await copier.shelf.discarded() == {seen.key}
+        await copier.clean()
+        assert await copier.shelf.blob_keys() == set()
+        assert await copier.shelf.discarded() == set()
+
+    async def test_a_copy_of_many_pieces_grows_together_by_itself(self, copier: Copier) -> None:
+        held = await copier.made()
+        items = [b'{"n":%d}' % number for number in range(6)]
+        for item in items:
+            await copier.shelf.datasets.push(OWNER, held.dataset, item)
+        ids = await copier.copied(held.ids)
+        await copier.deleted(held.ids)
+        await copier.clean()
+        await copier.merger.tick()
+        assert len(await copier.shelf.rows("SELECT first_index FROM dataset_chunks")) == 1
+        assert await copier.items(ids.datasets["default"]) == items
 
     async def test_a_copy_is_one_moment(self, copier: Copier) -> None:
         """Whoever writes to all three in turn finds a copy in which none is ahead by more than its turn."""
