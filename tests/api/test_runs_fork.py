@@ -241,6 +241,25 @@ async def test_a_storage_that_was_deleted_is_empty_in_the_fork() -> None:
         assert (found["items"], found["head"], len(found["records"])) == ([], ["u1"], 2)
 
 
+async def test_a_source_that_is_deleted_meanwhile_is_copied_whole_or_not_found() -> None:
+    async with open_server() as world:
+        actor = await world.actor()
+        for _ in range(6):
+            run = await world.running(actor, input={"a": 1})
+            await work(world.alice, run, 1, 2)
+            await world.finished(run["id"])
+            expected = await held(world, run)
+            path = f"/v2/actor-runs/{run['id']}"
+            forked, deleted = await asyncio.gather(
+                world.alice.request("POST", f"{path}/fork"), world.alice.request("DELETE", path)
+            )
+            assert deleted.status == 204
+            if forked.status == 201:
+                assert await held(world, forked.json["data"]) == expected
+            else:
+                assert (forked.status, forked.json["error"]["type"]) == (404, "record-not-found")
+
+
 async def test_copied_items_are_not_charged_again() -> None:
     async with open_server() as world:
         actor = await world.actor()
