@@ -276,7 +276,7 @@ class CopiesConformance(StoresConformance):
             monkeypatch.setattr(module, "SEGMENT_BYTES", 400_000)
         return Copier(shelf)
 
-    @pytest.mark.parametrize("seed", [1, 2, 3])
+    @pytest.mark.parametrize("seed", [1, 2])
     async def test_each_goes_its_own_way(self, copier: Copier, seed: int) -> None:
         await Player(copier, seed).play()
 
