@@ -1,4 +1,4 @@
-"""The run engine under crashes, lost messages and rude clients: 100 histories, and that a seed is a history."""
+"""The run engine under crashes, lost messages and rude clients: 300 histories, and that a seed is a history."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from actorium.testing.simulator.history import play
 
-HISTORIES, AT_ONCE = 100, 10
+HISTORIES, AT_ONCE = 300, 15
 PRINT_DIGEST = "from actorium.testing.simulator.history import play; print(play(%d).digest)"
 
 

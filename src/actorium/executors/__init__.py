@@ -118,6 +118,12 @@ class Hint(StrEnum):
     LOG = "log"
 
 
+def run_of(name: str) -> tuple[str, int]:
+    """The run and attempt that a container's name says; attempt 0 for a name that says none."""
+    run_id, _, attempt = name.rpartition("-")
+    return (run_id, int(attempt)) if attempt.isdecimal() else (name, 0)
+
+
 class Executor(Protocol):
     """Starts and ends containers. Every call may be repeated; absent is success for stop, kill and remove."""
 
@@ -126,6 +132,9 @@ class Executor(Protocol):
 
         Returns once its process runs or its failure is recorded: a command that cannot be started is an EXITED
         container, not an exception. Raises ``BackendUnavailable`` when nothing was started and trying later may help.
+
+        Never two containers of one run at once, however late a call arrives: nothing starts once a later attempt of
+        the run is or lately was there, and none starts while an earlier one has not ended (``BackendUnavailable``).
         """
         ...
 
@@ -143,6 +152,13 @@ class Executor(Protocol):
 
     async def remove(self, name: str) -> None:
         """Forget an exited container and free what it holds; its name stays taken for a while."""
+        ...
+
+    async def bury(self, name: str) -> bool:
+        """Let no container of this name start for a while, however late a call to start it arrives.
+
+        False, and nothing is done, if one is there.
+        """
         ...
 
     async def logs(self, name: str, after: Cursor | None) -> LogRead:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from actorium.executors import Cause, Container, Cursor, Hint, LogRead, Phase, Spec, Stats
+from actorium.executors import Cause, Container, Cursor, Hint, LogRead, Phase, Spec, Stats, run_of
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import BackendUnavailable
 from actorium.kernel.instant import Instant
@@ -99,6 +99,14 @@ class FakeExecutor:
         if self._kept.pop(name, None) is not None:
             self._tombstones[name] = self._clock.now()
 
+    async def bury(self, name: str) -> bool:
+        """See the port."""
+        if name in self._kept:
+            return False
+        self.calls.append(("bury", name))
+        self._tombstones[name] = self._clock.now()
+        return True
+
     async def logs(self, name: str, after: Cursor | None) -> LogRead:
         """See the port. The cursor is a number of lines."""
         offset = int(after or 0)
@@ -134,9 +142,15 @@ class FakeExecutor:
 
     def create(self, spec: Spec) -> bool:
         """Half of a start: the container is known, its process is not there yet. False: the name is or was taken."""
-        name, buried = spec.name, self._tombstones.get(spec.name)
-        if buried is not None and buried.secs_until(self._clock.now()) < TOMBSTONE_SECS:
+        name = spec.name
+        if self._is_buried(name):
             return False
+        run_id, attempt = run_of(name)
+        known = [one for one in (*self._kept, *filter(self._is_buried, self._tombstones)) if run_of(one)[0] == run_id]
+        if any(run_of(one)[1] > attempt for one in known):
+            return False
+        if any(run_of(one)[1] < attempt and self._goes_on(one) for one in known):
+            raise BackendUnavailable("An earlier container of this run has not ended.")
         if name in self._kept:
             return self._kept[name].seen.phase is Phase.CREATED
         if name in self.faults.fail_start:
@@ -144,6 +158,13 @@ class FakeExecutor:
         self._kept[name] = _Kept(spec, Container(name=name, phase=Phase.CREATED))
         self._hint(name, Hint.STATE)
         return True
+
+    def _is_buried(self, name: str) -> bool:
+        at = self._tombstones.get(name)
+        return at is not None and at.secs_until(self._clock.now()) < TOMBSTONE_SECS
+
+    def _goes_on(self, name: str) -> bool:
+        return name in self._kept and self._kept[name].seen.phase is not Phase.EXITED
 
     def begin(self, name: str) -> None:
         """The other half: the process of a created container starts, unless that was ended or removed meanwhile."""

@@ -39,6 +39,9 @@ from actorium.runs.row import Run
 
 log = structlog.get_logger()
 
+GIVES_UP = frozenset({Event.EXITED, Event.LOST})
+"""Ends of an attempt; where no container was seen, the name is buried first, lest a late call start it after all."""
+
 
 class Supervisor:
     """Drives every live run towards its end."""
@@ -170,6 +173,8 @@ class Supervisor:
         if ended:
             await self._ingest.take(name)
             await self._meter.flush(run.id)
+        if seen is None and GIVES_UP & {*decision.events} and not await self._executor.bury(name):
+            return  # it was started late; the next tick sees it
         if decision.events:
             await self._database.write(lambda tx: self._save_in(tx, run, seen, decision), lane=run.owner_id)
         match decision.act:

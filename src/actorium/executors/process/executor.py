@@ -71,7 +71,20 @@ class ProcessExecutor:
                 self._folders.create(spec.name, self._plan(spec), now=self._clock.now())
             elif seen.phase is not Phase.CREATED:
                 return
-            await self._begin(spec.name)
+            if not await self._gives_way(spec.name):
+                await self._begin(spec.name)
+
+    async def _gives_way(self, name: str) -> bool:
+        """Look around after the folder is there: of two that do so at once, one sees the other."""
+        earlier, is_late = self._folders.rivals(name)
+        if is_late or self._folders.buried(name):
+            await self.remove(name)
+            return True
+        for other in earlier:
+            seen = self._folders.look(other)
+            if seen is not None and seen.phase is not Phase.EXITED:
+                raise BackendUnavailable(f"The container {other} of the same run has not ended.")
+        return False
 
     def _plan(self, spec: Spec) -> plan.Plan | str:
         """What the shim is told, or why it can't be told anything."""
@@ -202,6 +215,10 @@ class ProcessExecutor:
             await asyncio.to_thread(delete_tree, gone)
         else:
             delete_tree(gone)
+
+    async def bury(self, name: str) -> bool:
+        """See the port."""
+        return self._folders.bury(name, now=self._clock.now())
 
     async def logs(self, name: str, after: Cursor | None) -> LogRead:
         """See the port. The cursor is an offset in the log file."""

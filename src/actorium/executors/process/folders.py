@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from actorium.executors import Cause, Container, Phase, Stats
+from actorium.executors import Cause, Container, Phase, Stats, run_of
 from actorium.executors.process.keeper import cgroups, lock, plan, sandbox
 from actorium.executors.process.keeper.measure import State
 from actorium.kernel.instant import Instant
@@ -136,15 +136,34 @@ class Folders:
         folder = self.containers / name
         if not folder.exists():
             return None
-        tombstone = self._tombstones / name
-        tombstone.touch()
-        os.utime(tombstone, (now / 1000, now / 1000))
+        self._mark(name, now=now)
         gone = self.containers / f".{name}{_GONE}"
         shutil.rmtree(gone, ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):
             folder.rename(gone)
         self._ended.pop(name, None)
         return gone
+
+    def _mark(self, name: str, *, now: Instant) -> None:
+        tombstone = self._tombstones / name
+        tombstone.touch()
+        os.utime(tombstone, (now / 1000, now / 1000))
+
+    def bury(self, name: str, *, now: Instant) -> bool:
+        """A tombstone for a name that no container has; False: one has it."""
+        self._mark(name, now=now)  # before the look: who makes a folder looks for a tombstone behind it
+        if not (self.containers / name).exists():
+            return True
+        (self._tombstones / name).unlink(missing_ok=True)
+        return False
+
+    def rivals(self, name: str) -> tuple[list[str], bool]:
+        """Containers of earlier attempts of the same run, and whether a later one is or lately was there."""
+        run_id, attempt = run_of(name)
+        there = [one for one in self.names() if run_of(one)[0] == run_id]
+        buried = (one for one in os.listdir(self._tombstones) if run_of(one)[0] == run_id)  # noqa: PTH208
+        is_late = any(run_of(one)[1] > attempt for one in (*there, *buried))
+        return [one for one in there if run_of(one)[1] < attempt], is_late
 
     def sweep(self, *, now: Instant) -> list[Path]:
         """Forget the tombstones whose time is over. Returns what a crash left half removed or half made."""

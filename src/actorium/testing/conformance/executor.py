@@ -13,6 +13,7 @@ import pytest
 
 from actorium.executors import Cause, Container, Executor, Phase, Spec
 from actorium.kernel.clock import SystemClock
+from actorium.kernel.errors import BackendUnavailable
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import LOG_LINE_BYTES_MAX
 
@@ -176,8 +177,37 @@ class ExecutorConformance:
         await executor.start(self.spec("a-1", TRUE))
         assert await executor.survey() == {}
 
+    async def test_a_buried_name_is_not_started(self, executor: Executor) -> None:
+        assert await executor.bury("a-1")
+        await executor.start(self.spec("a-1", WAITS))
+        assert await executor.survey() == {}
+
+    async def test_what_is_there_is_not_buried(self, executor: Executor) -> None:
+        await self.start(executor, "a-1", WAITS)
+        assert not await executor.bury("a-1")
+        await executor.start(self.spec("a-1", WAITS))
+        assert (await executor.survey())["a-1"].phase is Phase.RUNNING
+
+    async def test_no_attempt_starts_after_a_later_one(self, executor: Executor) -> None:
+        """Its call was late: it must not run beside the later one, nor after that was removed."""
+        await self.start(executor, "a-2", TRUE)
+        await ended(executor, "a-2")
+        await executor.start(self.spec("a-1", WAITS))
+        assert list(await executor.survey()) == ["a-2"]
+        await executor.remove("a-2")
+        await executor.start(self.spec("a-1", WAITS))
+        assert await executor.survey() == {}
+
+    async def test_a_later_attempt_waits_for_the_end_of_an_earlier_one(self, executor: Executor) -> None:
+        await self.start(executor, "a-1", WAITS)
+        with pytest.raises(BackendUnavailable):
+            await executor.start(self.spec("a-2", TRUE))
+        await executor.kill("a-1")
+        await self.start(executor, "a-2", TRUE)
+        assert (await ended(executor, "a-2")).exit_code == 0
+
     async def test_many_at_once(self, executor: Executor) -> None:
-        names = [f"many-{number}" for number in range(self.many)]
+        names = [f"many{number}-1" for number in range(self.many)]
         await asyncio.gather(*(self.start(executor, name, TALKS) for name in names))
         for name in names:
             assert (await ended(executor, name)).exit_code == 3

@@ -94,7 +94,7 @@ def weather(chance: Chance) -> Weather:
     nodes = chance.weighted([(1, 5), (2, 2)])
     return Weather(
         nodes=nodes,
-        servers=nodes,
+        servers=chance.weighted([(nodes, 3), (nodes + 1, 3), (3, 1)]),
         runs=1 + chance.below(4),
         clients=1 + chance.below(3),
         is_probed=chance.happens(0.1),

@@ -186,6 +186,8 @@ class Clients:
             return
         server = around.chance.pick(servers)
         around.note("client", name, run_id, "at", server.name)
+        counts = self.ledger.counts
+        counts[run_id, name, UNKNOWN_DONE] += 1  # until there is an answer
         try:
             await server.call(partial(self._do, verb, run_id, principal or self._principal))
         except UNKNOWN:
@@ -197,5 +199,6 @@ class Clients:
             return
         else:
             answer = DONE
-        self.ledger.counts[run_id, name, answer] += 1
+        counts[run_id, name, UNKNOWN_DONE] -= 1
+        counts[run_id, name, answer] += 1
         around.note("client", name, run_id, answer)

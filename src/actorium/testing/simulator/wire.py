@@ -119,6 +119,9 @@ class WiredExecutor:
     async def remove(self, name: str) -> None:
         await self._wire.send("remove", name, partial(self._machine.remove, name))
 
+    async def bury(self, name: str) -> bool:
+        return await self._wire.send("bury", name, partial(self._machine.bury, name))
+
     async def logs(self, name: str, after: Cursor | None) -> LogRead:
         return await self._wire.send("logs", name, partial(self._machine.logs, name, after), part=0.3)
 
