@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo up check test test-all bench sim fmt lock runtime dev docs clean
+.PHONY: help demo up check test test-all bench sim mutants fmt lock runtime dev docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ bench: dev ## Measure side by side and print ratios
 
 sim: dev ## Play SEEDS=1000 histories of the run engine with crashes and lost messages; SEED=7 replays one
 	@$(BIN)/python -m actorium.testing.simulator $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0))
+
+mutants: dev ## Put known bugs into a copy of the code and see whether the simulator and the tests catch them
+	@$(BIN)/python scripts/mutants.py
 
 fmt: dev ## Format the code
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .

@@ -13,7 +13,7 @@ from actorium.testing.simulator.history import Outcome, play
 
 LINES_SHOWN = 80  # of the trace of a history that went wrong
 SHOWN_MAX = 5  # histories that went wrong are shown so many at the most
-KEEP_SEEDS = 50  # played by one process at a time
+SEEDS_AT_ONCE = 20  # played by one process at a time
 
 
 def main() -> int:
@@ -23,10 +23,11 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed (%(default)s)")
     parser.add_argument("--seed", type=int, help="play this one alone and print its whole trace")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="at a time (%(default)s)")
+    parser.add_argument("--stop", action="store_true", help="at the first history that goes wrong")
     asked = parser.parse_args()
     if asked.seed is not None:
         return replay(asked.seed)
-    return survey(range(asked.first, asked.first + asked.seeds), processes=asked.processes)
+    return survey(range(asked.first, asked.first + asked.seeds), processes=asked.processes, stop=asked.stop)
 
 
 def replay(seed: int) -> int:
@@ -36,7 +37,7 @@ def replay(seed: int) -> int:
     return 1 if outcome.failures else 0
 
 
-def survey(seeds: range, *, processes: int) -> int:
+def survey(seeds: range, *, processes: int, stop: bool = False) -> int:
     """Many histories, and what happened in all of them."""
     wrong: list[Outcome] = []
     counts: Counter[str] = Counter()
@@ -44,17 +45,20 @@ def survey(seeds: range, *, processes: int) -> int:
         for counted, failed in pool.map(_play_some, _parts(seeds)):
             counts += counted
             wrong += failed
+            if wrong and stop:
+                pool.shutdown(cancel_futures=True)
+                break
     say(*(f"{count:12,} {what}" for what, count in sorted(counts.items())))
     for outcome in islice(wrong, SHOWN_MAX):
         say("", *outcome.trace[-LINES_SHOWN:], f"seed {outcome.seed} went wrong: {outcome.failures[0]}")
-    say("", f"{len(seeds)} histories from seed {seeds.start}: {len(wrong) or 'none'} went wrong.")
+    say("", f"{counts['histories']} histories from seed {seeds.start}: {len(wrong) or 'none'} went wrong.")
     if wrong:
         say(f"Seeds {' '.join(str(outcome.seed) for outcome in wrong)}; replay one with: make sim SEED={wrong[0].seed}")
     return 1 if wrong else 0
 
 
 def _parts(seeds: range) -> list[range]:
-    return [seeds[start : start + KEEP_SEEDS] for start in range(0, len(seeds), KEEP_SEEDS)]
+    return [seeds[start : start + SEEDS_AT_ONCE] for start in range(0, len(seeds), SEEDS_AT_ONCE)]
 
 
 def _play_some(seeds: range) -> tuple[Counter[str], list[Outcome]]:

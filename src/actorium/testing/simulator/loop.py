@@ -17,7 +17,7 @@ from actorium.testing.simulator.chance import Chance
 
 T = TypeVar("T")
 
-STEPS_MAX = 2_000_000  # of one history; the longest honest ones need some ten thousand
+STEPS_MAX = 300_000  # of one history; the longest honest ones need some ten thousand
 
 
 class Stuck(Exception):
