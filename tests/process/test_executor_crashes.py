@@ -55,7 +55,7 @@ def keeper(state: Path, name: str) -> int:
 async def test_nothing_is_left_behind(executor: ProcessExecutor, reference: str, state: Path) -> None:
     for number in range(4):
         script = "import os\nopen('/tmp/x', 'w').write('y' * 100000)\nos.fork()\nopen('/dev/shm/a', 'w').write('b')"
-        await executor.start(python(f"a-{number}", reference, script))
+        await executor.start(python(f"a{number}-1", reference, script))
     await executor.start(spec("b-1", reference, "sleep", "600"))
     await executor.kill("b-1")
     for name in await executor.survey():
@@ -114,7 +114,7 @@ from actorium.kernel.clock import SystemClock
 async def main():
     executor = ProcessExecutor(Path({state!r}), clock=SystemClock())
     for number in range(6):
-        await executor.start(python(f"a-{{number}}", {reference!r},
+        await executor.start(python(f"a{{number}}-1", {reference!r},
             f"import time\\nfor i in range(20): print(i); time.sleep(0.05)\\nraise SystemExit({{number}})"))
     print("started", flush=True)
     await asyncio.sleep(600)
@@ -131,9 +131,9 @@ async def test_containers_outlive_a_killed_server(executor: ProcessExecutor, ref
     server.wait()
     server.stdout.close()
     for number in range(6):
-        seen = await ended(executor, f"a-{number}")
+        seen = await ended(executor, f"a{number}-1")
         assert (seen.exit_code, seen.cause) == (number, Cause.EXITED)
-        read = await executor.logs(f"a-{number}", None)
+        read = await executor.logs(f"a{number}-1", None)
         assert [line for _, line in read.lines] == [b"%d" % i for i in range(20)]
         assert read.lines[-1][0] - read.lines[0][0] > 500  # stamped when they came, not when they were read
 

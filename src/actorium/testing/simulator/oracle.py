@@ -39,9 +39,10 @@ ATTEMPTS = {
 class _Leave:
     """Until when the attempt in force may not be killed."""
 
-    attempt: int
     until: Instant
     is_graceful: bool
+    is_started: bool
+    """Its process was known to run; one that was aborted before may be ended at once."""
 
 
 class Oracle:
@@ -217,14 +218,16 @@ class Oracle:
     def _note_leave(self, run: Run) -> None:
         """Who is asked to leave has time to do so: 30 s before an abort, 5 s at a deadline."""
         leave, now = self._leaves.get(run.id), self._clock.now()
+        is_started = run.life.attempt_started_at is not None
         if run.status == "TIMING-OUT" and leave is None:
-            self._leaves[run.id] = _Leave(run.life.attempt, now.plus(secs=TIMING_OUT_SECS), is_graceful=False)
+            until = now.plus(secs=TIMING_OUT_SECS)
+            self._leaves[run.id] = _Leave(until, is_graceful=False, is_started=is_started)
         elif run.status == "ABORTING" and not run.life.is_graceful:
-            self._leaves[run.id] = _Leave(run.life.attempt, now, is_graceful=False)
+            self._leaves[run.id] = _Leave(now, is_graceful=False, is_started=is_started)
         elif run.status == "ABORTING" and (leave is None or not leave.is_graceful):
             until = now.plus(secs=GRACEFUL_ABORT_SECS)
             until = until if leave is None else min(until, leave.until)
-            self._leaves[run.id] = _Leave(run.life.attempt, until, is_graceful=True)
+            self._leaves[run.id] = _Leave(until, is_graceful=True, is_started=is_started)
         elif run.status in TERMINAL or run.status in ("READY", "RUNNING"):
             self._leaves.pop(run.id, None)
 
@@ -261,7 +264,7 @@ class Oracle:
         leave = self._leaves.get(run_id)
         if leave is None:
             self._fail(f"{name} is killed while its run is {run.status}")
-        elif self._clock.now().plus(secs=self._clock.set_back_secs) < leave.until:
+        elif leave.is_started and self._clock.now().plus(secs=self._clock.set_back_secs) < leave.until:
             self._fail(f"{name} is killed at {self._clock.now()} and may stay until {leave.until}")
 
     def _may_leave(self, run: Run) -> bool:

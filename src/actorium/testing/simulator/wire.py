@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -82,7 +83,11 @@ class Wire:
         await around.pause(self.delay(part))
         if around.chance.happens(around.weather.repeat * part):
             around.spawn(self._repeat(what, name, work))
-        result = await work()
+        try:
+            result = await work()
+        except BackendUnavailable as error:
+            reply.set_exception(error)
+            return
         await around.pause(self.delay(part))
         if around.chance.happens(around.weather.lose * part):
             around.note(self._name, what, name, "reply is lost")
@@ -94,7 +99,8 @@ class Wire:
         around = self.around
         await around.pause(around.chance.between(0, 20 if around.chance.happens(0.3) else 1))
         around.note("wire", what, name, "arrives again")
-        await work()
+        with suppress(BackendUnavailable):
+            await work()
 
 
 class WiredExecutor:
