@@ -66,6 +66,7 @@ class Event(StrEnum):
     METAMORPH = "metamorph"
     RESURRECT = "resurrect"
     MIGRATE = "migrate"
+    LET_GO = "let-go"
 
 
 class InvalidTransition(Exception):
@@ -139,6 +140,7 @@ ALLOWED: dict[Event, frozenset[RunStatus]] = {
     Event.METAMORPH: frozenset({RunStatus.RUNNING}),
     Event.RESURRECT: TERMINAL,
     Event.MIGRATE: frozenset({RunStatus.RUNNING}),
+    Event.LET_GO: frozenset({RunStatus.READY, RunStatus.RUNNING}),
 }
 """From which statuses an event is possible."""
 
@@ -155,6 +157,8 @@ def step(life: Life, event: Event, now: Instant, seen: Container | None = None) 
             return replace(life, status=RunStatus.TIMING_OUT, kill_at=kill_at, migrate_at=None)
         case Event.MIGRATE:
             return replace(life, migrate_at=life.migrate_at or now.plus(secs=MIGRATION_SECS))
+        case Event.LET_GO:  # another attempt: a call to start this one may still be on its way here
+            return _next_attempt(life, now, node=None, migration_count=life.migration_count + 1)
         case Event.EXITED | Event.LOST | Event.NODE_LOST | Event.START_FAILED:
             return _ended(life, event, now, seen)
         case _:
@@ -313,7 +317,7 @@ def decide(
         return _decide_running(life, now, is_draining=is_draining)
     if older_there:
         return Decision(Act.WAIT)
-    return Decision(Act.RELEASE if is_draining and seen is None else Act.START)
+    return Decision(Act.RELEASE, (Event.LET_GO,)) if is_draining and seen is None else Decision(Act.START)
 
 
 def _decide_running(life: Life, now: Instant, *, is_draining: bool) -> Decision:

@@ -39,7 +39,7 @@ from actorium.runs.row import Run
 
 log = structlog.get_logger()
 
-GIVES_UP = frozenset({Event.EXITED, Event.LOST})
+GIVES_UP = frozenset({Event.EXITED, Event.LOST, Event.LET_GO})
 """Ends of an attempt; where no container was seen, the name is buried first, lest a late call start it after all."""
 
 
@@ -179,9 +179,7 @@ class Supervisor:
             await self._database.write(lambda tx: self._save_in(tx, run, seen, decision), lane=run.owner_id)
         match decision.act:
             case Act.START:
-                await self._start(name, await self._database.write(lambda tx: self._claim_in(tx, run, self._node)))
-            case Act.RELEASE:
-                await self._database.write(lambda tx: self._claim_in(tx, run, None))
+                await self._start(name, await self._database.write(lambda tx: self._claim_in(tx, run)))
             case Act.STOP:
                 await self._executor.stop(name)
             case Act.KILL:
@@ -201,11 +199,11 @@ class Supervisor:
             decision = Decision(Act.RECORD, (Event.START_FAILED,))
             await self._database.write(lambda tx: self._save_in(tx, run, failed, decision), lane=run.owner_id)
 
-    def _claim_in(self, tx: Tx, run: Run, node: str | None) -> Run:
-        """Give a run to a node, or take it away from this one. Raises StaleWrite."""
-        if run.life.node == node:
+    def _claim_in(self, tx: Tx, run: Run) -> Run:
+        """Give a run to this node. Raises StaleWrite."""
+        if run.life.node == self._node:
             return run
-        after = replace(run, life=replace(run.life, node=node))
+        after = replace(run, life=replace(run.life, node=self._node))
         return save(tx, run, after, now=self._clock.now(), event_id=self._ids.new())
 
     def _save_in(self, tx: Tx, run: Run, seen: Container | None, decision: Decision) -> None:

@@ -68,6 +68,7 @@ def test_every_cell(status: RunStatus, event: Event) -> None:
         Event.METAMORPH: RunStatus.RUNNING,
         Event.MIGRATE: RunStatus.RUNNING,
         Event.RESURRECT: RunStatus.READY,
+        Event.LET_GO: status,
     }
     ends = {RunStatus.ABORTING: RunStatus.ABORTED, RunStatus.TIMING_OUT: RunStatus.TIMED_OUT}
     end = ends.get(status, RunStatus.SUCCEEDED if event is Event.EXITED else RunStatus.FAILED)
@@ -155,8 +156,8 @@ def test_a_metamorph_is_the_next_attempt_and_no_reboot() -> None:
 @pytest.mark.parametrize(
     ("before", "seen", "older_there", "act", "events"),
     [
-        (life(RunStatus.READY), None, False, Act.RELEASE, ()),
-        (life(RunStatus.RUNNING, attempt=2, attempt_started_at=None), None, False, Act.RELEASE, ()),
+        (life(RunStatus.READY), None, False, Act.RELEASE, (Event.LET_GO,)),
+        (life(RunStatus.RUNNING, attempt=2, attempt_started_at=None), None, False, Act.RELEASE, (Event.LET_GO,)),
         (life(RunStatus.RUNNING, attempt=2, attempt_started_at=None), None, True, Act.WAIT, ()),
         (life(RunStatus.READY), Container(name="r-1", phase=Phase.CREATED), False, Act.START, ()),
         (life(RunStatus.RUNNING), Container(name="r-1", phase=Phase.RUNNING), False, Act.RECORD, (Event.MIGRATE,)),

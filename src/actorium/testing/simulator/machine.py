@@ -24,6 +24,8 @@ class Life:
     number: int
     """Which container of this name it is: more than 0 only after one was gone without a trace."""
     is_deaf: bool
+    is_again: bool = False
+    """There was a container of this name before, and it was put away properly."""
     started_at: Instant | None = None
     finished_at: Instant | None = None
     code: int | None = None
@@ -108,7 +110,8 @@ class Machine(FakeExecutor):
         made = super().create(spec)
         if made and not before:
             lives = self.lives.setdefault(name, [])
-            lives.append(Life(name, len(lives), self._around.chance.happens(self._around.weather.deaf)))
+            is_again = bool(lives) and not lives[-1].is_wiped
+            lives.append(Life(name, len(lives), self._around.chance.happens(self._around.weather.deaf), is_again))
             self._around.note("machine", "creates", name)
         return made
 

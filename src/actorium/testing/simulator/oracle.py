@@ -247,6 +247,8 @@ class Oracle:
     def began(self, life: Life) -> None:
         """A container's process runs now."""
         run_id, _ = run_of(life.name)
+        if life.is_again:
+            self._fail(f"{life.name} runs a second time")
         others = [one for one in self._alive.get(run_id, ()) if one.is_running]
         if others:
             self._fail(f"{life.name} and {others[0].name} run at the same time")
