@@ -26,8 +26,11 @@ from actorium.testing.simulator.loop import SeededLoop, seeded
 from actorium.testing.simulator.server import SECRET
 from actorium.wiring import Features, Ground, Work
 
-_ACTOR = b"""{"name": "hello", "versions": [{"versionNumber": "0.1", "sourceType": "SOURCE_FILES", "buildTag": "latest",
- "sourceFiles": [{"name": "Dockerfile", "format": "TEXT", "content": "FROM scratch"}]}]}"""
+EVENT, EVENT_USD = "page", 0.01
+_ACTOR = """{"name": "hello", "versions": [{"versionNumber": "0.1", "sourceType": "SOURCE_FILES", "buildTag": "latest",
+ "sourceFiles": [{"name": "Dockerfile", "format": "TEXT", "content": "FROM scratch"}]}],
+ "pricingInfos": [{"pricingModel": "PAY_PER_EVENT", "pricingPerEvent": {"actorChargeEvents": {
+ "%s": {"eventTitle": "Page", "eventDescription": "One page", "eventPriceUsd": %s}}}}]}""" % (EVENT, EVENT_USD)  # noqa: UP031
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ async def _make(loop: SeededLoop) -> Beginning:
         )
     )
     user, _ = await features.users.create("alice")
-    actor = await features.actors.create(user.principal, decode(_ACTOR, CreateActor))
+    actor = await features.actors.create(user.principal, decode(_ACTOR.encode(), CreateActor))
     meta = BuildMeta(origin=BuildOrigin.API)
     build = await features.builds.start(user.principal, actor.id, StartBuild(version="0.1"), meta)
     Work(features).start(only=("builds.builder",))

@@ -49,8 +49,8 @@ class Weather:
     """Server processes, taking turns over the machines."""
     runs: int = 3
     clients: int = 2
-    is_probed: bool = False
-    """Servers look for web servers of runs, too."""
+    loops: tuple[str, ...] = ("runs.supervisor",)
+    """What servers do beside answering; each loop costs time in every simulated second."""
     places: int = 10
     """Containers that the machine takes at once."""
     stormy_secs: float = 40.0
@@ -83,6 +83,8 @@ class Weather:
     """A client asks for several things at the same moment."""
     selfish: float = 0.0
     """A program asks for something about itself."""
+    greedy: float = 0.0
+    """A program charges."""
 
 
 def weather(chance: Chance) -> Weather:
@@ -97,7 +99,7 @@ def weather(chance: Chance) -> Weather:
         servers=chance.weighted([(nodes, 3), (nodes + 1, 3), (3, 1)]),
         runs=1 + chance.below(4),
         clients=1 + chance.below(3),
-        is_probed=chance.happens(0.1),
+        loops=_loops(chance),
         places=chance.weighted([(10, 4), (2, 1), (1, 1)]),
         stormy_secs=chance.between(8, 36),
         crash=sometimes(0.02),
@@ -114,7 +116,13 @@ def weather(chance: Chance) -> Weather:
         jump=sometimes(0.05),
         rude=sometimes(0.5),
         selfish=sometimes(0.6),
+        greedy=sometimes(0.7),
     )
+
+
+def _loops(chance: Chance) -> tuple[str, ...]:
+    optional = (("runs.charge_limits", 0.6), ("runs.metering", 0.5), ("runs.readiness", 0.1))
+    return ("runs.supervisor", *(name for name, probability in optional if chance.happens(probability)))
 
 
 CALM = Weather()

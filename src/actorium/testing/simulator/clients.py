@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+from actorium.charging.model import ChargeRun
 from actorium.http.route import Origin, RawBody
 from actorium.kernel.errors import ActoriumError
 from actorium.kernel.principal import Principal
@@ -15,6 +16,7 @@ from actorium.runs.metamorph import MetamorphQuery
 from actorium.runs.model import UpdateRun
 from actorium.runs.options import StartOptions
 from actorium.runs.resurrect import ResurrectOptions
+from actorium.testing.simulator.beginning import EVENT, EVENT_USD
 from actorium.testing.simulator.chance import Chance, Weather
 from actorium.testing.simulator.server import UNKNOWN, Server
 from actorium.wiring import Features
@@ -109,11 +111,19 @@ class Ledger:
 
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """By run, verb and answer."""
+    charges: dict[str, dict[str, tuple[int, str]]] = field(default_factory=lambda: defaultdict(dict))
+    """By run and key: how much, and the answer."""
     started: list[str] = field(default_factory=list)
     """Runs whose start was acknowledged."""
 
     def total(self, verb: str, answer: str) -> int:
         return sum(count for (_, one, told), count in self.counts.items() if (one, told) == (verb, answer))
+
+    def charged(self, run_id: str) -> tuple[int, int]:
+        """How much was charged to a run at the least and at the most, each key once."""
+        charges = self.charges.get(run_id, {}).values()
+        least = sum(count for count, answer in charges if answer == DONE)
+        return least, least + sum(count for count, answer in charges if answer == UNKNOWN_DONE)
 
     def of(self, run_id: str, verb: str, answer: str) -> int:
         return self.counts[run_id, verb, answer]
@@ -151,6 +161,7 @@ class Clients:
             memory=256,
             timeout=chance.pick((0, 0, 5, 20)),
             restart_on_error=chance.happens(0.3) or None,
+            max_total_charge_usd=chance.pick((None, None, 3 * EVENT_USD)),
         )
         body = RawBody(content=b"{}" if chance.happens(0.5) else b"", content_type="application/json")
 
@@ -174,6 +185,32 @@ class Clients:
             self.ledger.started.append(run_id)
         self.ledger.counts["", "start", answer] += 1
         self._around.note("client", "start", answer)
+
+    async def charge(self, principal: Principal, key: str) -> None:
+        """A program charges: again, with the same key, until it is told that it was done, and sometimes after."""
+        run_id, chance = principal.run_id or "", self._around.chance
+        asked = ChargeRun(event_name=EVENT, count=1 + chance.below(3))
+
+        async def make(features: Features) -> None:
+            await features.charges.charge(principal, run_id, asked, key=key)
+
+        charges = self.ledger.charges[run_id]
+        for _ in range(1 + chance.below(4)):
+            servers = self._around.servers_alive()
+            before = charges.get(key, (0, REFUSED))[1]
+            if not servers or (before == DONE and chance.happens(0.7)):
+                continue
+            if before != DONE:
+                charges[key] = asked.count, UNKNOWN_DONE
+            try:
+                await chance.pick(servers).call(make)
+            except UNKNOWN:
+                continue
+            except ActoriumError:
+                charges[key] = asked.count, before
+            else:
+                charges[key] = asked.count, DONE
+            self._around.note("program", "charges", run_id, key, charges[key])
 
     async def _do(self, verb: Verb, run_id: str, principal: Principal, features: Features) -> None:
         await verb(Asked(features, principal, self._actor, run_id, self._around.chance))

@@ -20,7 +20,7 @@ from actorium.runs import nodes
 from actorium.runs.lifecycle import run_of
 from actorium.settings import Settings
 from actorium.testing.simulator import journal
-from actorium.testing.simulator.beginning import beginning
+from actorium.testing.simulator.beginning import EVENT, beginning
 from actorium.testing.simulator.chance import CALM, Chance, Weather, weather
 from actorium.testing.simulator.clients import BY_PROGRAMS, DONE, UNKNOWN_DONE, Clients
 from actorium.testing.simulator.clock import SimulatedClock
@@ -87,6 +87,7 @@ class History:
             Server(
                 self, number, node=(node := names[number % len(names)]), database=self._database, blobs=blobs,
                 machine=self.machines[node], clock=self.clock, ids=self.ids, settings=settings,
+                loops=self._stormy.loops,
             )
             for number in range(self._stormy.servers)
         ]  # fmt: skip
@@ -169,6 +170,12 @@ class History:
                 if not least <= counted <= done + unknown:
                     self.fail(f"{run.id} counts {verb} {counted} times; {done} were done, {unknown} perhaps")
             rows = tx.all("SELECT payload FROM log_chunks WHERE subject_id = :id ORDER BY position", id=run.id)
+            least, most = ledger.charged(run.id)
+            row = tx.one("SELECT amount FROM run_charges WHERE run_id = :id AND event = :event", id=run.id, event=EVENT)
+            if not least <= (charged := row["amount"] if row else 0) <= most:
+                self.fail(
+                    f"{run.id} is charged {charged} times; {least} were acknowledged, {most - least} perhaps done"
+                )
             text = b"".join(bytes(row["payload"]) for row in rows).decode()
             self.oracle.check_log(run.id, text, self._lives(run.id))
             for table in journal.STORAGES:
@@ -234,6 +241,13 @@ class History:
         verb = self.chance.weighted(BY_PROGRAMS)
         await self.clients.ask(verb, run_id, replace(self._beginning.principal, run_id=run_id))
 
+    async def charge(self, container: str) -> None:
+        """A program charges for what it does."""
+        run_id, _ = run_of(container)
+        for number in range(1 + self.chance.below(3)):
+            await self.pause(self.chance.between(0, 1))
+            await self.clients.charge(replace(self._beginning.principal, run_id=run_id), f"{container} {number}")
+
     def count(self) -> Counter[str]:
         """How much happened."""
         counts: Counter[str] = Counter()
@@ -244,7 +258,8 @@ class History:
         for (_, verb, answer), count in self.clients.ledger.counts.items():
             counts[f"{verb} {answer.partition(' ')[0]}"] += count
         for run in self.oracle.runs():
-            counts[run.status] += 1
+            counts[run.status.lower()] += 1
+        counts["charges acknowledged"] = sum(self.clients.ledger.charged(one)[0] for one in self.clients.ledger.charges)
         return counts
 
 

@@ -73,6 +73,10 @@ class Surroundings(Protocol):
         """A program asks the API for something about its own run."""
         ...
 
+    async def charge(self, container: str) -> None:
+        """A program charges for what it does."""
+        ...
+
 
 class Machine(FakeExecutor):
     """Containers that live and die by chance. ``lives`` is the truth about them."""
@@ -182,6 +186,8 @@ class Machine(FakeExecutor):
         for _ in range(chance.below(5)):
             await around.pause(chance.between(0, 2))
             self._print(life)
+        if chance.happens(weather.greedy):
+            around.spawn(around.charge(life.name))
         if chance.happens(weather.selfish):
             await around.pause(chance.between(0, 5))
             if life.is_running:

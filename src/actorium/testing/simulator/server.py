@@ -21,8 +21,6 @@ from actorium.wiring import Features, Ground, Work
 
 T = TypeVar("T")
 
-LOOPS = ("runs.supervisor", "runs.metering")
-PROBE = "runs.readiness"
 SECRET = "the secret of a simulated installation"  # noqa: S105 - it protects nothing
 
 
@@ -35,7 +33,7 @@ class Server:
 
     def __init__(
         self, around: Surroundings, number: int, *, node: str, database: Inline, blobs: MemoryBlobs, machine: Machine,
-        clock: SimulatedClock, ids: Ids, settings: Settings,
+        clock: SimulatedClock, ids: Ids, settings: Settings, loops: tuple[str, ...],
     ) -> None:  # fmt: skip
         self.name = f"server{number}"
         self._around = around
@@ -46,6 +44,7 @@ class Server:
         self._clock = clock
         self._ids = ids
         self._settings = settings
+        self._loops = loops
         self._process = Process(self.name)
         self._process.alive = False
         self._waiting: dict[asyncio.Future[Any], None] = {}
@@ -84,7 +83,7 @@ class Server:
                 port_is_free=lambda _host, _port: True,
             )
         )
-        Work(self._features).start(only=(*LOOPS, PROBE) if self._around.weather.is_probed else LOOPS)
+        Work(self._features).start(only=self._loops)
 
     def die(self, where: str) -> None:
         """The process is killed; its clients see their connections break, and after a while another one starts."""
