@@ -147,6 +147,25 @@ def test_a_reboot_keeps_the_state_and_loses_the_files(client: ApifyClient, actor
     assert "never be reached" not in text
 
 
+def test_a_fork_goes_on_with_what_the_sdk_has_in_memory(client: ApifyClient, actor: str, server: LiveServer) -> None:
+    run = started(client, actor, "counts", to=10**6)
+    wait_for_line(client, run, "counted 30")
+    path = f"/v2/actor-runs/{run.id}/fork?state=persisted&memory=256"
+    status, reply = server.api("POST", path, {"mode": "counts", "to": 0})
+    assert status == 201, reply
+    assert reply["data"]["forkedFrom"]["isPersisted"] is True, log(client, run)
+    fork = ended(client, reply["data"]["id"])
+    assert (fork.status, fork.options.memory_mbytes) == ("SUCCEEDED", 256), log(client, fork)
+    first, second = client.run(fork.id).dataset().list_items().items
+    assert first == {"from": 0}
+    assert second["from"] >= 30, "the SDK wrote its state when the fork asked for it"
+    source = client.run(run.id).get()
+    assert source is not None
+    assert source.status == "RUNNING", "nothing was stopped"
+    assert client.run(run.id).dataset().list_items().items == [{"from": 0}]
+    client.run(run.id).abort()
+
+
 def test_a_time_limit_and_a_message_that_stays(client: ApifyClient, actor: str) -> None:
     run = client.actor(actor).start(run_input={"mode": "sleeps"}, run_timeout=timedelta(seconds=8))
     done = ended(client, run.id)

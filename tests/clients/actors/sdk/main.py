@@ -124,6 +124,16 @@ async def secrets(wanted: dict) -> None:
     await Actor.set_value("OUTPUT", {"password": wanted["password"][::-1], "key": wanted["key"]})
 
 
+async def counts(wanted: dict) -> None:
+    """Counts in memory; the SDK saves that when it is told to, or once a minute."""
+    state = await Actor.use_state({"count": 0})
+    await Actor.push_data({"from": state["count"]})
+    while state["count"] < wanted["to"]:
+        state["count"] += 1
+        print(f"counted {state['count']}", flush=True)
+        await asyncio.sleep(0.1)
+
+
 async def charges(wanted: dict) -> None:
     calls = 0
     while calls < 10:
@@ -166,7 +176,7 @@ async def crawls(wanted: dict) -> None:
 
 
 PLAIN = (results, exits, events, reboots, sleeps, serves, crawls)
-ENGINE = (metamorphs, arrives, migrates, resurrects, secrets, charges)
+ENGINE = (metamorphs, arrives, migrates, resurrects, secrets, counts, charges)
 MODES = {one.__name__: one for one in (*PLAIN, *ENGINE)}
 
 
