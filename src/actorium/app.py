@@ -35,6 +35,9 @@ from actorium.kernel.errors import Unavailable
 from actorium.kernel.ids import RandomIds
 from actorium.pages.routes import pages
 from actorium.runs import nodes
+from actorium.runs.brakes.service import Brakes
+from actorium.runs.usage import prices_of
+from actorium.runs.view import Views
 from actorium.settings import Settings
 from actorium.users.service import Users
 from actorium.wiring import Features, Ground, Work, aliases, routes
@@ -132,6 +135,17 @@ async def approvals_of(settings: Settings) -> AsyncIterator[Approvals]:
     clock, database = SystemClock(), await open_database(settings, DataFolder(settings.data))
     try:
         yield Approvals(database, users=Users(database, ids=RandomIds(), clock=clock), clock=clock)
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def brakes_of(settings: Settings) -> AsyncIterator[Brakes]:
+    """Money brakes, for a command beside a running server."""
+    database = await open_database(settings, DataFolder(settings.data))
+    try:
+        views = Views(prices=prices_of(settings.prices), container_url=lambda _: "")
+        yield Brakes(database, views=views, clock=SystemClock())
     finally:
         await database.close()
 

@@ -19,6 +19,7 @@ from actorium.data_folder import DataFolder, write_private
 from actorium.database.migrate import SchemaMismatch
 from actorium.kernel.errors import ActoriumError
 from actorium.kernel.limits import COLLECTED_OBJECTS_MIN, USAGE_STORAGES_SHOWN
+from actorium.runs.brakes.model import BrakeView
 from actorium.settings import Settings, WrongSetting
 from actorium.settings import read as read_settings
 from actorium.users.model import Quota
@@ -26,8 +27,10 @@ from actorium.users.model import Quota
 app = App(name="actorium", version=__version__, help="Runs Actors on your own machine and speaks the Apify API v2.")
 token_app = App(name="token", help="Show or rotate the first user's API token.")
 user_app = App(name="user", help="Users of this installation.")
+brake_app = App(name="brake", help="Money brakes: how much may be spent a day.")
 app.command(token_app)
 app.command(user_app)
+app.command(brake_app)
 
 
 @app.command
@@ -256,6 +259,58 @@ def approve(username: str, actor: str, *, withdraw: Annotated[bool, Parameter(ne
 
     name = _run(work())
     print(f"{name} may {'no longer' if withdraw else 'now'} have full permissions when {username} runs it.")
+
+
+@brake_app.command(name="set")
+def set_brake(kind: str, name: str, usd: float) -> None:
+    """Stop spending before it passes so many USD a day (UTC); 0 stops all that runs, at once.
+
+    Parameters
+    ----------
+    kind
+        What it is on: user, actor or task. Of an Actor or a task it counts the runs that its owner starts.
+    name
+        The user, or the Actor or task as OWNER/NAME or by its id.
+    usd
+        At most so much a day.
+    """
+    from actorium.app import brakes_of
+
+    async def work() -> str:
+        async with brakes_of(_settings()) as brakes:
+            return str(await brakes.order(kind, name, usd))
+
+    print(f"Set: {_run(work())}.")
+
+
+@brake_app.command(name="remove")
+def remove_brake(kind: str, name: str) -> None:
+    """Lift a brake that was set here. Users lift their own ones themselves."""
+    from actorium.app import brakes_of
+
+    async def work() -> None:
+        async with brakes_of(_settings()) as brakes:
+            await brakes.lift(kind, name)
+
+    _run(work())
+    print("Lifted.")
+
+
+@brake_app.command(name="list")
+def list_brakes() -> None:
+    """Print the brakes of all users: kind, name, limit, spent, reserved and left of today in USD, and who set it."""
+    from actorium.app import brakes_of
+
+    async def work() -> list[str]:
+        async with brakes_of(_settings()) as brakes:
+            return [line(view) for view in await brakes.every()]
+
+    def line(view: BrakeView) -> str:
+        amounts = (view.limit_usd_per_day, view.spent_today_usd, view.reserved_usd, view.left_today_usd)
+        figures = "  ".join(f"{amount:.4f}" for amount in amounts)
+        return f"{view.kind.lower()}  {view.name or view.subject_id}  {figures}  {view.set_by.lower()}"
+
+    print(*_run(work()), sep="\n")
 
 
 async def _serve(settings: Settings) -> None:

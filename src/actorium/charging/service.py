@@ -29,6 +29,8 @@ from actorium.kernel.limits import (
 
 TermsOfRun = Callable[[Tx, str], Terms | None]
 """The terms of a run that has not ended; None: there is no such run."""
+AllowedOfRun = Callable[[Tx, str, Terms, str, int], int]
+"""How many of so many events of a name the owner of a run still has money for, by brakes of their own."""
 PREFIX = "apify-"
 
 
@@ -68,8 +70,9 @@ forget_in = store.forget
 class Charging:
     """The charges of this installation."""
 
-    def __init__(self, database: Database, *, terms_in: TermsOfRun, clock: Clock) -> None:
+    def __init__(self, database: Database, *, terms_in: TermsOfRun, allowed_in: AllowedOfRun, clock: Clock) -> None:
         self._database = database
+        self._allowed_in = allowed_in
         self._terms_in = terms_in
         self._clock = clock
 
@@ -84,7 +87,7 @@ class Charging:
 
     def charge_in(self, tx: Tx, run_id: str, terms: Terms, asked: ChargeRun) -> None:
         """Count an event that was checked. Raises InvalidCount when it would be counted too often."""
-        self._count_in(tx, run_id, terms, asked.event_name, asked.count)
+        self._count_allowed_in(tx, run_id, terms, asked.event_name, asked.count)
 
     def is_new_in(self, tx: Tx, run_id: str, key: str | None) -> bool:
         """Whether a charge with this key is to be done; from now on the key is taken. None is always new."""
@@ -98,7 +101,7 @@ class Charging:
         """Items were stored in the default dataset of a run: in the transaction that stores them."""
         terms = self._terms_in(tx, run_id)
         if terms is not None and terms.charges_items:
-            self._count_in(tx, run_id, terms, ITEM_EVENT, count)
+            self._count_allowed_in(tx, run_id, terms, ITEM_EVENT, count)
 
     def resurrected_in(self, tx: Tx, run_id: str, terms: Terms) -> None:
         """A run begins again, maybe with higher limits: an abort is planned only if they are reached."""
@@ -121,6 +124,15 @@ class Charging:
         before = self._clock.now().plus(secs=-CHARGE_KEYS_KEPT_SECS)
         while await self._database.write(lambda tx: store.prune_keys(tx, before, CHARGE_KEYS_PER_PRUNE)):
             pass
+
+    def _count_allowed_in(self, tx: Tx, run_id: str, terms: Terms, event: str, count: int) -> None:
+        """Count as many as there is money for. With the first one too many the run is at its limit."""
+        store.hold(tx, run_id)
+        allowed = self._allowed_in(tx, run_id, terms, event, count)
+        if allowed:
+            self._count_in(tx, run_id, terms, event, allowed)
+        if allowed < count:
+            store.plan_abort(tx, run_id, self._clock.now().plus(secs=CHARGE_ABORT_SECS))
 
     def _count_in(self, tx: Tx, run_id: str, terms: Terms, event: str, count: int) -> None:
         store.hold(tx, run_id)

@@ -66,6 +66,17 @@ CHARGE_ABORTS_PER_TICK = 200  # due runs one tick looks at, each in a transactio
 CHARGE_LIMIT_PERIOD_SECS = 1.0  # how late such an abort may be
 USAGE_LIMIT_PERIOD_SECS = 5.0  # how often the usage of runs with a limit is looked at: a compute unit takes minutes
 
+# Money brakes
+BRAKE_PERIOD_SECS = 2.0  # how often what runs have spent is looked at
+BRAKE_SPAN_SECS = 60  # our choice, for each run: a look (2), a graceful end (30), its kill (15), a restart (13)
+BRAKE_END_SECS = 15  # from the moment a run is to be killed until it is gone; the server may restart just then
+BRAKE_USD_MAX = 1_000_000_000  # far beyond any budget; in billionths it fits a BIGINT
+BRAKES_PER_USER_MAX = 100  # a start and a look compare with all of them
+SPENDING_KEPT_DAYS = 62  # sums of days, for whoever asks the table: two months
+SPENDING_LATE_SECS = 10  # beyond a token's grace until the last operations of an ended run are flushed
+SPENDING_RUNS_PER_WRITE = 100  # accounts of ended runs booked in one transaction
+SPENDING_ROWS_PER_PRUNE = 1000  # sums of old days one transaction forgets
+
 # Logs
 LOG_BYTES_MAX = 10_485_760  # the API's own
 LOG_LINE_BYTES_MAX = 65_536  # longer lines are cut into several

@@ -19,6 +19,7 @@ from actorium.kernel.ids import Ids
 from actorium.kernel.limits import USAGE_LIMIT_PERIOD_SECS
 from actorium.logs.service import Logs
 from actorium.runs import store
+from actorium.runs.brakes.service import Brakes
 from actorium.runs.changes import save
 from actorium.runs.facts import facts_of
 from actorium.runs.lifecycle import ALLOWED, Event, RunStatus, step
@@ -30,10 +31,12 @@ class ChargeLimits:
     """Ends runs at their limit."""
 
     def __init__(
-        self, database: Database, *, charging: Charging, views: Views, logs: Logs, clock: Clock, ids: Ids
-    ) -> None:
+        self, database: Database, *, charging: Charging, brakes: Brakes, views: Views, logs: Logs, clock: Clock,
+        ids: Ids,
+    ) -> None:  # fmt: skip
         self._database = database
         self._charging = charging
+        self._brakes = brakes
         self._views = views
         self._logs = logs
         self._clock = clock
@@ -80,9 +83,21 @@ class ChargeLimits:
     def _abort_in(self, tx: Tx, run: Run | None) -> None:
         if run is None or run.status not in ALLOWED[Event.ABORT_GRACEFULLY]:
             return
-        now = self._clock.now()
-        after = replace(run, life=step(run.life, Event.ABORT_GRACEFULLY, now))
+        now, life = self._clock.now(), run.life
+        why = self._own_limit_in(tx, run)
+        if why is None:
+            why = self._brakes.reason_in(tx, run)
+            life = replace(life, status_message=why, is_status_message_terminal=True)
+        after = replace(run, life=step(life, Event.ABORT_GRACEFULLY, now))
         save(tx, run, after, now=now, event_id=self._ids.new())
-        limit = plain(terms(run).max_total_usd or 0)
-        line = f"ACTOR: The run has reached its maxTotalChargeUsd of {limit} USD and is aborted."
+        line = f"ACTOR: {why}."
         self._logs.append_in(tx, run.id, [(now, line.encode())])
+
+    def _own_limit_in(self, tx: Tx, run: Run) -> str | None:
+        """That the run has come to its own limit; None: then it was a brake of its owner's."""
+        agreed = terms(run)
+        if agreed.max_total_usd is None:
+            return None
+        if agreed.is_charged and not agreed.is_spent(agreed.charged_usd(facts_of(tx, run).charged)):
+            return None
+        return f"The run has reached its maxTotalChargeUsd of {plain(agreed.max_total_usd)} USD and is aborted"

@@ -30,15 +30,16 @@ def costs(run: Run, charged: Mapping[str, int], usage_usd: float, *, reader_id: 
     if reader_id != run.owner_id:
         paid = float(agreed.paid_usd(charged)) if is_by_event and reader_id else None
         return Cost(total_usd=paid, shows_usage=False)
-    if _pays_platform(run):
+    if pays_platform(run):
         return Cost(total_usd=usage_usd + float(agreed.paid_usd(charged)), shows_usage=True)
     return Cost(total_usd=float(agreed.paid_usd(charged)) if is_by_event else None, shows_usage=False)
 
 
 def in_list(run: Run, charged: Mapping[str, int], usage_usd: float) -> float:
     """What the owner pays, for lists: there it is a number whatever the price is."""
-    return (usage_usd if _pays_platform(run) else 0) + float(terms(run).paid_usd(charged))
+    return (usage_usd if pays_platform(run) else 0) + float(terms(run).paid_usd(charged))
 
 
-def _pays_platform(run: Run) -> bool:
+def pays_platform(run: Run) -> bool:
+    """Whether the owner pays for what the run uses: not for a paid Actor of somebody else."""
     return run.document.owns_actor or not terms(run).is_charged

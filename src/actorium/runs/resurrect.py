@@ -15,6 +15,7 @@ from actorium.kernel.clock import Clock
 from actorium.kernel.instant import Instant
 from actorium.kernel.principal import Principal
 from actorium.kernel.structs import UNSET, Wire
+from actorium.runs.brakes.service import Brakes
 from actorium.runs.chosen import bounds_for
 from actorium.runs.errors import CannotResurrect, LimitMayOnlyGrow
 from actorium.runs.lifecycle import TERMINAL, Event, step
@@ -47,11 +48,12 @@ class Resurrection:
     """Resurrects runs."""
 
     def __init__(
-        self, runs: Runs, *, actors: Actors, builds: Builds, quotas: Quotas, charging: Charging, ports: Ports,
-        clock: Clock,
+        self, runs: Runs, *, actors: Actors, builds: Builds, quotas: Quotas, charging: Charging, brakes: Brakes,
+        ports: Ports, clock: Clock,
     ) -> None:  # fmt: skip
         self._runs = runs
         self._charging = charging
+        self._brakes = brakes
         self._actors = actors
         self._builds = builds
         self._quotas = quotas
@@ -77,6 +79,7 @@ class Resurrection:
             self._builds,
             self._quotas,
             self._charging,
+            self._brakes,
             self._clock.now(),
             principal=principal,
             asked=asked,
@@ -92,6 +95,7 @@ class _Change:
     builds: Builds
     quotas: Quotas
     charging: Charging
+    brakes: Brakes
     now: Instant
     principal: Principal
     asked: ResurrectOptions
@@ -122,6 +126,7 @@ class _Change:
             document=document,
             life=step(life, Event.RESURRECT, self.now),
         )
+        self.brakes.begin_again_in(tx, run, after)
         self.charging.resurrected_in(tx, run.id, terms(after))
         return after
 

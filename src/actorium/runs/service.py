@@ -23,6 +23,7 @@ from actorium.kernel.principal import Principal
 from actorium.kernel.structs import UNSET
 from actorium.logs.service import Logs, Subject
 from actorium.runs import store
+from actorium.runs.brakes.spending import book_in
 from actorium.runs.changes import CHANNEL, ENDED, save
 from actorium.runs.errors import JobFinished, RunNotFinished, RunNotFound
 from actorium.runs.facts import facts_of
@@ -159,6 +160,7 @@ class Runs:
             run = self.owned_in(tx, principal, run_id)
             if run.status not in TERMINAL:
                 raise RunNotFinished
+            book_in(tx, self._views, run, self._clock.now())
             self._logs.delete_in(tx, run.id)
             forget_run_in(tx, run.id)
             self._delete_storages_in(tx, run.document.storage_ids)

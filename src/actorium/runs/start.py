@@ -28,6 +28,7 @@ from actorium.key_value_stores.writing import Payload
 from actorium.logs.service import Logs
 from actorium.request_queues.service import RequestQueues
 from actorium.runs import changes, store
+from actorium.runs.brakes.service import Brakes
 from actorium.runs.chosen import Chosen, InputValue, choose
 from actorium.runs.lifecycle import Life
 from actorium.runs.model import RunMeta, RunOrigin, StorageIds
@@ -104,7 +105,8 @@ class Starter:
 
     def __init__(
         self, database: Database, *, actors: Actors, builds: Builds, inputs: Inputs, storages: Storages, logs: Logs,
-        ports: Ports, quotas: Quotas, charging: Charging, tier: Tier, levels: Levels, clock: Clock, ids: Ids,
+        ports: Ports, quotas: Quotas, charging: Charging, brakes: Brakes, tier: Tier, levels: Levels, clock: Clock,
+        ids: Ids,
     ) -> None:  # fmt: skip
         self._database = database
         self._actors = actors
@@ -116,6 +118,7 @@ class Starter:
         self._quotas = quotas
         quotas.count(store.load)
         self._charging = charging
+        self._brakes = brakes
         self._tier = tier
         self._levels = levels
         self._clock = clock
@@ -179,6 +182,7 @@ class Starter:
             check_limit(terms(run))
             if asked.beginning is not None:
                 run = asked.beginning.run_in(tx, run)
+            self._brakes.begin_in(tx, run)
             described = self._builds.storages_in(tx, build)
             self._make_storages_in(tx, run, asked, described)
             self._logs.create_in(tx, subject_id=run.id, owner_id=run.owner_id)

@@ -106,6 +106,7 @@ def delete(tx: Tx, run: Run) -> bool:
     tx.run("DELETE FROM run_usage WHERE run_id = :id", id=run.id)
     tx.run("DELETE FROM run_stats WHERE run_id = :id", id=run.id)
     tx.run("DELETE FROM run_secrets WHERE run_id = :id", id=run.id)
+    tx.run("DELETE FROM run_spending WHERE run_id = :id", id=run.id)
     forget_charges_in(tx, run.id)
     return True
 

@@ -26,6 +26,12 @@ PRICES_USD: Mapping[Usage, float] = {
 }
 """USD a unit, the platform's published prices of its lowest plan; ACTORIUM_PRICES replaces single ones."""
 
+
+def prices_of(own: Mapping[str, float]) -> dict[Usage, float]:
+    """The table with the installation's own prices."""
+    return {**PRICES_USD, **{Usage(key): usd for key, usd in own.items()}}
+
+
 COUNTED = (
     Usage.DATASET_READS,
     Usage.DATASET_WRITES,

@@ -20,7 +20,6 @@ from actorium.events.waiters import Waiters
 from actorium.inputs.keys import Keys
 from actorium.inputs.service import Inputs
 from actorium.kernel.errors import NotFound
-from actorium.kernel.meter import Usage
 from actorium.kernel.principal import Principal
 from actorium.key_value_stores.service import KeyValueStores
 from actorium.logs.masking import masked
@@ -30,6 +29,7 @@ from actorium.request_queues.service import RequestQueues
 from actorium.runs import api as runs_api
 from actorium.runs.aliases import LastRunQuery
 from actorium.runs.authentication import RunAuthentication
+from actorium.runs.brakes.service import Brakes
 from actorium.runs.charges import RunCharges, terms_in
 from actorium.runs.forks import Forks
 from actorium.runs.metamorph import Metamorphosis
@@ -48,7 +48,7 @@ from actorium.runs.start import Starter, Storages
 from actorium.runs.sync import SyncRuns
 from actorium.runs.tokens import RunTokens
 from actorium.runs.transitions_api import Transitions
-from actorium.runs.usage import PRICES_USD
+from actorium.runs.usage import prices_of
 from actorium.runs.view import Views
 from actorium.storages.accesses import Accesses
 from actorium.storages.schema_checks import SchemaChecks
@@ -66,7 +66,7 @@ class Features:
     def __init__(self, ground: Ground) -> None:
         database, clock, ids = ground.database, ground.clock, ground.ids
         self.ground = ground
-        self.prices = {**PRICES_USD, **{Usage(key): usd for key, usd in ground.settings.prices.items()}}
+        self.prices = prices_of(ground.settings.prices)
         self.background = Background()
         self.waiters = Waiters(database)
         self.meter = RunMeter(database, ground.executor)
@@ -82,14 +82,15 @@ class Features:
         approvals = Approvals(database, users=self.users, clock=clock)
         self.levels = Levels(approvals, public_base_url=ground.public_url)
         around = self._surroundings()
-        self.charging = Charging(database, terms_in=terms_in, clock=clock)
+        self.views = Views(prices=self.prices, container_url=ground.container_url)
+        self.brakes = Brakes(database, views=self.views, clock=clock)
+        self.charging = Charging(database, terms_in=terms_in, allowed_in=self.brakes.allowed_in, clock=clock)
         self.datasets = Datasets(around, blobs=ground.blobs, meter=self.meter, charge_in=self.charging.items_stored_in)
         self.key_value_stores = KeyValueStores(around, blobs=ground.blobs, meter=self.meter)
         self.request_queues = RequestQueues(around, meter=self.meter)
         self.vault = Vault(ground.secret, ids)
         self.builds, self.actors = self._sources()
         self.inputs = self._inputs()
-        self.views = Views(prices=self.prices, container_url=ground.container_url)
         self.runs = self._runs()
         self.charges = RunCharges(database, charging=self.charging, readable_in=self.runs.readable_in)
         self.queries = Queries(self.datasets, Boxes())
@@ -180,6 +181,7 @@ class Features:
             storages=storages,
             logs=self.logs,
             charging=self.charging,
+            brakes=self.brakes,
             tier=Tier(ground.settings.pricing_tier),
             levels=self.levels,
             ports=ports,
@@ -198,6 +200,7 @@ class Features:
                 builds=self.builds,
                 quotas=self.quotas,
                 charging=self.charging,
+                brakes=self.brakes,
                 ports=ports,
                 clock=clock,
             ),

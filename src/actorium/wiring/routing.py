@@ -14,6 +14,7 @@ from actorium.request_queues import api as request_queues_api
 from actorium.runs import api as runs_api
 from actorium.runs import charges_api, forks_api, transitions_api
 from actorium.runs.aliases import aliases as run_aliases
+from actorium.runs.brakes import api as brakes_api
 from actorium.tasks import api as tasks_api
 from actorium.users import api as users_api
 from actorium.wiring.features import Features
@@ -24,6 +25,7 @@ def routes(features: Features) -> list[Route]:
     """Every operation of the API."""
     found = [
         *users_api.routes(features.users),
+        *brakes_api.routes(features.brakes),
         *actors_api.routes(features.actors),
         *versions_api.routes(features.actors.versions),
         *builds_api.routes(features.builds),

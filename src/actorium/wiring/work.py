@@ -13,6 +13,7 @@ from actorium.events.outbox import OutboxPruner
 from actorium.executors import Hint
 from actorium.kernel.limits import (
     ACCESSES_PERIOD_SECS,
+    BRAKE_PERIOD_SECS,
     CHARGE_LIMIT_PERIOD_SECS,
     MERGE_PERIOD_SECS,
     RETENTION_PERIOD_SECS,
@@ -25,6 +26,7 @@ from actorium.key_value_stores.store import WRITES
 from actorium.logs import service as logs_service
 from actorium.loops.loop import Loop
 from actorium.request_queues.service import RequestQueues
+from actorium.runs.brakes.loop import BrakeLoop
 from actorium.runs.capacity import Capacity
 from actorium.runs.changes import CHANNEL, ENDED, WORK
 from actorium.runs.charge_limits import ChargeLimits
@@ -93,13 +95,16 @@ class Work:
         database, executor, clock = ground.database, ground.executor, ground.clock
         readiness = Readiness(database, executor, clock=clock)
         limits = ChargeLimits(
-            database, charging=features.charging, views=features.views, logs=features.logs, clock=clock, ids=ground.ids
-        )
+            database, charging=features.charging, brakes=features.brakes, views=features.views, logs=features.logs,
+            clock=clock, ids=ground.ids,
+        )  # fmt: skip
+        brakes = BrakeLoop(database, views=features.views, logs=features.logs, clock=clock, ids=ground.ids)
         clears = {DATASETS: Datasets.clear, KEY_VALUE_STORES: KeyValueStores.clear, REQUEST_QUEUES: RequestQueues.clear}
         return [
             self._loop("runs.readiness", readiness.tick, STATS_PERIOD_SECS),
             self._loop("runs.metering", features.meter.tick, METER_PERIOD_SECS),
             self._loop("runs.charge_limits", limits.tick, CHARGE_LIMIT_PERIOD_SECS),
+            self._loop("runs.brakes", brakes.tick, BRAKE_PERIOD_SECS),
             self._loop("storages.accesses", features.accesses.flush, ACCESSES_PERIOD_SECS),
             self._loop("storages.sweeper", Sweeper(database, clock, clears).tick, SWEEP_PERIOD_SECS),
             self._loop("storages.garbage", GarbageCollector(database, ground.blobs).tick, SWEEP_PERIOD_SECS),
