@@ -104,7 +104,7 @@ async def test_limited_permissions_are_not_left_by_a_metamorph() -> None:
         other = await world.running(full)
         await metamorph(world, other["id"], limited)
         row = await world.row(other["id"])
-        assert row.document.permission_level == "FULL_PERMISSIONS"
+        assert row.document.permission_level == "LIMITED_PERMISSIONS", "it is the limited Actor from now on"
 
 
 async def test_last_run_and_old_paths_lead_there() -> None:

@@ -158,6 +158,6 @@ async def test_the_documents_are_those_of_the_checkout(client: AsgiClient) -> No
     assert (shipped_or_sources() / "index.md").is_file()
     text = (await client.request("GET", "/docs/concepts/runs")).body.decode()
     assert '<a rel="prev" href="../concepts/builds">' in text
-    assert '<a rel="next" href="../concepts/tasks">' in text
+    assert '<a rel="next" href="../concepts/forks">' in text
     assert '<a href="../concepts/runs" aria-current="page">' in text
-    assert "<title>Runs: statuses, abort, reboot · Actorium</title>" in text
+    assert "<title>Runs: statuses, and what changes them · Actorium</title>" in text
