@@ -15,7 +15,7 @@ from actorium.runs import snapshots
 from actorium.runs.lifecycle import RunStatus, container_name
 from actorium.runs.persisting import Patience
 from asgi_client import Answer, AsgiClient
-from server_world import ServerWorld, open_server
+from server_world import PATHS, ServerWorld, open_server
 from world import Client, version
 
 pytestmark = pytest.mark.anyio
@@ -185,6 +185,46 @@ async def test_secrets_of_the_input_stay_hidden_in_the_log() -> None:
             assert b"in with *****" in log
             assert (await held(world, one))["records"]["INPUT"][1].startswith(b'{"password":"ENCRYPTED_VALUE:')
         assert (await world.alice.post(f"/v2/actor-runs/{run['id']}/fork", {"password": 1}, status=400))["type"]
+
+
+async def test_every_status_can_be_forked() -> None:
+    async with open_server(loops=False) as world:
+        actor = await world.actor()
+        for status in PATHS:
+            run = await world.start(actor, input={"a": 1})
+            await world.bring(run["id"], status)
+            before = await world.row(run["id"])
+            copy = await fork(world, run["id"])
+            assert copy["status"] == "READY"
+            awake = (RunStatus.RUNNING, RunStatus.TIMING_OUT, RunStatus.ABORTING)
+            assert copy["forkedFrom"]["isPersisted"] == (status not in awake), status
+            assert (await held(world, copy))["records"]["INPUT"][1] == b'{"a":1}'
+            assert await world.row(run["id"]) == before, "a fork of now changes nothing of its source"
+
+
+async def test_datasets_with_an_alias_and_their_schemas_go_with_it() -> None:
+    def sources(**storages: Any) -> Any:
+        definition = {"actorSpecification": 1, "name": "x", "version": "0.1", "storages": storages}
+        return version(("Dockerfile", "FROM scratch"), (".actor/actor.json", json.dumps(definition)))
+
+    schema = {"actorSpecification": 1, "fields": {"required": ["email"]}}
+    async with open_server() as world:
+        actor = await world.actor(versions=[sources(datasets={"default": schema, "people": schema})])
+        run = await world.running(actor)
+        for alias, email in (("default", "a@a"), ("people", "b@b")):
+            path = f"/v2/datasets/{run['storageIds']['datasets'][alias]}/items"
+            await sent(world.alice, "POST", path, 201, json={"email": email})
+        await world.alice.put(f"/v2/actors/{actor}/versions/0.1", sources(datasets={"default": {}, "new": {}}))
+        await world.alice.post(f"/v2/actors/{actor}/builds?version=0.1&tag=latest&waitForFinish=10")
+        same, other = await fork(world, run["id"]), await fork(world, run["id"], "build=latest")
+        assert {*same["storageIds"]["datasets"]} == {"default", "people"}
+        assert {*other["storageIds"]["datasets"]} == {"default", "people", "new"}
+        for copy in (same, other):
+            for alias, email in (("default", "a@a"), ("people", "b@b")):
+                path = f"/v2/datasets/{copy['storageIds']['datasets'][alias]}"
+                assert (await world.alice.request("GET", f"{path}/items")).json == [{"email": email}]
+                assert (await world.alice.request("POST", f"{path}/items", json={})).status == 400, "not as its schema"
+        await world.finished(run["id"])
 
 
 async def test_others_find_nothing_to_fork() -> None:
