@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -135,6 +136,7 @@ class _CheckProcess:
     def __init__(self, cpu_secs: float, bytes_kept: int) -> None:
         self._command = (*_COMMAND, str(cpu_secs), str(bytes_kept))
         self._turn = asyncio.Lock()
+        self._lines: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self._waiting = 0
         self._process: Process | None = None
 
@@ -143,8 +145,11 @@ class _CheckProcess:
         if self._waiting >= SCHEMA_CHECKS_WAITING_MAX:
             raise Unavailable("Too many items wait to be checked against their schemas. Please try again later.")
         self._waiting += 1
+        line = self._lines.get(schema)
+        if line is None:
+            line = self._lines[schema] = asyncio.Lock()
         try:
-            async with self._turn:
+            async with line, self._turn:  # one of each schema stands before the process: a costly one delays itself
                 return await self._asked(schema, documents)
         finally:
             self._waiting -= 1

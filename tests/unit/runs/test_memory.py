@@ -142,10 +142,11 @@ def test_no_text_and_no_input_raises_anything_but_its_own_error(text: str, value
         "max(" * 40 + "input.huge" + ")" * 40,
         "+".join(["max(input.many)"] * 60),
         "get(input, '" + "a." * 450 + "')",
+        "+".join(["get(input, input.path, 1)"] * 30),
     ],
 )
 def test_the_worst_texts_end_at_once(text: str) -> None:
-    names = {"input": {"huge": 10**5000, "many": list(range(10_000))}}
+    names = {"input": {"huge": 10**5000, "many": list(range(10_000)), "path": "a." * 500_000}}
     started = time.perf_counter()
     with pytest.raises(ExpressionError):
         evaluate(text, names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator
@@ -188,6 +189,24 @@ async def test_a_schema_that_takes_for_ever_takes_the_process_only() -> None:
     assert not has_process(checks)
     assert await positions(checks, CIRCLE, texts({"n": 1}, {"n": "x"})) == [1]
     await checks.close()
+
+
+async def test_a_costly_schema_delays_itself_more_than_others() -> None:
+    checks, done = SchemaChecks(cpu_secs=0.3), list[str]()
+
+    async def costly() -> None:
+        with pytest.raises(TooCostly):
+            await checks.check(laughing(60), texts({}))
+        done.append("costly")
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(costly())
+        await asyncio.sleep(0)
+        assert await positions(checks, CIRCLE, texts({"n": 1})) == []
+        done.append("honest")
+    await checks.close()
+    assert done[1] == "honest"
 
 
 async def test_patterns_that_backtrack(checks: SchemaChecks) -> None:

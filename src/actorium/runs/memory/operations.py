@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from actorium.kernel.limits import EXPRESSION_LIST_MAX, EXPRESSION_TEXT_CHARS_MAX
+from actorium.kernel.limits import EXPRESSION_CHARS_MAX, EXPRESSION_LIST_MAX, EXPRESSION_TEXT_CHARS_MAX
 from actorium.runs.memory.errors import ExpressionError
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
@@ -59,6 +59,8 @@ def get(value: Any, path: Any, default: Any = None) -> Any:
     """What lies at a path such as ``startUrls[0].url`` or ``a.b.length``, lists beginning with 0; else the default."""
     if not isinstance(path, str):
         raise ExpressionError("the second argument of get must be a text, the path")
+    if len(path) > EXPRESSION_CHARS_MAX:  # one out of the input may be as large as that
+        raise ExpressionError(f"the path that get looks at is longer than {EXPRESSION_CHARS_MAX} characters")
     for part in _PATH_PART.findall(path.replace('"', "").replace("'", "")):
         if isinstance(value, list) and part.isdecimal() and len(part) < 10:
             value = value[int(part)] if int(part) < len(value) else None
