@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from actorium.kernel.limits import BRAKE_SPAN_SECS, GRACEFUL_ABORT_SECS
+from actorium.kernel.limits import BRAKE_SPAN_SECS, BRAKE_STOPS_PER_WRITE, GRACEFUL_ABORT_SECS
 from actorium.runs.lifecycle import Event, RunStatus
 from brakes_world import UNIT_USD, BrakesWorld, open_brakes
 from charging_world import charge, counts, events, itself, limits, priced, push
@@ -169,10 +169,10 @@ async def test_a_brake_of_nothing_stops_everything_at_once() -> None:
         actor = await world.server.actor()
         running = await world.server.start(actor, memory=1024)
         await world.go_on(5)
-        waiting = await world.server.start(actor, memory=1024)
+        waiting = [await world.server.start(actor, memory=1024) for _ in range(2 * BRAKE_STOPS_PER_WRITE + 1)]
         await world.server.features.brakes.order("user", "alice", 0)
         await world.loop.tick()
-        for run in (running, waiting):
+        for run in (running, *waiting):
             row = await world.server.row(run["id"])
             assert (row.status, row.life.is_graceful) == (RunStatus.ABORTING, False)
 

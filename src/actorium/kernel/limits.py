@@ -70,6 +70,7 @@ USAGE_LIMIT_PERIOD_SECS = 5.0  # how often the usage of runs with a limit is loo
 BRAKE_PERIOD_SECS = 2.0  # how often what runs have spent is looked at
 BRAKE_SPAN_SECS = 60  # our choice, for each run: a look (2), a graceful end (30), its kill (15), a restart (13)
 BRAKE_END_SECS = 15  # from the moment a run is to be killed until it is gone; the server may restart just then
+BRAKE_STOPS_PER_WRITE = 100  # waiting runs that one transaction stops; as many transactions as it takes
 BRAKE_USD_MAX = 1_000_000_000  # far beyond any budget; in billionths it fits a BIGINT
 BRAKES_PER_USER_MAX = 100  # a start and a look compare with all of them
 SPENDING_KEPT_DAYS = 62  # sums of days, for whoever asks the table: two months

@@ -2,7 +2,8 @@
 
 Each running run has a span reserved: until the next look, for a graceful end and some more. As long as what is spent
 and reserved fits a brake, all that runs could still be ended gracefully at the next look without passing it, and this
-one may wait. What does not fit any more is stopped, the newest run first: what has worked longest goes on longest.
+one may wait. What does not fit any more is stopped: runs that wait, then the newest. What has worked longest goes on
+longest.
 """
 
 from __future__ import annotations
@@ -16,20 +17,25 @@ from actorium.database import Database, Tx
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import StaleWrite
 from actorium.kernel.ids import Ids
-from actorium.kernel.limits import SPENDING_KEPT_DAYS, SPENDING_ROWS_PER_PRUNE, SPENDING_RUNS_PER_WRITE
+from actorium.kernel.limits import (
+    BRAKE_STOPS_PER_WRITE,
+    SPENDING_KEPT_DAYS,
+    SPENDING_ROWS_PER_PRUNE,
+    SPENDING_RUNS_PER_WRITE,
+)
 from actorium.logs.service import Logs
 from actorium.runs import store as runs_store
 from actorium.runs.brakes import spending, store
-from actorium.runs.brakes.ledger import Ledger, Standing, ledger_in
+from actorium.runs.brakes.ledger import Ledger, ledger_in
 from actorium.runs.brakes.model import Brake
 from actorium.runs.brakes.service import reason
 from actorium.runs.changes import save
 from actorium.runs.lifecycle import Event, RunStatus, step
+from actorium.runs.row import Run
 from actorium.runs.view import Views
 from actorium.users import store as users_store
 
 log = structlog.get_logger()
-_STOPPABLE = frozenset({RunStatus.READY, RunStatus.RUNNING})
 
 
 class BrakeLoop:
@@ -49,7 +55,8 @@ class BrakeLoop:
         for owner_id in await self._database.read(store.braked_owners):
             ledger = await self._database.read(self._ledger_of(owner_id))
             if any(ledger.left(brake) < 0 for brake in ledger.brakes):
-                await self._try(self._stop_of(owner_id))
+                while await self._try(self._stop_of(owner_id)):
+                    pass  # each has stopped as many as one transaction may
         await self._prune()
 
     async def _book(self) -> None:
@@ -71,11 +78,11 @@ class BrakeLoop:
         for run in runs:
             spending.book_in(tx, self._views, run, self._clock.now())
 
-    async def _try(self, work: Callable[[Tx], None]) -> None:
+    async def _try(self, work: Callable[[Tx], bool]) -> bool:
         try:
-            await self._database.write(work)
+            return await self._database.write(work)
         except StaleWrite:
-            return  # somebody changed a run at the same moment: the next tick looks again
+            return False  # somebody changed a run at the same moment: the next tick looks again
 
     def _ledger_of(self, owner_id: str) -> Callable[[Tx], Ledger]:
         def work(tx: Tx) -> Ledger:
@@ -83,32 +90,45 @@ class BrakeLoop:
 
         return work
 
-    def _stop_of(self, owner_id: str) -> Callable[[Tx], None]:
-        def work(tx: Tx) -> None:
+    def _stop_of(self, owner_id: str) -> Callable[[Tx], bool]:
+        """Whether there is more to stop."""
+
+        def work(tx: Tx) -> bool:
             users_store.hold(tx, owner_id)
             ledger = self._ledger_of(owner_id)(tx)
-            for brake in sorted(ledger.brakes, key=ledger.left):
-                self._keep_in(tx, ledger, brake)
+            return any(self._keep_in(tx, ledger, brake) for brake in sorted(ledger.brakes, key=ledger.left))
 
         return work
 
-    def _keep_in(self, tx: Tx, ledger: Ledger, brake: Brake) -> None:
-        """Stop as many runs as one brake asks for."""
-        going = [one for one in ledger.under(brake) if one.run.status in _STOPPABLE]
+    def _keep_in(self, tx: Tx, ledger: Ledger, brake: Brake) -> bool:
+        """Stop what one brake asks for: runs that wait for a place, then the newest. Whether more of them wait."""
+        if ledger.left(brake) >= 0:
+            return False
+        waiting = store.newest_waiting(tx, brake, BRAKE_STOPS_PER_WRITE)
+        for run in (found for run_id in waiting if (found := runs_store.find(tx, run_id)) is not None):
+            if ledger.left(brake) >= 0:
+                return False
+            self._stop_in(tx, ledger, brake, run)
+            ledger.stopped(run)
+        if len(waiting) == BRAKE_STOPS_PER_WRITE:
+            return True
+        going = [one for one in ledger.under(brake) if one.run.status is RunStatus.RUNNING]
         for one in sorted(going, key=lambda one: (one.run.started_at, one.run.id), reverse=True):
             if ledger.left(brake) >= 0:
-                return
-            self._stop_in(tx, ledger, brake, one)
+                return False
+            one.run = self._stop_in(tx, ledger, brake, one.run)
+        return False
 
-    def _stop_in(self, tx: Tx, ledger: Ledger, brake: Brake, standing: Standing) -> None:
-        run, now = standing.run, self._clock.now()
+    def _stop_in(self, tx: Tx, ledger: Ledger, brake: Brake, run: Run) -> Run:
+        now = self._clock.now()
         gracefully = run.life.attempt_started_at is not None and ledger.grace_fits(run)
         why = reason(ledger, brake)
         life = replace(run.life, status_message=why, is_status_message_terminal=True)
         life = step(life, Event.ABORT_GRACEFULLY if gracefully else Event.ABORT, now)
-        standing.run = save(tx, run, replace(run, life=life), now=now, event_id=self._ids.new())
+        after = save(tx, run, replace(run, life=life), now=now, event_id=self._ids.new())
         self._logs.append_in(tx, run.id, [(now, f"ACTOR: {why}.".encode())])
         log.info("run.braked", run_id=run.id, gracefully=gracefully, reason=why)
+        return after
 
     async def _prune(self) -> None:
         today = spending.day_of(self._clock.now())

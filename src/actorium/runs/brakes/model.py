@@ -45,7 +45,17 @@ class Brake:
 
     def holds_for(self, run: Run) -> bool:
         """Whether the run spends from it."""
-        return run.owner_id == self.owner_id and self.subject_id == dict(subjects(run)).get(self.kind)
+        return run.owner_id == self.owner_id and self.is_on(run.actor_id, run.task_id)
+
+    def is_on(self, actor_id: str, task_id: str | None) -> bool:
+        """Whether the owner's runs of this Actor and task spend from it."""
+        match self.kind:
+            case Kind.USER:
+                return True
+            case Kind.ACTOR:
+                return self.subject_id == actor_id
+            case Kind.TASK:
+                return self.subject_id == task_id
 
     def __str__(self) -> str:
         whose = " (set by the operator)" if self.set_by is SetBy.OPERATOR else ""

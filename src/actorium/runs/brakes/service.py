@@ -118,8 +118,9 @@ class Brakes:
         """A new run, before it is stored, begins to spend. Raises BrakeReached."""
         agreed = terms(run)
         starts = agreed.starts(run.options.memory_mbytes)
-        self._check_in(tx, run, more=_of_usd(agreed.paid_usd({START_EVENT: starts})) if starts else 0)
-        spending.open_in(tx, run)
+        charged = _of_usd(agreed.paid_usd({START_EVENT: starts})) if starts else 0
+        self._check_in(tx, run, more=charged)
+        spending.open_in(tx, run, charged)
 
     def begin_again_in(self, tx: Tx, before: Run, after: Run) -> None:
         """A finished run begins to spend again. Raises BrakeReached."""
@@ -127,9 +128,8 @@ class Brakes:
 
     def allowed_in(self, tx: Tx, run_id: str, agreed: Terms, event: str, count: int) -> int:
         """How many of ``count`` events the brakes of a run still pay for."""
-        run = runs_store.find(tx, run_id)
-        brakes = [] if run is None else [one for one in store.of_owner(tx, run.owner_id) if one.holds_for(run)]
-        if run is None or not brakes:
+        run = runs_store.find(tx, run_id) if store.is_braked(tx, run_id) else None
+        if run is None or not any(one.holds_for(run) for one in store.of_owner(tx, run.owner_id)):
             return count
         users_store.hold(tx, run.owner_id)
         ledger = self._ledger_in(tx, run.owner_id)

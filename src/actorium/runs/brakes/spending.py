@@ -60,12 +60,13 @@ def since_booked_in(tx: Tx, views: Views, run: Run, account: Account, now: Insta
     return days
 
 
-def open_in(tx: Tx, run: Run) -> None:
-    """A new run begins to spend."""
-    account = Account(
-        run_id=run.id, owner_id=run.owner_id, day=day_of(run.started_at), booked_nanos=0, state=LIVE
-    )  # fmt: skip
+def open_in(tx: Tx, run: Run, nanos: int) -> None:
+    """A new run begins to spend; so much is charged for its start, and booked with it."""
+    day = day_of(run.started_at)
+    account = Account(run_id=run.id, owner_id=run.owner_id, day=day, booked_nanos=nanos, state=LIVE)
     store.open_account(tx, account)
+    if nanos:
+        store.add_spending(tx, run.owner_id, [(kind, subject, day, nanos) for kind, subject in subjects(run)])
 
 
 def reopen_in(tx: Tx, views: Views, run: Run, now: Instant, *, ask: Callable[[], None]) -> None:

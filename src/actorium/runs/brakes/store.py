@@ -32,6 +32,15 @@ class Account:
     state: str
 
 
+@dataclass(slots=True)
+class Waiting:
+    """Runs of one Actor and task that wait for a place."""
+
+    actor_id: str
+    task_id: str | None
+    memory_mbytes: int
+
+
 def of_owner(tx: Tx, owner_id: str) -> list[Brake]:
     """Every brake that a user's runs may be under."""
     return [_brake(row) for row in tx.all(f"{_NAMED} WHERE b.owner_id = :owner_id {_ORDER}", owner_id=owner_id)]
@@ -115,9 +124,42 @@ def account(tx: Tx, run_id: str) -> Account | None:
 
 
 def live(tx: Tx, owner_id: str) -> list[Account]:
-    """Of a user's runs that are not all booked."""
-    rows = tx.all(f"SELECT {_ACCOUNT} FROM run_spending WHERE owner_id = :id AND state = 'live'", id=owner_id)
+    """Of a user's runs that are not all booked, without those that wait for a place: these have spent nothing more."""
+    rows = tx.all(
+        "SELECT s.run_id, s.owner_id, s.day, s.booked_nanos, s.state FROM run_spending s JOIN runs r ON r.id = s.run_id"
+        " WHERE s.owner_id = :id AND s.state = 'live' AND r.status <> 'READY'",
+        id=owner_id,
+    )
     return [_account(row) for row in rows]
+
+
+def waiting(tx: Tx, owner_id: str) -> list[Waiting]:
+    """Of a user's runs that wait for a place: one range of one index, however many they are."""
+    rows = tx.all(
+        "SELECT actor_id, task_id, SUM(memory_mbytes) AS memory_mbytes FROM runs"
+        " WHERE owner_id = :id AND finished_at IS NULL AND status = 'READY' GROUP BY actor_id, task_id",
+        id=owner_id,
+    )
+    return [Waiting(row["actor_id"], row["task_id"], int(row["memory_mbytes"])) for row in rows]
+
+
+def newest_waiting(tx: Tx, brake: Brake, limit: int) -> list[str]:
+    """Runs under a brake that wait for a place."""
+    column = {Kind.USER: "owner_id", Kind.ACTOR: "actor_id", Kind.TASK: "task_id"}[brake.kind]
+    rows = tx.all(
+        f"SELECT id FROM runs WHERE owner_id = :owner_id AND {column} = :subject_id AND finished_at IS NULL"
+        " AND status = 'READY' ORDER BY started_at DESC, id DESC LIMIT :limit",
+        owner_id=brake.owner_id,
+        subject_id=brake.subject_id,
+        limit=limit,
+    )
+    return [row["id"] for row in rows]
+
+
+def is_braked(tx: Tx, run_id: str) -> bool:
+    """Whether a run's owner has a brake at all."""
+    found = tx.one("SELECT 1 AS found FROM runs r JOIN brakes b ON b.owner_id = r.owner_id WHERE r.id = :id", id=run_id)
+    return found is not None
 
 
 def to_book(tx: Tx, *, today: int, now: Instant, limit: int) -> list[str]:
