@@ -215,6 +215,24 @@ async def test_what_was_spent_is_remembered_when_the_run_is_deleted_or_the_serve
         assert world.used["", world.today] <= SECOND * 300
 
 
+async def test_a_brake_holds_when_the_server_restarts_at_the_worst_moments() -> None:
+    """Ten seconds just before the run would be stopped, and ten when it would be killed."""
+    async with open_brakes() as world:
+        actor = await world.server.actor()
+        await brake(world, SECOND * 300)
+        run = await world.server.start(actor, memory=1024)
+        while (await world.brakes())[0]["leftTodayUsd"] > 2 * SECOND:
+            await world.go_on(2)
+        await world.crash(10)
+        row = await world.server.row(run["id"])
+        assert (row.status, row.life.is_graceful) == (RunStatus.ABORTING, True)
+        await world.go_on(GRACEFUL_ABORT_SECS - 1)
+        await world.crash(10)
+        await world.go_on(3)
+        assert await world.ended(run["id"])
+        assert SECOND * 280 < world.used["", world.today] <= SECOND * 300
+
+
 async def test_charges_end_at_the_brake() -> None:
     async with open_brakes() as world:
         actor = await priced(world.server, events(result=0.01))

@@ -17,7 +17,7 @@ OUTAGE_SECS_MAX = 10  # what a server may be away and brakes still hold: the spa
 STEPS = 12
 
 
-@settings(max_examples=6, deadline=None, phases=(Phase.generate,))
+@settings(max_examples=4, deadline=None, phases=(Phase.generate,))
 @given(seed=st.integers(0, 2**32))
 def test_no_brake_is_passed(seed: int) -> None:
     asyncio.run(history(random.Random(seed)))
@@ -29,7 +29,7 @@ async def history(chance: random.Random) -> None:
         world.unit_usd = price
         actors = [await world.server.actor(name) for name in ("one", "two")]
         minute = price / 60  # of 1024 MB
-        limits = {"user/me": minute * chance.uniform(1, 60), f"actor/{actors[0]}": minute * chance.uniform(1, 30)}
+        limits = {"user/me": minute * chance.uniform(1, 25), f"actor/{actors[0]}": minute * chance.uniform(1, 12)}
         for path, usd in limits.items():
             await world.alice.put(f"/v2/users/me/brakes/{path}", {"limitUsdPerDay": usd})
         await world.server.clock.advance(DAY_SECS - chance.randrange(1200))
@@ -49,7 +49,7 @@ async def act(world: BrakesWorld, chance: random.Random, actors: list[str]) -> N
     live = await world.live()
     if live and chance.random() < 0.3:
         await world.exit(chance.choice(live).id)
-    if chance.random() < 0.25:
+    if chance.random() < 0.5:
         await world.crash(chance.randrange(1, OUTAGE_SECS_MAX))
     await world.go_on(chance.choice((1, 2, 7, 20, 60)))
 
