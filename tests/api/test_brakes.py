@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from actorium.kernel.limits import BRAKE_SPAN_SECS, BRAKE_STOPS_PER_WRITE, GRACEFUL_ABORT_SECS
+from actorium.kernel.limits import BRAKE_SPAN_SECS, BRAKE_STOPS_PER_WRITE, GRACEFUL_ABORT_SECS, SPENDING_USD_MAX
+from actorium.kernel.meter import Usage
 from actorium.runs.lifecycle import Event, RunStatus
-from brakes_world import UNIT_USD, BrakesWorld, open_brakes
+from brakes_world import UNIT_USD, BrakesWorld, brake_loop, open_brakes
 from charging_world import charge, counts, events, itself, limits, priced, push
+from server_world import open_server
 
 pytestmark = pytest.mark.anyio
 
@@ -253,6 +255,44 @@ async def test_charges_end_at_the_brake() -> None:
         assert row.status is RunStatus.ABORTING
         assert "the brake of 1 USD a day on user alice" in (row.life.status_message or "")
         assert "the brake of 1 USD a day on user alice" in await log_of(world, run["id"])
+
+
+async def test_what_a_run_does_with_storages_counts_too() -> None:
+    async with open_brakes() as world:
+        actor = await world.server.actor()
+        await brake(world, 1)
+        run = await world.server.start(actor, memory=128)
+        await world.go_on(2)
+        world.server.features.meter.count(run["id"], Usage.KEY_VALUE_STORE_WRITES, 10_000)
+        await world.server.features.meter.flush(run["id"])
+        assert (await world.brakes())[0]["spentTodayUsd"] == pytest.approx(0.5, abs=0.001)
+        world.server.features.meter.count(run["id"], Usage.KEY_VALUE_STORE_WRITES, 10_000)
+        await world.server.features.meter.flush(run["id"])
+        await world.loop.tick()
+        row = await world.server.row(run["id"])
+        assert (row.status, row.life.is_graceful) == (RunStatus.ABORTING, False)  # nothing is left for the grace
+
+
+async def test_no_sum_is_too_large() -> None:
+    async with open_brakes() as world:
+        actor = await priced(world.server, events(result=1_000_000.0))
+        for _ in range(3):
+            run = await world.server.start(actor, memory=128)
+            await world.go_on(1)
+            await charge(world.server, run, "result", 2**52)
+            await world.server.happen(run["id"], Event.EXITED, 0)
+            await world.loop.tick()
+        assert (await brake(world, 1_000_000_000))["spentTodayUsd"] == SPENDING_USD_MAX
+        assert (await world.alice.post(f"/v2/actors/{actor}/runs", status=402))["type"]
+
+
+async def test_a_container_is_ended_by_its_supervisor() -> None:
+    async with open_server() as server:
+        run = await server.running(await server.actor(), memory=1024)
+        await server.alice.put(ME, {"limitUsdPerDay": 0})
+        await brake_loop(server).tick()
+        shown = await server.reached(run["id"], RunStatus.ABORTED)
+        assert shown["statusMessage"].startswith("Stopped by the brake of 0 USD a day on user alice")
 
 
 async def test_charges_at_once_of_several_runs_share_a_brake() -> None:

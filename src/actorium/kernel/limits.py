@@ -73,9 +73,11 @@ BRAKE_END_SECS = 15  # from the moment a run is to be killed until it is gone; t
 BRAKE_STOPS_PER_WRITE = 100  # waiting runs that one transaction stops; as many transactions as it takes
 BRAKE_USD_MAX = 1_000_000_000  # far beyond any budget; in billionths it fits a BIGINT
 BRAKES_PER_USER_MAX = 100  # a start and a look compare with all of them
+SPENDING_USD_MAX = 4_000_000_000  # sums stop here: prices times counts can be anything, billionths fit a BIGINT
 SPENDING_KEPT_DAYS = 62  # sums of days, for whoever asks the table: two months
 SPENDING_LATE_SECS = 10  # beyond a token's grace until the last operations of an ended run are flushed
 SPENDING_RUNS_PER_WRITE = 100  # accounts of ended runs booked in one transaction
+SPENDING_WRITES_PER_TICK = 100  # such transactions between two looks at brakes
 SPENDING_ROWS_PER_PRUNE = 1000  # sums of old days one transaction forgets
 
 # Logs

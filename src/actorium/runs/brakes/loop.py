@@ -22,6 +22,7 @@ from actorium.kernel.limits import (
     SPENDING_KEPT_DAYS,
     SPENDING_ROWS_PER_PRUNE,
     SPENDING_RUNS_PER_WRITE,
+    SPENDING_WRITES_PER_TICK,
 )
 from actorium.logs.service import Logs
 from actorium.runs import store as runs_store
@@ -60,7 +61,7 @@ class BrakeLoop:
         await self._prune()
 
     async def _book(self) -> None:
-        while True:
+        for _ in range(SPENDING_WRITES_PER_TICK):
             now = self._clock.now()
             today = spending.day_of(now)
             ids = await self._database.read(

@@ -9,7 +9,7 @@ from actorium.charging.service import counts_in
 from actorium.charging.terms import Terms, decimal
 from actorium.database import Database, Tx
 from actorium.kernel.clock import Clock
-from actorium.kernel.limits import BRAKE_USD_MAX, BRAKES_PER_USER_MAX, PAGE_ITEMS_MAX
+from actorium.kernel.limits import BRAKE_USD_MAX, BRAKES_PER_USER_MAX, PAGE_ITEMS_MAX, SPENDING_USD_MAX
 from actorium.kernel.principal import Principal
 from actorium.runs import store as runs_store
 from actorium.runs.brakes import spending, store
@@ -231,7 +231,7 @@ def _nanos(limit_usd: float) -> int:
 
 
 def _of_usd(amount: Decimal) -> int:
-    return round(amount * NANOS)
+    return round(min(amount, Decimal(SPENDING_USD_MAX)) * NANOS)
 
 
 def _own_subject_in(tx: Tx, principal: Principal, kind: Kind, reference: str) -> str:

@@ -12,7 +12,13 @@ from dataclasses import replace
 
 from actorium.database import Tx
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import DAY_SECS, RUN_TOKEN_GRACE_SECS, SPENDING_KEPT_DAYS, SPENDING_LATE_SECS
+from actorium.kernel.limits import (
+    DAY_SECS,
+    RUN_TOKEN_GRACE_SECS,
+    SPENDING_KEPT_DAYS,
+    SPENDING_LATE_SECS,
+    SPENDING_USD_MAX,
+)
 from actorium.kernel.meter import Usage
 from actorium.runs.brakes import store
 from actorium.runs.brakes.model import NANOS, subjects
@@ -37,7 +43,7 @@ def begin_of(day: int) -> Instant:
 def cost_in(tx: Tx, views: Views, run: Run, now: Instant) -> int:
     """What a run has cost its owner until now, in nanos."""
     facts = facts_of(tx, run)
-    return round(in_list(run, facts.charged, views.usage_usd(run, facts, now)) * NANOS)
+    return round(min(in_list(run, facts.charged, views.usage_usd(run, facts, now)), SPENDING_USD_MAX) * NANOS)
 
 
 def since_booked_in(tx: Tx, views: Views, run: Run, account: Account, now: Instant) -> dict[int, int]:

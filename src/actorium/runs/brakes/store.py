@@ -8,7 +8,8 @@ from typing import Any
 
 from actorium.database import Row, Tx
 from actorium.kernel.instant import Instant
-from actorium.runs.brakes.model import Brake, Kind, SetBy
+from actorium.kernel.limits import SPENDING_USD_MAX
+from actorium.runs.brakes.model import NANOS, Brake, Kind, SetBy
 
 LIVE, ENDED, CLOSED = "live", "ended", "closed"
 _NAMED = (
@@ -199,12 +200,21 @@ def book(tx: Tx, before: Account, after: Account, *, settle_at: Instant | None) 
 
 def add_spending(tx: Tx, owner_id: str, amounts: Iterable[tuple[Kind, str, int, int]]) -> None:
     """Add (kind, subject, day, nanos)."""
+    most = SPENDING_USD_MAX * NANOS
     tx.many(
         "INSERT INTO spending (owner_id, kind, subject_id, day, nanos)"
         " VALUES (:owner_id, :kind, :subject_id, :day, :nanos) ON CONFLICT (owner_id, kind, subject_id, day)"
-        " DO UPDATE SET nanos = spending.nanos + excluded.nanos",
+        " DO UPDATE SET nanos = CASE WHEN spending.nanos > :most - excluded.nanos THEN :most"
+        " ELSE spending.nanos + excluded.nanos END",
         [
-            {"owner_id": owner_id, "kind": str(kind), "subject_id": subject_id, "day": day, "nanos": nanos}
+            {
+                "owner_id": owner_id,
+                "kind": str(kind),
+                "subject_id": subject_id,
+                "day": day,
+                "nanos": nanos,
+                "most": most,
+            }
             for kind, subject_id, day, nanos in amounts
         ],
     )
