@@ -74,7 +74,7 @@ async def test_options_are_chosen_anew_and_memory_is_paid_as_it_was() -> None:
         }
         await world.reached(run_id, RunStatus.RUNNING, attempt=2)
         spec = world.executor.spec(f"{run_id}-2")
-        assert (spec.memory_mbytes, spec.deadline) == (4096, None)
+        assert (spec.memory_mbytes, spec.deadline, spec.timeout_secs) == (4096, None, None)
         await world.clock.advance(20)
         done = await world.finished(run_id, 0, attempt=2)
         assert done["stats"]["computeUnits"] == pytest.approx((1 * 10 + 4 * 20) / 3600)

@@ -147,7 +147,8 @@ async def test_the_new_process_has_the_same_token_storages_and_deadline() -> Non
         await world.reached(run_id, RunStatus.RUNNING, attempt=2)
         after = world.executor.spec(container_name(run_id, 2))
         assert dict(after.env) == dict(before.env)
-        assert after.deadline == before.deadline
+        assert (before.deadline, before.timeout_secs) == (None, 60)
+        assert (after.deadline, after.timeout_secs) == (world.clock.now().plus(secs=40), None)
         await world.clock.advance(40)
         run = await world.reached(run_id, RunStatus.TIMED_OUT, attempt=2)
         assert run["stats"]["durationMillis"] == 60_000

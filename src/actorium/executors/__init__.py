@@ -38,6 +38,8 @@ class Spec:
     pids_max: int
     deadline: Instant | None
     """When the executor itself ends the container, whether or not a server is there."""
+    timeout_secs: int | None = None
+    """The same where no deadline is known before its process starts: so long after that."""
     log_bytes_max: int
     """What the container may still write to its log; the rest is dropped with one line that says so."""
     web_port: int | None = None

@@ -76,7 +76,10 @@ class FakeExecutor:
     def keep_deadline(self, name: str) -> None:
         """End a container whose deadline is over; called by each survey."""
         kept = self._kept[name]
-        if kept.spec.deadline is not None and kept.spec.deadline <= self._clock.now():
+        deadline, started = kept.spec.deadline, kept.seen.started_at
+        if deadline is None and started is not None and kept.spec.timeout_secs is not None:
+            deadline = started.plus(secs=kept.spec.timeout_secs)
+        if deadline is not None and deadline <= self._clock.now():
             self.exit(name, None, cause=Cause.DEADLINE)
 
     async def stop(self, name: str) -> None:

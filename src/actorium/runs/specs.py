@@ -39,9 +39,7 @@ class Specs:
         options = run.options
         own = await self.own(run)
         cores = max(cpu_cores(options.memory_mbytes), self.cpu_cores_min)
-        deadline = run.life.deadline_at
-        if deadline is None and options.timeout_secs:
-            deadline = self.clock.now().plus(secs=options.timeout_secs)
+        deadline, timeout_secs = run.life.deadline_at, options.timeout_secs or None
         around = Surroundings(
             api_base_url=self.api_base_url,
             public_base_url=self.public_base_url,
@@ -50,7 +48,10 @@ class Specs:
             container_url=self.container_url(run.web_port),
             container_port=CONTAINER_WEB_PORT,
         )
-        env = environment(run, around, own=own, deadline=deadline, charged=await self.charged(run))
+        told = deadline  # the process is told its deadline before it starts: a little early, the first time
+        if told is None and timeout_secs is not None:
+            told = self.clock.now().plus(secs=timeout_secs)
+        env = environment(run, around, own=own, deadline=told, charged=await self.charged(run))
         return Spec(
             name=container_name(run.id, run.life.attempt),
             image=run.document.image_reference,
@@ -62,6 +63,7 @@ class Specs:
             cpu_weight=cpu_cores(options.memory_mbytes),
             pids_max=PIDS_MAX,
             deadline=deadline,
+            timeout_secs=timeout_secs if deadline is None else None,
             log_bytes_max=LOG_BYTES_MAX,
             web_port=run.web_port,
             container_port=_port(env["ACTOR_WEB_SERVER_PORT"]),

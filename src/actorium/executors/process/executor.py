@@ -117,6 +117,7 @@ class ProcessExecutor:
             cpu_weight=spec.cpu_weight,
             pids_max=spec.pids_max,
             deadline_ms=int(spec.deadline) if spec.deadline is not None else None,
+            timeout_ms=spec.timeout_secs * 1000 if spec.timeout_secs is not None else None,
             log_bytes_max=spec.log_bytes_max,
             web_port=spec.web_port,
             container_port=spec.container_port,

@@ -373,3 +373,11 @@ class SandboxConformance(ExecutorConformance):
         assert seen.cause is Cause.DEADLINE
         assert seen.finished_at is not None
         assert 0 <= int(seen.finished_at) - soon < 4000
+
+    async def test_a_timeout_counts_from_the_start_of_the_program(self, executor: Executor) -> None:
+        await executor.start(replace(self.spec("a-1", WAITS), timeout_secs=1))
+        seen = await ended(executor, "a-1")
+        assert (seen.cause, seen.phase) == (Cause.DEADLINE, Phase.EXITED)
+        assert seen.started_at is not None
+        assert seen.finished_at is not None
+        assert 1000 <= seen.finished_at - seen.started_at < 5000

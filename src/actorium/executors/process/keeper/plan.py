@@ -43,6 +43,8 @@ class Plan:
     cpu_weight: float = 1.0
     pids_max: int = 1024
     deadline_ms: int | None = None
+    timeout_ms: int | None = None
+    """Without a deadline: how long after the program's start it is."""
     log_bytes_max: int = 0
     web_port: int | None = None
     container_port: int | None = None

@@ -87,6 +87,7 @@ class Shim:
         self._signal: int | None = None
         self._ending = False
         self._disk_full = False
+        self._deadline_ms = told.deadline_ms
         self._reactor.watch(woken, READ, lambda _: self._signalled(os.read(woken, 64)))
 
     def run(self, reply: socket.socket | None) -> None:
@@ -101,6 +102,8 @@ class Shim:
         os.close(self._input)
         if self._message is None:
             self._meter.started(self._sandbox.begun)
+            if self._deadline_ms is None and self._plan.timeout_ms is not None:
+                self._deadline_ms = self._meter.state.started_ms + self._plan.timeout_ms
             answer(reply, STARTED)
             self._hints.state()
             self._attend()
@@ -203,9 +206,9 @@ class Shim:
         self._reactor.stopped = True
 
     def _keep_deadline(self) -> None:
-        if self._plan.deadline_ms is None:
+        if self._deadline_ms is None:
             return
-        left = (self._plan.deadline_ms - clock.now_ms()) / 1000
+        left = (self._deadline_ms - clock.now_ms()) / 1000
         if left > 0:
             self._reactor.after(min(left, _DEADLINE_CHECK_SECS), self._keep_deadline)
         elif not self._ending:
