@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
 
 from actorium.executors import Stats
 from actorium.http.server import bind, serve
+from actorium.kernel.limits import EVENT_SOCKETS_PER_RUN_MAX
 from actorium.runs.lifecycle import RunStatus, container_name
 from server_world import ServerWorld, measured, open_server
 
@@ -142,6 +143,24 @@ async def test_who_may_not_listen_is_told_never_to_come_again(which: str) -> Non
                     await socket.recv()
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1008
+
+
+async def test_one_socket_too_many_is_told_never_to_come_again_until_another_has_left() -> None:
+    async with open_site() as site:
+        site.world.executor.measure(site.container, measured(site.world))
+        sockets = [await connect(site.address()) for _ in range(EVENT_SOCKETS_PER_RUN_MAX)]
+        for socket in sockets:
+            await message(socket)
+        async with connect(site.address()) as late:
+            with pytest.raises(ConnectionClosedError) as closed:
+                await message(late)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1008
+        await sockets.pop().close()
+        async with asyncio.timeout(10), connect(site.address()) as next_one:
+            assert (await message(next_one))["name"] == "systemInfo"
+        for socket in sockets:
+            await socket.close()
 
 
 async def test_many_sockets_of_one_run_are_all_served() -> None:

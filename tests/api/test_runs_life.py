@@ -199,6 +199,7 @@ async def test_a_status_message_is_kept_and_shown_also_after_the_end() -> None:
         ({"statusMessage": 7}, "statusMessage"),
         ({"isStatusMessageTerminal": "yes"}, "isStatusMessageTerminal"),
         ({"generalAccess": "EVERYBODY"}, "generalAccess"),
+        ({"generalAccess": "ANYONE_WITH_NAME_CAN_READ"}, "generalAccess"),  # a run has no name
         ([], "object"),
     ],
 )

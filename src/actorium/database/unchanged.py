@@ -13,8 +13,8 @@ V = TypeVar("V")
 class Unchanged(Generic[K, V]):
     """Values that follow from the database alone, by key. Forgotten with the next commit of anybody.
 
-    Ask ``get`` before reading, and ``put`` what was read with the version that ``get`` saw: a commit between the two
-    makes the next ``get`` forget it.
+    Ask ``get`` and ``seen`` before reading, and ``put`` what was read with what was seen: a commit between the two
+    makes the next ``get`` forget it, also if somebody else has asked for another key since.
     """
 
     def __init__(self, database: Database, *, entries_max: int) -> None:
@@ -32,9 +32,14 @@ class Unchanged(Generic[K, V]):
             return None
         return self._values.get(key)
 
-    def put(self, key: K, value: V) -> None:
-        """Remember a value that was read after the last ``get``."""
-        if self._version is None:
+    @property
+    def seen(self) -> int | None:
+        """The version that the last ``get`` of anybody saw: taken right behind one's own, with no await between."""
+        return self._version
+
+    def put(self, key: K, value: V, seen: int | None) -> None:
+        """Remember a value that was read after that version was seen, if it is still the one of what is kept."""
+        if seen is None or seen != self._version:
             return
         if len(self._values) >= self._entries_max:
             self._values.clear()

@@ -331,6 +331,7 @@ COMPRESS_BYTES_MAX = 16_777_216  # larger ones would hold the loop
 STREAM_WATCH_SECS = 0.05  # streams older than this are watched for clients that leave
 KEEP_ALIVE_SECS = 75  # idle connections; longer than clients' own pools keep them
 SHUTDOWN_SECS = 10  # how long requests in flight may take after the server was told to stop
+EVENT_SOCKETS_PER_RUN_MAX = 16  # an SDK opens one, its child processes a few; each costs a reading a second
 WEBSOCKET_BYTES_MAX = 1_048_576  # one message from a client
 
 # Containers

@@ -56,8 +56,9 @@ def routes(runs: Runs, starter: Starter) -> list[Route]:
     async def get(call: Call[WaitQuery, None]) -> Reply:
         content = runs.replies.known(call.principal, call["runId"])
         if content is None:
+            seen = runs.replies.seen
             view = await runs.wait(call.principal, call["runId"], call.query.wait_for_finish)
-            content = runs.replies.made(call.principal, view)
+            content = runs.replies.made(call.principal, view, seen)
         return Reply(content=content, media_type=JSON)
 
     async def put(call: Call[Any, UpdateRun]) -> RunView:

@@ -39,10 +39,11 @@ class RunAuthentication:
             return None
         holder = self._known.get(run_id)
         if holder is None:
+            seen = self._known.seen
             holder = await self._database.read(lambda tx: _holder(tx, run_id))
             if holder is None:
                 return None
-            self._known.put(run_id, holder)
+            self._known.put(run_id, holder, seen)
         if holder.until is not None and self._clock.now() > holder.until:
             return None
         return holder.principal

@@ -37,6 +37,14 @@ class GeneralAccess(StrEnum):
     RESTRICTED = "RESTRICTED"
 
 
+class RunAccess(StrEnum):
+    """What a caller may choose of it: a run has no name to be read by."""
+
+    ANYONE_WITH_ID_CAN_READ = "ANYONE_WITH_ID_CAN_READ"
+    FOLLOW_USER_SETTING = "FOLLOW_USER_SETTING"
+    RESTRICTED = "RESTRICTED"
+
+
 class RunMeta(Wire, kw_only=True, frozen=True):
     """Where a run came from."""
 
@@ -207,4 +215,4 @@ class UpdateRun(Wire, kw_only=True, frozen=True):
     run_id: str | None | UnsetType = UNSET
     status_message: str | None | UnsetType = UNSET
     is_status_message_terminal: bool | None | UnsetType = UNSET
-    general_access: GeneralAccess | UnsetType = UNSET
+    general_access: RunAccess | UnsetType = UNSET

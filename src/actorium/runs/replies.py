@@ -21,9 +21,14 @@ class FinishedReplies:
         """The reply that this caller got before, if it would be the same now. What a scope lets see is asked anew."""
         return None if principal.scope is not None else self._known.get((principal.user_id, run_id))
 
-    def made(self, principal: Principal, view: RunView) -> bytes:
-        """The reply about a run, kept if the run has finished."""
+    @property
+    def seen(self) -> int | None:
+        """What ``made`` needs to know: taken right behind ``known``."""
+        return self._known.seen
+
+    def made(self, principal: Principal, view: RunView, seen: int | None) -> bytes:
+        """The reply about a run that was looked at since, kept if the run has finished."""
         content = b'{"data":%b}' % encode(view)
         if view.status in TERMINAL and principal.scope is None:
-            self._known.put((principal.user_id, view.id), content)
+            self._known.put((principal.user_id, view.id), content, seen)
         return content

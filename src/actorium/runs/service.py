@@ -29,7 +29,7 @@ from actorium.runs.errors import JobFinished, RunNotFinished, RunNotFound
 from actorium.runs.facts import facts_of
 from actorium.runs.lifecycle import ALLOWED, TERMINAL, Event, RunStatus, step
 from actorium.runs.lists import Filter
-from actorium.runs.model import GeneralAccess, RunOrigin, RunShort, RunView, StorageIds, UpdateRun
+from actorium.runs.model import GeneralAccess, RunAccess, RunOrigin, RunShort, RunView, StorageIds, UpdateRun
 from actorium.runs.permissions import check_change, reaches_run
 from actorium.runs.replies import FinishedReplies
 from actorium.runs.row import Run
@@ -147,8 +147,8 @@ class Runs:
                 life = replace(life, status_message=message and message[:STATUS_MESSAGE_CHARS_MAX])
             if wanted.is_status_message_terminal is not UNSET:
                 life = replace(life, is_status_message_terminal=wanted.is_status_message_terminal)
-            if isinstance(wanted.general_access, GeneralAccess):
-                document = structs.replace(document, general_access=wanted.general_access)
+            if isinstance(wanted.general_access, RunAccess):
+                document = structs.replace(document, general_access=GeneralAccess(wanted.general_access))
             return replace(run, life=life, document=document)
 
         return await self.change(principal, run_id, change)

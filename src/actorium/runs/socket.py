@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from actorium.executors import Stats
 from actorium.http.websocket import Socket
 from actorium.kernel.clock import Clock
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import FORK_PERSIST_SECS, STATS_PERIOD_SECS
+from actorium.kernel.limits import EVENT_SOCKETS_PER_RUN_MAX, FORK_PERSIST_SECS, STATS_PERIOD_SECS
 from actorium.kernel.structs import encode
 from actorium.loops.background import first
 from actorium.runs import store
@@ -20,7 +21,7 @@ from actorium.runs.environment import cpu_cores
 from actorium.runs.lifecycle import TERMINAL, RunStatus, container_name
 from actorium.runs.row import Run, instant
 
-UNKNOWN_RUN = 1008  # SDKs do not reconnect after this code
+UNKNOWN_RUN = TOO_MANY = 1008  # SDKs do not reconnect after this code
 OVERLOADED_PART = 0.95  # of the cores a run may use
 
 ReadStats = Callable[[str], Awaitable[Stats | None]]
@@ -40,6 +41,8 @@ class EventsSocket:
         self._stats = stats
         self._cpu_cores_min = cpu_cores_min
         self._clock = clock
+        self._open: Counter[str] = Counter()
+        """Sockets by run."""
 
     async def serve(self, socket: Socket) -> None:
         """Talk until the run has ended or the Actor has left."""
@@ -50,7 +53,15 @@ class EventsSocket:
         if run is None or run.owner_id != principal.user_id or (scope is not None and scope.run_id != run.id):
             await socket.close(UNKNOWN_RUN, "unknown run")
             return
-        await first(self._talk(socket, run.id), socket.wait_closed())
+        if self._open[run.id] >= EVENT_SOCKETS_PER_RUN_MAX:
+            await socket.close(TOO_MANY, "too many connections")
+            return
+        self._open[run.id] += 1
+        try:
+            await first(self._talk(socket, run.id), socket.wait_closed())
+        finally:
+            self._open[run.id] -= 1
+            self._open += Counter()  # forgets runs without sockets
 
     async def _talk(self, socket: Socket, run_id: str) -> None:
         with self._waiters.watch((CHANNEL, run_id)) as bell:

@@ -145,9 +145,10 @@ class Users:
         """Who a token belongs to. Remembered only while nothing is committed: a rotated token is dead at once."""
         known = self._known.get(token)
         if known is None:
+            seen = self._known.seen
             known = await self._database.read(lambda tx: store.principal_of(tx, token_hash(token)))
             if known is not None:
-                self._known.put(token, known)
+                self._known.put(token, known, seen)
         return known
 
     async def find_id(self, username: str) -> str | None:

@@ -33,7 +33,7 @@ async def test_a_commit_forgets(tmp_path: Path, in_memory: bool) -> None:
     await database.write(make)
     kept: Unchanged[str, int] = Unchanged(database, entries_max=2)
     assert kept.get("a") is None
-    kept.put("a", 1)
+    kept.put("a", 1, kept.seen)
     assert kept.get("a") == 1
     await database.write(add("x"))
     assert kept.get("a") is None
@@ -45,7 +45,7 @@ async def test_a_commit_of_another_process_forgets(tmp_path: Path) -> None:
     await database.write(make)
     kept: Unchanged[str, int] = Unchanged(database, entries_max=2)
     kept.get("a")
-    kept.put("a", 1)
+    kept.put("a", 1, kept.seen)
     assert kept.get("a") == 1
     await other.write(add("x"))
     with anyio.fail_after(5):
@@ -60,8 +60,22 @@ async def test_a_value_read_before_a_commit_does_not_outlive_it(tmp_path: Path) 
     await database.write(make)
     kept: Unchanged[str, int] = Unchanged(database, entries_max=2)
     assert kept.get("a") is None
+    seen = kept.seen
     await database.write(add("x"))
-    kept.put("a", 1)
+    kept.put("a", 1, seen)
+    assert kept.get("a") is None
+    await database.close()
+
+
+async def test_nor_where_somebody_else_has_asked_since_the_commit(tmp_path: Path) -> None:
+    database = await SQLite.open(tmp_path / "a.db")
+    await database.write(make)
+    kept: Unchanged[str, int] = Unchanged(database, entries_max=2)
+    assert kept.get("a") is None
+    seen = kept.seen
+    await database.write(add("x"))
+    assert kept.get("b") is None
+    kept.put("a", 1, seen)
     assert kept.get("a") is None
     await database.close()
 
@@ -71,10 +85,10 @@ async def test_it_is_bounded_and_off_where_the_version_is_not_told(tmp_path: Pat
     kept: Unchanged[str, int] = Unchanged(database, entries_max=2)
     kept.get("a")
     for number, key in enumerate("abc"):
-        kept.put(key, number)
+        kept.put(key, number, kept.seen)
     assert (kept.get("a"), kept.get("c")) == (None, 2)
     await database.close()
     blind: Unchanged[str, int] = Unchanged(Inline(), entries_max=2)
     assert blind.get("a") is None
-    blind.put("a", 1)
+    blind.put("a", 1, blind.seen)
     assert blind.get("a") is None
