@@ -47,6 +47,8 @@ class Runs:
         }
         actor = self._ok("POST", "/v2/acts", {"name": name, "versions": [version]})["id"]
         built = self._ok("POST", f"/v2/acts/{actor}/builds?version=0.1&waitForFinish=60")
+        while built["status"] in ("READY", "RUNNING"):
+            built = self._ok("GET", f"/v2/actor-builds/{built['id']}?waitForFinish=60")
         assert built["status"] == "SUCCEEDED", self.server.api("GET", f"/v2/logs/{built['id']}")
         self.actor = self.actor or actor
         return str(actor)

@@ -134,3 +134,24 @@ async def test_a_resurrected_run_is_ended_only_if_it_has_nothing_left() -> None:
             assert await world.database.read(world.features.charging.due_in) == planned
             await world.happen(run["id"], Event.EXITED, 0)
         assert await counts(world, run) == {"page": 2}
+
+
+@pytest.mark.parametrize(
+    ("pricing", "less", "enough"),
+    [(events(page=0.5), "maxTotalChargeUsd=4.9", "maxTotalChargeUsd=5"), (items(0.5), "maxItems=9", "maxItems=10")],
+)
+async def test_a_first_limit_of_a_resurrected_run_takes_back_nothing_that_is_owed(
+    pricing: dict[str, Any], less: str, enough: str
+) -> None:
+    async with open_server(loops=False) as world:
+        run = await world.start(await priced(world, pricing))
+        if pricing["pricingModel"] == "PAY_PER_EVENT":
+            await charge(world, run, "page", 10)
+        else:
+            await push(itself(world, run), run, 10)
+        await world.bring(run["id"], RunStatus.SUCCEEDED)
+        path = f"/v2/actor-runs/{run['id']}"
+        assert "5 USD" in (await world.alice.post(f"{path}/resurrect?{less}", status=400))["message"]
+        unchanged = await world.alice.get(path)
+        assert (unchanged["status"], unchanged["usageTotalUsd"]) == ("SUCCEEDED", 5)
+        await world.alice.post(f"{path}/resurrect?{enough}", status=200)

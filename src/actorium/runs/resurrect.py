@@ -9,7 +9,8 @@ from msgspec import structs
 from actorium.actors.service import Actors
 from actorium.builds.row import BuildRow
 from actorium.builds.service import Builds
-from actorium.charging.service import Charging
+from actorium.charging.service import Charging, counts_in
+from actorium.charging.terms import plain
 from actorium.database import Tx, UniqueViolation
 from actorium.kernel.clock import Clock
 from actorium.kernel.instant import Instant
@@ -126,6 +127,7 @@ class _Change:
             document=document,
             life=step(life, Event.RESURRECT, self.now),
         )
+        _check_paid_stays(tx, run, after)
         self.brakes.begin_again_in(tx, run, after)
         self.charging.resurrected_in(tx, run.id, terms(after))
         return after
@@ -163,6 +165,16 @@ def _options(before: RunOptions, asked: ResurrectOptions, build: BuildRow) -> Ru
     _check_grown("maxItems", had.max_items, after.max_items)
     _check_grown("maxTotalChargeUsd", had.max_total_charge_usd, after.max_total_charge_usd)
     return after
+
+
+def _check_paid_stays(tx: Tx, before: Run, after: Run) -> None:
+    """A first limit is none on what was charged without one: that would take back what is owed."""
+    counts = counts_in(tx, before.id)
+    owed = terms(before).paid_usd(counts)
+    if terms(after).paid_usd(counts) < owed:
+        raise LimitMayOnlyGrow(
+            f"Run {before.id} was charged {plain(float(owed))} USD without this limit; set a higher one or none."
+        )
 
 
 def _check_grown(name: str, before: float | None, after: object) -> None:
