@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+import structlog
 from msgspec import structs
 
 from actorium.actors.errors import ActorNotFound
@@ -24,7 +25,7 @@ from actorium.kernel.structs import UNSET
 from actorium.logs.service import Logs, Subject
 from actorium.runs import store
 from actorium.runs.brakes.spending import book_in
-from actorium.runs.changes import CHANNEL, ENDED, save
+from actorium.runs.changes import CHANNEL, ENDED, kind_of, save
 from actorium.runs.errors import JobFinished, RunNotFinished, RunNotFound
 from actorium.runs.facts import facts_of
 from actorium.runs.lifecycle import ALLOWED, TERMINAL, Event, RunStatus, step
@@ -35,6 +36,8 @@ from actorium.runs.replies import FinishedReplies
 from actorium.runs.row import Run
 from actorium.runs.view import Views
 from actorium.webhooks.service import forget_run_in
+
+log = structlog.get_logger()
 
 TRIES = 5  # how often a change is decided again when another process changed the run in between
 
@@ -272,19 +275,23 @@ class Runs:
     ) -> RunView:
         """Change a run of the caller by compare-and-set, decided again when another was faster; the run object."""
 
-        def work(tx: Tx) -> RunView:
+        def work(tx: Tx) -> tuple[RunView, str | None]:
             before = self.owned_in(tx, principal, run_id, event=event)
             after = change(tx, before)
             if after is not before:
                 after = save(tx, before, after, now=self._clock.now(), event_id=self._ids.new())
-            return self._view(tx, after, principal)
+            return self._view(tx, after, principal), kind_of(before, after)
 
-        for _ in range(TRIES - 1):
+        for tries_left in reversed(range(TRIES)):
             try:
-                return await self._database.write(work, lane=principal.user_id)
+                view, kind = await self._database.write(work, lane=principal.user_id)
+                break
             except StaleWrite:
-                continue
-        return await self._database.write(work, lane=principal.user_id)
+                if not tries_left:
+                    raise
+        if kind is not None:
+            log.info("run.asked", run_id=run_id, event_type=kind, user_id=principal.user_id, by_run=principal.run_id)
+        return view
 
     def _view(self, tx: Tx, run: Run, principal: Principal) -> RunView:
         return self._views.full(run, facts_of(tx, run), self._clock.now(), reader_id=principal.user_id)
