@@ -58,8 +58,10 @@ def in_turn(runs: Iterable[Run], held: Collection[str], capacity: Capacity) -> l
 
     Of the waiting ones the next is always one of the user who has least of the machine, what came before in this order
     counted in; among users who have equally much, the one whose run waits longest. Of one user, first come, first
-    served. So whoever has 500 runs in line takes no turn from whoever has one. Once it has as many as the machine has
-    containers the rest follows user by user, as nobody there can have a place now: a long line costs little.
+    served. So whoever has 500 runs in line takes no turn from whoever has one. A run too large beside its user's
+    own comes last, with what is behind it: else whoever has one that never ends could keep all others out. Once it has
+    as many as the machine has containers the rest follows user by user, as nobody there can have a place now: a long
+    line costs little.
     """
     placed: list[Run] = []
     waiting: dict[str, deque[Run]] = defaultdict(deque)
@@ -80,10 +82,12 @@ def in_turn(runs: Iterable[Run], held: Collection[str], capacity: Capacity) -> l
 
     turns = [(turn(user), user) for user in waiting]
     heapify(turns)
-    for _ in range(capacity.containers):
-        if not turns:
-            break
+    most = len(placed) + capacity.containers
+    while turns and len(placed) < most:
         user = turns[0][1]
+        if memory[user] and memory[user] + waiting[user][0].options.memory_mbytes > capacity.memory_mbytes:
+            heappop(turns)  # it would not fit if all others left
+            continue
         run = waiting[user].popleft()
         placed.append(run)
         memory[user] += run.options.memory_mbytes

@@ -80,6 +80,16 @@ def test_a_run_of_the_whole_machine_is_not_passed_by() -> None:
     assert tick([whole, *later], set()) == [whole]
 
 
+def test_a_user_whose_own_runs_are_in_the_way_of_a_large_one_keeps_no_place_from_others() -> None:
+    endless = run_of("rude", 1, memory=128)
+    whole, behind = run_of("rude", 2, memory=8192), run_of("rude", 3, memory=128)
+    busy, more = run_of("busy", 4, memory=512), run_of("busy", 5)
+    held = {endless.id, busy.id}
+    assert tick([endless, whole, behind, busy, more], held) == [more]
+    assert tick([whole, behind, busy], {busy.id}) == []  # nothing of its own is in the way: now places are kept for it
+    assert tick([whole, behind], set()) == [whole]
+
+
 ARRIVALS = st.lists(
     st.tuples(st.sampled_from("abc"), st.sampled_from([128, 512, 2048, 4096, 8192]), st.integers(0, 3)), max_size=60
 )
