@@ -191,6 +191,21 @@ async def test_what_an_actor_wrote_before_its_metamorph_is_masked_with_its_own_s
         ]
 
 
+async def test_a_secret_of_the_build_before_a_resurrection_is_masked_after_it_too() -> None:
+    async with open_server() as world:
+        run = await secret_run(world, "of-the-first")
+        await world.finished(run["id"])
+        await world.alice.put(f"/v2/actors/{run['actId']}/versions/0.1", {"envVars": []})
+        await world.alice.post(f"/v2/actors/{run['actId']}/builds?version=0.1&waitForFinish=10")
+        again = await world.alice.post(f"/v2/actor-runs/{run['id']}/resurrect?build=latest", status=200)
+        assert again["buildNumber"] == "0.1.2"
+        await world.reached(run["id"], RunStatus.RUNNING, attempt=2)
+        world.executor.write(container_name(run["id"], 2), b"found in my store: of-the-first")
+        await world.finished(run["id"], attempt=2)
+        log = (await world.alice.request("GET", f"/v2/logs/{run['id']}")).body
+        assert log.endswith(b" found in my store: *****\n")
+
+
 async def test_the_log_tells_the_turns_of_a_run_behind_what_was_written_before_them() -> None:
     async with open_server() as world:
         actor = await world.actor()

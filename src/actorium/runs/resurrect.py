@@ -118,7 +118,13 @@ class _Change:
             earlier_millis=run.life.active_millis_at(self.now),
         )
         if build.id != run.build_id:
-            document = structs.replace(document, build_tags=build.tags, git_branch_name=build.git_branch_name)
+            before = dict.fromkeys((*document.earlier_build_ids, run.build_id))
+            document = structs.replace(
+                document,
+                build_tags=build.tags,
+                git_branch_name=build.git_branch_name,
+                earlier_build_ids=tuple(before),
+            )
         life = replace(run.life, timeout_secs=options.timeout_secs, restart_on_error=options.restart_on_error is True)
         after = replace(
             run,

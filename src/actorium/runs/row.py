@@ -60,7 +60,7 @@ class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
     restarts: tuple[int, ...] = ()
     metamorphs: tuple[Metamorph, ...] = ()
     earlier_build_ids: tuple[str, ...] = ()
-    """Of the Actors that the run was before its metamorphs: what they wrote may still be on its way to the log."""
+    """Of before its metamorphs and resurrections: what they wrote may be on its way to the log, or in a store."""
     forked_from: ForkedFrom | None = None
     persist_at: int | None = None
     """When the Actor was last asked to write its state, for a fork."""
