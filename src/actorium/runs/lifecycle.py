@@ -93,6 +93,8 @@ class Life:
     """The Actor was asked to leave by events before it is ended."""
     migrate_at: Instant | None = None
     """When a run that was told to migrate is ended on its node; None: it was not told."""
+    is_leaving: bool = False
+    """It was told to migrate and is ready for it: however it ends now, it goes on elsewhere."""
     finished_at: Instant | None = None
     exit_code: int | None = None
     status_message: str | None = None
@@ -173,8 +175,8 @@ def _asked(life: Life, event: Event, now: Instant) -> Life:
         case Event.ABORT_GRACEFULLY:
             kill_at = min(now.plus(secs=GRACEFUL_ABORT_SECS), life.kill_at or now.plus(secs=GRACEFUL_ABORT_SECS))
             return replace(life, status=RunStatus.ABORTING, kill_at=kill_at, is_graceful=True, migrate_at=None)
-        case Event.REBOOT if life.migrate_at is not None:
-            return replace(life, migrate_at=min(life.migrate_at, now))  # it is ready to leave: SDKs say so by a reboot
+        case Event.REBOOT if life.migrate_at is not None:  # SDKs say so that they are ready
+            return replace(life, migrate_at=min(life.migrate_at, now), is_leaving=True)
         case Event.REBOOT:
             return _next_attempt(life, now, reboot_count=life.reboot_count + 1)
         case Event.METAMORPH:
@@ -190,6 +192,7 @@ def _next_attempt(life: Life, now: Instant, **changes: Any) -> Life:
         attempt_started_at=None,
         active_millis=life.active_millis_at(now),
         migrate_at=None,
+        is_leaving=False,
         **changes,
     )
 
@@ -223,7 +226,7 @@ def _started(life: Life, at: Instant) -> Life:
 def _ended(life: Life, event: Event, now: Instant, seen: Container | None) -> Life:
     exit_code = seen.exit_code if seen is not None else None
     finished_at = Instant(max((seen and seen.finished_at) or now, life.attempt_started_at or 0))
-    if life.migrate_at is not None and event is Event.EXITED and finished_at >= life.migrate_at:
+    if life.migrate_at is not None and _is_moved(life, event, finished_at, seen):
         return _next_attempt(life, finished_at, node=None, migration_count=life.migration_count + 1)
     match life.status:
         case RunStatus.ABORTING:
@@ -248,6 +251,14 @@ def _ended(life: Life, event: Event, now: Instant, seen: Container | None) -> Li
         status_message=life.status_message if has_own else message,
         is_status_message_terminal=life.is_status_message_terminal if has_own else terminal,
     )
+
+
+def _is_moved(life: Life, event: Event, finished_at: Instant, seen: Container | None) -> bool:
+    """Whether a run that was told to migrate was ended for that. One that has ended by itself has ended, also late."""
+    assert life.migrate_at is not None
+    if event is not Event.EXITED or finished_at < life.migrate_at:
+        return False
+    return life.is_leaving or seen is None or seen.cause in (Cause.KILLED, Cause.VANISHED)
 
 
 def _restarted(life: Life, now: Instant, finished_at: Instant) -> Life:

@@ -52,6 +52,7 @@ class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
     status_message: str | None = None
     is_status_message_terminal: bool | None = None
     migrate_at: int | None = None
+    is_leaving: bool = False
     active_millis: int = 0
     reboot_count: int = 0
     resurrect_count: int = 0

@@ -212,6 +212,7 @@ _LIFE = (
     "status_message",
     "is_status_message_terminal",
     "migrate_at",
+    "is_leaving",
     "active_millis",
     "reboot_count",
     "resurrect_count",

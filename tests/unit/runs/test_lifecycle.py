@@ -139,6 +139,16 @@ def test_a_run_that_ends_before_it_is_moved_has_ended() -> None:
     assert step(told, Event.EXITED, NOW, exited(0)).status is RunStatus.SUCCEEDED
 
 
+@pytest.mark.parametrize(("code", "status"), [(0, RunStatus.SUCCEEDED), (3, RunStatus.FAILED)])
+def test_so_has_one_that_ends_by_itself_later_while_no_server_was_there_to_move_it(
+    code: int, status: RunStatus
+) -> None:
+    told = step(life(RunStatus.RUNNING), Event.MIGRATE, NOW)
+    late = NOW.plus(secs=300)
+    ended = step(told, Event.EXITED, late, replace(exited(code), finished_at=late))
+    assert (ended.status, ended.exit_code, ended.migration_count, ended.attempt) == (status, code, 0, 1)
+
+
 def test_a_reboot_says_that_a_run_is_ready_to_be_moved() -> None:
     told = step(life(RunStatus.RUNNING, node="here"), Event.MIGRATE, NOW)
     ready = step(told, Event.REBOOT, NOW.plus(secs=2))
