@@ -24,6 +24,7 @@ from actorium.runs.brakes.errors import (
 )
 from actorium.runs.brakes.ledger import Ledger, ledger_in, secs_committed
 from actorium.runs.brakes.model import NANOS, Brake, BrakeList, BrakeView, Kind, SetBy, usd
+from actorium.runs.lifecycle import RunStatus
 from actorium.runs.row import Run, terms
 from actorium.runs.view import Views
 from actorium.users import store as users_store
@@ -132,14 +133,21 @@ class Brakes:
         if run is None or not any(one.holds_for(run) for one in store.of_owner(tx, run.owner_id)):
             return count
         users_store.hold(tx, run.owner_id)
+        now = self._clock.now()
+        spending.turn_in(tx, self._views, run, now)
         ledger = self._ledger_in(tx, run.owner_id)
         left = max(ledger.left(ledger.of(run)[0]), 0)
         counts = counts_in(tx, run_id)
-        after = {**counts, event: counts.get(event, 0) + count}
-        if _of_usd(agreed.paid_usd(after) - agreed.paid_usd(counts)) <= left:
-            return count
-        one = agreed.charged_usd({event: 1})
-        return min(count, int(Decimal(left) / NANOS / one)) if one else count
+
+        def costs(more: int) -> int:
+            after = {**counts, event: counts.get(event, 0) + more}
+            return _of_usd(agreed.paid_usd(after) - agreed.paid_usd(counts))
+
+        if costs(count) > left and (one := agreed.charged_usd({event: 1})):
+            count = min(count, int(Decimal(left) / NANOS / one))
+        if run.status is RunStatus.READY:
+            spending.charge_in(tx, run, costs(count), now)
+        return count
 
     def reason_in(self, tx: Tx, run: Run) -> str:
         """What stops a run that was charged as far as its brakes allow."""

@@ -75,6 +75,23 @@ def open_in(tx: Tx, run: Run, nanos: int) -> None:
         store.add_spending(tx, run.owner_id, [(kind, subject, day, nanos) for kind, subject in subjects(run)])
 
 
+def turn_in(tx: Tx, views: Views, run: Run, now: Instant) -> None:
+    """Before a live run is charged: after a midnight, book first what belongs to the day that is over."""
+    before = store.account(tx, run.id)
+    if before is not None and before.day < day_of(now):
+        book_in(tx, views, run, now)
+
+
+def charge_in(tx: Tx, run: Run, nanos: int, now: Instant) -> None:
+    """Book at once what a run is charged that waits for its place: ledgers do not look at what it costs."""
+    before = store.account(tx, run.id)
+    if before is None or not nanos:
+        return
+    after = replace(before, booked_nanos=before.booked_nanos + nanos)
+    if store.book(tx, before, after, settle_at=None):
+        store.add_spending(tx, run.owner_id, [(kind, subject, day_of(now), nanos) for kind, subject in subjects(run)])
+
+
 def reopen_in(tx: Tx, views: Views, run: Run, now: Instant, *, ask: Callable[[], None]) -> None:
     """A finished run, as it is before it is resurrected, begins to spend again; ``ask`` may refuse that."""
     book_in(tx, views, run, now)

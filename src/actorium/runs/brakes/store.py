@@ -14,7 +14,8 @@ from actorium.runs.brakes.model import NANOS, Brake, Kind, SetBy
 LIVE, ENDED, CLOSED = "live", "ended", "closed"
 _NAMED = (
     "SELECT b.owner_id, b.kind, b.subject_id, b.set_by, b.limit_nanos, b.created_at, b.modified_at, u.username,"
-    " a.name AS actor_name, o.username AS actor_username, t.name AS task_name FROM brakes b"
+    " CASE WHEN a.owner_id = b.owner_id OR a.is_public = 1 THEN a.name END AS actor_name,"
+    " o.username AS actor_username, t.name AS task_name FROM brakes b"
     " JOIN users u ON u.id = b.owner_id"
     " LEFT JOIN actors a ON b.kind = 'ACTOR' AND a.id = b.subject_id LEFT JOIN users o ON o.id = a.owner_id"
     " LEFT JOIN tasks t ON b.kind = 'TASK' AND t.id = b.subject_id"
