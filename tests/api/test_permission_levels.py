@@ -76,3 +76,20 @@ async def test_a_full_run_that_becomes_a_limited_actor_is_limited() -> None:
         await world.reached(made.id, RunStatus.RUNNING, attempt=2)
         spec = world.executor.spec(container_name(made.id, 2))
         assert spec.env["ACTOR_PERMISSION_LEVEL"] == "LIMITED_PERMISSIONS"
+
+
+async def test_a_run_is_not_brought_back_with_full_permissions_that_were_withdrawn() -> None:
+    async with open_server() as world:
+        actor = await world.actor("tool", client=world.bob, actorPermissionLevel="FULL_PERMISSIONS")
+        await world.bob.put(f"/v2/actors/{actor}", {"title": "Tool", "categories": ["AI"], "isPublic": True})
+        approvals = Approvals(world.database, users=world.features.users, clock=world.clock)
+        await approvals.give("alice", "bob/tool")
+        run = await running(world, actor)
+        await world.finished(run.id)
+        await approvals.withdraw("alice", actor)
+        for path in ("resurrect", "fork"):
+            answer = await world.alice.request("POST", f"/v2/actor-runs/{run.id}/{path}")
+            assert answered(answer, 403)["error"]["type"] == "full-permission-actor-not-approved"
+        assert (await world.row(run.id)).status is RunStatus.SUCCEEDED
+        await approvals.give("alice", "bob/tool")
+        await world.alice.post(f"/v2/actor-runs/{run.id}/resurrect", status=200)

@@ -286,3 +286,39 @@ async def test_a_limited_run_on_its_own_storages_costs_no_more_reads_than_a_full
                     await run.call(*call, status=201)
                 counts[level] = len(reads)
         assert counts == dict.fromkeys(counts, len(calls))  # each call asks whose token it is, and that is all
+
+
+async def test_a_name_in_the_input_hands_over_the_kind_that_its_field_picks() -> None:
+    async with open_server() as world:
+        kinds = ("datasets", "key-value-stores", "request-queues")
+        ids = [(await world.alice.post(f"/v2/{kind}?name=results"))["id"] for kind in kinds]
+        made = await running(world, await picking(world, "picks", PICKERS), input={"target": "results"})
+        assert (await world.row(made.id)).document.granted_storages == {ids[0]: ("READ", "WRITE")}
+        made = await running(world, await picking(world, "again", PICKERS), input={"target": ids[1]})
+        assert (await world.row(made.id)).document.granted_storages == {}
+
+
+async def test_what_was_handed_over_for_writing_cannot_be_shared_by_links() -> None:
+    """A link would outlive the run, and the secret that signs links every run."""
+    async with open_server() as world:
+        made = await limited(world)
+        kinds = ("datasets", "key-value-stores")
+        ids = [(await world.alice.post(f"/v2/{kind}?name=lent"))["id"] for kind in kinds]
+        await grant(world, made.id, dict.fromkeys(ids, ("READ", "WRITE")))
+        for kind, one in zip(kinds, ids, strict=True):
+            shown = (await made.call("GET", f"/v2/{kind}/{one}")).json["data"]
+            assert "urlSigningSecretKey" not in shown
+            assert "signature=" not in json.dumps(shown)
+        record = f"/v2/key-value-stores/{ids[1]}/records/K"
+        await made.call("PUT", record, {"n": 1}, status=201)
+        assert "signature=" not in (await made.call("GET", f"/v2/key-value-stores/{ids[1]}/keys")).body.decode()
+
+
+async def test_what_was_handed_over_is_gone_when_a_run_becomes_its_own_actor_again() -> None:
+    async with open_server() as world:
+        made = await limited(world)
+        lent = (await world.alice.post("/v2/datasets?name=lent"))["id"]
+        await grant(world, made.id, {lent: ("READ", "WRITE")})
+        await made.call("POST", f"/v2/datasets/{lent}/items", ITEM, status=201)
+        await grant(world, made.id, {})
+        assert await made.error("POST", f"/v2/datasets/{lent}/items", ITEM) == "insufficient-permissions"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -10,6 +9,7 @@ import msgspec
 
 from actorium.builds.row import BuildRow
 from actorium.http.route import RawBody
+from actorium.inputs.resources import Handed
 from actorium.inputs.schema import Values
 from actorium.kernel.errors import InvalidInput
 from actorium.kernel.structs import decode
@@ -31,8 +31,8 @@ class Prepared:
     content_type: str = JSON_INPUT
     body_len: int | None = None
     """Bytes that the caller sent; None: nothing."""
-    granted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Storages that the input hands over: ids or names with READ, or READ and WRITE."""
+    granted: Handed = field(default_factory=dict)
+    """Storages that the input hands over: READ, or READ and WRITE."""
     masked: tuple[str, ...] = field(default=(), repr=False)
     """What the run's log must not show."""
 

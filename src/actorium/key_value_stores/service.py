@@ -33,7 +33,7 @@ from actorium.key_value_stores.writing import Payload, Sent, Writing
 from actorium.storages.extent import NOTHING, Extent
 from actorium.storages.kinds import KEY_VALUE_STORES
 from actorium.storages.model import ListQuery, Stored, UpdateStorage
-from actorium.storages.rights import Right, is_open, may_write
+from actorium.storages.rights import Right, is_open, may_manage
 from actorium.storages.service import Storages, Surroundings, secret_for
 from actorium.storages.signing import sign_record
 
@@ -231,7 +231,7 @@ class KeyValueStores:
         self._meter.count(principal.run_id, Usage.KEY_VALUE_STORE_LISTS)
         page = found[:limit]
         truncated = len(found) > limit
-        sign = may_write(stored, principal) or signed is not None
+        sign = may_manage(stored, principal) or signed is not None
         return ListOfKeys(
             items=[
                 KeyEntry(key=key, size=size, record_public_url=self._record_url(stored, key, sign=sign))

@@ -86,7 +86,7 @@ class Metamorphosis:
                 raise PaidByResult
             build = self._builds.for_run_in(tx, actor, asked.build)
             prepared.check_fits(build)
-            granted = grants_in(tx, principal, prepared.granted, self._storages.kinds)
+            granted = grants_in(tx, principal, prepared.granted, self._storages.by_resource)
             after = _become(run, actor, build, level=level, granted=granted, now=self._clock.now())
             after = self._with_datasets_in(tx, after, build)
             if payload is not None:

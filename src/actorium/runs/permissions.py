@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 from actorium.actors.approvals import Approvals
 from actorium.actors.model import PermissionLevel
 from actorium.actors.row import ActorRow
 from actorium.database import Tx
-from actorium.inputs.resources import READ, WRITE
+from actorium.inputs.resources import READ, WRITE, Handed
 from actorium.kernel.errors import InvalidValue, LimitedToken
 from actorium.kernel.principal import Principal, RunScope
 from actorium.runs import store
@@ -77,23 +77,22 @@ class Holder(Protocol):
 
 
 def grants_in(
-    tx: Tx, principal: Principal, handed: Mapping[str, tuple[str, ...]], holders: Sequence[Holder]
+    tx: Tx, principal: Principal, handed: Handed, holders: Mapping[str, Holder]
 ) -> dict[str, tuple[str, ...]]:
     """What a run gets of the storages that its input hands over, by id: never more than its starter has itself.
 
-    handed: rights by id or name as they are in the input. What the starter may not see is left out: the run will meet
-    the refusal when it asks for it, as the starter would.
+    handed: as they are in the input. holders: by resourceType. What the starter may not see is left out: the run will
+    meet the refusal when it asks for it, as the starter would.
     """
     granted: dict[str, tuple[str, ...]] = {}
-    for picked, wanted in handed.items():
-        address = picked.replace("/", "~")
-        for holder in holders:
-            right = holder.right_in(tx, principal, address)
-            if right is None and "~" not in address:
-                right = holder.right_in(tx, principal, f"~{address}")
-            if right is not None:
-                may_write = WRITE in wanted and right.may_write
-                granted[right.id] = (READ, WRITE) if may_write or WRITE in granted.get(right.id, ()) else (READ,)
+    for (kind, picked), wanted in handed.items():
+        holder, address = holders[kind], picked.replace("/", "~")
+        right = holder.right_in(tx, principal, address)
+        if right is None and "~" not in address:
+            right = holder.right_in(tx, principal, f"~{address}")
+        if right is not None:
+            may_write = WRITE in wanted and right.may_write
+            granted[right.id] = (READ, WRITE) if may_write or WRITE in granted.get(right.id, ()) else (READ,)
     return granted
 
 
@@ -115,6 +114,14 @@ class Levels:
         if level is FULL:
             self._check_full_in(tx, principal, actor)
         return level
+
+    def check_again_in(self, tx: Tx, principal: Principal, run: Run, actor: ActorRow | None) -> None:
+        """Whether a run of an Actor, None if that is gone, may begin again with the level that it had.
+
+        Raises FullPermissionsNotApproved.
+        """
+        if run.document.permission_level == FULL and actor is not None:
+            self._check_full_in(tx, principal, actor)
 
     def of_metamorph_in(self, tx: Tx, principal: Principal, run: Run, actor: ActorRow) -> PermissionLevel:
         """The level of a run once it has become one of another Actor: never more than it had, nor than the Actor asks.

@@ -22,6 +22,7 @@ from actorium.runs.errors import CannotResurrect, LimitMayOnlyGrow
 from actorium.runs.lifecycle import TERMINAL, Event, step
 from actorium.runs.model import RunOptions, RunView
 from actorium.runs.options import Defaults, StartTaskOptions, resolve
+from actorium.runs.permissions import Levels, present_actor_of
 from actorium.runs.ports import Ports
 from actorium.runs.row import Run, terms
 from actorium.runs.service import Runs
@@ -50,11 +51,12 @@ class Resurrection:
 
     def __init__(
         self, runs: Runs, *, actors: Actors, builds: Builds, quotas: Quotas, charging: Charging, brakes: Brakes,
-        ports: Ports, clock: Clock,
+        levels: Levels, ports: Ports, clock: Clock,
     ) -> None:  # fmt: skip
         self._runs = runs
         self._charging = charging
         self._brakes = brakes
+        self._levels = levels
         self._actors = actors
         self._builds = builds
         self._quotas = quotas
@@ -81,6 +83,7 @@ class Resurrection:
             self._quotas,
             self._charging,
             self._brakes,
+            self._levels,
             self._clock.now(),
             principal=principal,
             asked=asked,
@@ -97,6 +100,7 @@ class _Change:
     quotas: Quotas
     charging: Charging
     brakes: Brakes
+    levels: Levels
     now: Instant
     principal: Principal
     asked: ResurrectOptions
@@ -105,6 +109,7 @@ class _Change:
     def __call__(self, tx: Tx, run: Run) -> Run:
         if run.status not in TERMINAL:
             raise CannotResurrect(f"Run {run.id} is {run.status}; only a run that has finished can be resurrected.")
+        self.levels.check_again_in(tx, self.principal, run, self.actors.find_in(tx, present_actor_of(run)))
         build = self._build_in(tx, run)
         options = _options(run.options, self.asked, build)
         self.quotas.check_in(tx, run.owner_id, more=Load(memory_mbytes=options.memory_mbytes, runs=1))
@@ -140,8 +145,7 @@ class _Change:
 
     def _build_in(self, tx: Tx, run: Run) -> BuildRow:
         if self.asked.build is not None:
-            actor_id = run.document.present_actor_id or run.actor_id
-            actor = self.actors.resolve_in(tx, self.principal, actor_id)
+            actor = self.actors.resolve_in(tx, self.principal, present_actor_of(run))
             return self.builds.for_run_in(tx, actor, self.asked.build)
         build = self.builds.find_in(tx, run.build_id)
         if build is None:

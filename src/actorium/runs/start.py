@@ -18,6 +18,7 @@ from actorium.database import Database, Tx, UniqueViolation
 from actorium.datasets.service import Datasets
 from actorium.http.route import Origin, RawBody
 from actorium.inputs.prepared import OtherBuild, Prepared
+from actorium.inputs.resources import DATASET, KEY_VALUE_STORE, REQUEST_QUEUE
 from actorium.inputs.service import Inputs
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import Unavailable
@@ -55,8 +56,13 @@ class Storages:
     request_queues: RequestQueues
 
     @property
-    def kinds(self) -> tuple[Datasets, KeyValueStores, RequestQueues]:
-        return self.datasets, self.key_value_stores, self.request_queues
+    def by_resource(self) -> Mapping[str, Datasets | KeyValueStores | RequestQueues]:
+        """By the resourceType that an input schema names them by."""
+        return {
+            DATASET: self.datasets,
+            KEY_VALUE_STORE: self.key_value_stores,
+            REQUEST_QUEUE: self.request_queues,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +180,7 @@ class Starter:
             chosen = choose(asked.options, actor, build, value)
             memory = chosen.options.memory_mbytes
             self._quotas.check_in(tx, principal.user_id, more=Load(memory_mbytes=memory, runs=1))
-            granted = grants_in(tx, principal, asked.input.granted, self._storages.kinds)
+            granted = grants_in(tx, principal, asked.input.granted, self._storages.by_resource)
             run = self._run(
                 principal, asked, chosen, actor=actor, build=build, run_id=run_id, web_port=web_port, level=level,
                 granted=granted,

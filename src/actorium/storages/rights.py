@@ -59,8 +59,9 @@ class Right:
 class Reached:
     """Storages that runs with limited permissions were found to write to: looked at once and not for each call.
 
-    What decides does not change: the ids in a scope, the run and the Actor that made a storage. Whether the storage is
-    still there and the user's own, the statement says that uses it.
+    What decides does not change: the run and the Actor that made a storage. What an input hands over may be taken back,
+    so it is looked up in the scope and not noted. Whether the storage is still there and the user's own, the statement
+    says that uses it.
     """
 
     def __init__(self) -> None:

@@ -83,7 +83,8 @@ class Storages:
         """The storage at an address, if the caller may change what is in it, or with ``manage`` the storage itself."""
         found = self._find(tx, principal, address)
         if found is not None and (may_manage if manage else may_write)(found, principal):
-            self._reached.note(principal, found.id)
+            if manage or may_manage(found, principal):
+                self._reached.note(principal, found.id)
             return found
         if found is not None and may_write(found, principal):
             raise errors.not_managed(self.kind)
@@ -317,7 +318,7 @@ class Storages:
 
     def contents_url(self, stored: Stored, rest: str, *, principal: Principal) -> str:
         """A link to items or keys that works in a browser: signed for some days where that is needed and allowed."""
-        if is_open(stored) or not may_write(stored, principal):
+        if is_open(stored) or not may_manage(stored, principal):
             return self.url(stored.id, rest)
         expires_at = self._around.clock.now().plus(secs=SIGNED_LINK_SECS)
         signature = sign_contents(stored.profile.signing_secret, stored.id, expires_at)
@@ -334,8 +335,8 @@ class Storages:
 
 
 def secret_for(stored: Stored, principal: Principal) -> str | None:
-    """The signing secret, for those who may write."""
-    return stored.profile.signing_secret if may_write(stored, principal) else None
+    """The signing secret, for those who may share: it opens the storage for ever."""
+    return stored.profile.signing_secret if may_manage(stored, principal) else None
 
 
 def _changed(old: Profile, change: UpdateStorage) -> Profile:

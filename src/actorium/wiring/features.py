@@ -201,6 +201,7 @@ class Features:
                 quotas=self.quotas,
                 charging=self.charging,
                 brakes=self.brakes,
+                levels=self.levels,
                 ports=ports,
                 clock=clock,
             ),

@@ -210,7 +210,12 @@ def test_resource_pickers_hand_over_storages() -> None:
         }
     }
     values = {"one": "a", "many": ["b", "a", 7], "none": "c", "other": "d", "plain": "e"}
-    assert granted(schema, values) == {"a": ("READ", "WRITE"), "b": ("READ", "WRITE"), "c": ("READ",)}
+    assert granted(schema, values) == {
+        ("dataset", "a"): ("READ",),
+        ("keyValueStore", "a"): ("READ", "WRITE"),
+        ("keyValueStore", "b"): ("READ", "WRITE"),
+        ("requestQueue", "c"): ("READ",),
+    }
     assert granted({}, values) == {}
 
 
