@@ -47,6 +47,16 @@ async def outlived(name: str, work: Coroutine[Any, Any, None]) -> bool:
     return True
 
 
+async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do a piece of work whole: who is cancelled meanwhile learns of it when the work has ended."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
 async def first(*works: Coroutine[Any, Any, None]) -> None:
     """Run works beside each other until the first ends, then cancel the others. What that one raises is raised."""
     tasks = [asyncio.create_task(work) for work in works]

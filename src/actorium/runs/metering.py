@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from actorium.database import Database, Tx
 from actorium.executors import Container, Executor, Phase, Stats
 from actorium.kernel.meter import Usage
+from actorium.loops.background import to_its_end
 from actorium.runs import store
 from actorium.runs.facts import measure
 from actorium.runs.lifecycle import run_of
@@ -42,6 +43,9 @@ class RunMeter:
             await self._write({key: self._counts.pop(key) for key in keys})
 
     async def _write(self, taken: Mapping[tuple[str, str], int]) -> None:
+        await to_its_end(self._add(taken))  # a write that is let go of may be committed: it would be counted twice
+
+    async def _add(self, taken: Mapping[tuple[str, str], int]) -> None:
         increments = [(run_id, usage, amount) for (run_id, usage), amount in taken.items()]
         try:
             await self._database.write(lambda tx: store.add_usage(tx, increments))
