@@ -61,6 +61,8 @@ class Oracle:
         """As they were committed last; without those that were deleted."""
         self._leaves: dict[str, _Leave] = {}
         self._deadlines: dict[str, Instant] = {}
+        self._departures: dict[str, tuple[int, Instant]] = {}
+        """The attempts that were told to migrate, and when they are ended on their node."""
         self._restarts: dict[str, list[Instant]] = {}
         self._alive: dict[str, list[Life]] = {}
         self.told: set[str] = set()
@@ -150,6 +152,8 @@ class Oracle:
         if run.status in TERMINAL and (before is None or before.status not in TERMINAL):
             self._check_end(run, self._truth(name, run.life.node))
         self._check_deadline(run)
+        if run.life.migrate_at is not None:
+            self._departures[run.id] = run.life.attempt, run.life.migrate_at
         self._note_leave(run)
         for ids in (
             run.document.storage_ids.datasets, run.document.storage_ids.key_value_stores,
@@ -270,9 +274,16 @@ class Oracle:
             self._fail(f"{name} is killed at {self._clock.now()} and may stay until {leave.until}")
 
     def _may_leave(self, run: Run) -> bool:
-        """Whether a run was told to migrate and has had its time."""
-        at = run.life.migrate_at
-        return at is not None and self._clock.now().plus(secs=self._clock.set_back_secs) >= at
+        """Whether an attempt was told to migrate and has had its time, or said itself that it is ready.
+
+        An abort a moment later does not call back the kill that is on its way.
+        """
+        attempt, at = self._departures.get(run.id, (0, None))
+        return (
+            at is not None
+            and attempt == run.life.attempt
+            and self._clock.now().plus(secs=self._clock.set_back_secs) >= at
+        )
 
     def removing(self, life: Life) -> None:
         """A container is about to be forgotten."""
