@@ -73,12 +73,16 @@ class FakeExecutor:
             self.keep_deadline(name)
         return {name: kept.seen for name, kept in self._kept.items()}
 
+    def deadline_of(self, name: str) -> Instant | None:
+        """When a container is ended; None: never, or its process has not started."""
+        spec, started = self._kept[name].spec, self._kept[name].seen.started_at
+        if spec.deadline is not None or started is None or spec.timeout_secs is None:
+            return spec.deadline
+        return started.plus(secs=spec.timeout_secs)
+
     def keep_deadline(self, name: str) -> None:
         """End a container whose deadline is over; called by each survey."""
-        kept = self._kept[name]
-        deadline, started = kept.spec.deadline, kept.seen.started_at
-        if deadline is None and started is not None and kept.spec.timeout_secs is not None:
-            deadline = started.plus(secs=kept.spec.timeout_secs)
+        deadline = self.deadline_of(name)
         if deadline is not None and deadline <= self._clock.now():
             self.exit(name, None, cause=Cause.DEADLINE)
 

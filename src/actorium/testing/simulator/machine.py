@@ -134,8 +134,8 @@ class Machine(FakeExecutor):
             around.note("machine", "runs", name)
             around.watcher.began(life)
             around.spawn(self._live(life))
-            if kept.spec.deadline is not None:
-                around.spawn(self._end_at(life, kept.spec.deadline))
+            if (deadline := self.deadline_of(name)) is not None:
+                around.spawn(self._end_at(life, deadline))
 
     async def stop(self, name: str) -> None:
         """See the port: whoever listens leaves soon, with a code of its own."""
