@@ -124,8 +124,12 @@ class Brakes:
         spending.open_in(tx, run, charged)
 
     def begin_again_in(self, tx: Tx, before: Run, after: Run) -> None:
-        """A finished run begins to spend again. Raises BrakeReached."""
-        spending.reopen_in(tx, self._views, before, self._clock.now(), ask=lambda: self._check_in(tx, after))
+        """A finished run begins to spend again, and a higher limit of its own at once. Raises BrakeReached."""
+        counts = counts_in(tx, before.id)
+        more = max(_of_usd(terms(after).paid_usd(counts) - terms(before).paid_usd(counts)), 0)
+        now = self._clock.now()
+        spending.reopen_in(tx, self._views, before, now, ask=lambda: self._check_in(tx, after, more=more))
+        spending.charge_in(tx, before, more, now)
 
     def allowed_in(self, tx: Tx, run_id: str, agreed: Terms, event: str, count: int) -> int:
         """How many of ``count`` events the brakes of a run still pay for."""
