@@ -359,3 +359,21 @@ async def test_a_source_that_does_not_write_is_not_waited_for_long() -> None:
         await world.finished(run["id"])
         assert (await forking)["forkedFrom"]["isPersisted"] is True, "it has ended: nothing is only in its memory"
         assert (await fork(world, run["id"], "state=persisted"))["forkedFrom"]["isPersisted"] is True
+
+
+async def test_forks_take_turns_and_nobody_waits_for_all_of_one_user() -> None:
+    """Forks that are asked for at once would be one transaction of SQLite's only writer."""
+    async with open_server() as world:
+        sources = {
+            client: await world.start(await world.actor(name, client=client), client=client)
+            for client, name in ((world.alice, "mine"), (world.bob, "yours"))
+        }
+        done: list[str] = []
+
+        async def forked(client: Client, whose: str) -> None:
+            await client.post(f"/v2/actor-runs/{sources[client]['id']}/fork")
+            done.append(whose)
+
+        alices = [forked(world.alice, "alice's") for _ in range(6)]
+        await asyncio.gather(*alices, forked(world.bob, "bob's"))
+        assert done.index("bob's") <= 2, done

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from weakref import WeakValueDictionary
 
 from msgspec import structs
 
@@ -60,6 +64,7 @@ class Forks:
         self._inputs = inputs
         self._clock = clock
         self._ids = ids
+        self._turns = _Turns()
 
     async def fork(
         self, principal: Principal, run_id: str, asked: ForkOptions, *, body: RawBody, origin: Origin
@@ -73,7 +78,7 @@ class Forks:
             source = await self._database.read(lambda tx: self._source_in(tx, principal, run_id, asked))
             beginning = _Fork(
                 self._runs, self._snapshots, self._inputs, self._clock, self._ids, principal=principal, source=source,
-                keeps_input=body.content.strip() in (b"", b"null"), has_persisted=has_persisted,
+                turns=self._turns, keeps_input=body.content.strip() in (b"", b"null"), has_persisted=has_persisted,
             )  # fmt: skip
             actor_id = source.document.present_actor_id or source.actor_id
             options = _options(source, asked)
@@ -96,6 +101,19 @@ class Forks:
         return source
 
 
+class _Turns:
+    """One fork copies at a time, so that others write in between. Each user has a line of their own for the turn."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+        self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def of(self, user_id: str) -> AsyncIterator[None]:
+        async with self._lines.setdefault(user_id, asyncio.Lock()), self._turn:
+            yield
+
+
 @dataclass(frozen=True, slots=True)
 class _Fork:
     """What the new run has of its source. Made for the source as it was read; a later one is another fork."""
@@ -107,8 +125,13 @@ class _Fork:
     ids: Ids
     principal: Principal
     source: Run
+    turns: _Turns
     keeps_input: bool
     has_persisted: bool
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Held while it is written."""
+        return self.turns.of(self.principal.user_id)
 
     def run_in(self, tx: Tx, run: Run) -> Run:
         """Stop the moment. Raises StaleWrite if the source became another Actor or build since it was read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -80,6 +81,10 @@ class Beginning(Protocol):
     @property
     def keeps_input(self) -> bool:
         """Whether the input is part of it, too."""
+        ...
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """What is held while the run is written."""
         ...
 
     def run_in(self, tx: Tx, run: Run) -> Run:
@@ -201,7 +206,8 @@ class Starter:
             if asked.task is not None:
                 asked.task.count_in(tx)
 
-        await self._database.write(work)
+        async with nullcontext() if asked.beginning is None else asked.beginning.turn():
+            await self._database.write(work)
         return run_id
 
     def _run(
