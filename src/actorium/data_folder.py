@@ -68,6 +68,17 @@ class DataFolder:
                 ) from error
             yield
 
+    def is_served(self) -> bool:
+        """Whether a server holds the folder now."""
+        try:
+            with (self.root / "lock").open("r") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return False
+
     def node(self, ids: Ids) -> str:
         """Which machine this is to the runs on it: made with the folder, kept as long as it."""
         path = self.root / "node"

@@ -21,10 +21,12 @@ async def drain(
 ) -> None:
     """Let this machine's runs leave it and wait until the last has; ``is_over``: let runs start here again.
 
-    Beside a running server, which does it. Raises Unavailable when no server has been here yet, and when the server
-    was started anew in between: a start ends a draining.
+    Beside a running server, which does it. Raises Unavailable when none runs, and when it was started anew in between:
+    a start ends a draining.
     """
     folder = DataFolder(settings.data)
+    if not is_over and not folder.is_served():
+        raise Unavailable(f"No server runs on {folder.root} that could let runs leave; start it with 'actorium serve'.")
     database = await open_database(settings, folder)
     node = folder.node(ids)
     try:
