@@ -45,7 +45,7 @@ def operations() -> list[tuple[str, str]]:
 
 @dataclass
 class World:
-    """An Actor with a price and an input schema, a task, and runs; fuzzing changes and deletes them now and then."""
+    """An Actor, its task, build and run; fuzzing changes and deletes them now and then, and they are made anew."""
 
     runs: Runs
     paying: str
