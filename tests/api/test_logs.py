@@ -181,13 +181,14 @@ async def test_what_an_actor_wrote_before_its_metamorph_is_masked_with_its_own_s
         first.lines.append((world.clock.now(), b"my key is of-the-first"))  # its hint is lost
         await world.alice.post(f"/v2/actor-runs/{run['id']}/metamorph?targetActorId=alice~second", status=200)
         await world.reached(run["id"], RunStatus.RUNNING, attempt=2)
-        world.executor.write(container_name(run["id"], 2), b"another Actor")
+        tokens = [world.features.tokens.token(run["id"], count).encode() for count in (0, 1)]
+        world.executor.write(container_name(run["id"], 2), b"another Actor %b %b" % (*tokens,))
         await world.finished(run["id"], attempt=2)
         log = (await world.alice.request("GET", f"/v2/logs/{run['id']}")).body
         assert [line[25:] for line in log.splitlines()[1:]] == [
             b"my key is *****",
             b"ACTOR: The run goes on as alice/second, build 0.1.1.",
-            b"another Actor",
+            b"another Actor ***** *****",
         ]
 
 

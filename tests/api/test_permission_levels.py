@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from actorium.actors.approvals import Approvals
 from actorium.runs.lifecycle import RunStatus, container_name
 from permission_world import ITEM, grant, limited, running
 from server_world import answered, open_server
+from world import Client
 
 pytestmark = pytest.mark.anyio
 
@@ -57,11 +60,19 @@ async def test_a_metamorph_never_gains_permissions_and_takes_the_place_of_the_ot
         for kept in (secret, earlier):
             await made.call("GET", f"/v2/datasets/{kept}/items")
         await made.call("POST", f"{path}?targetActorId=~other")
-        await made.call("GET", f"/v2/datasets/{made.object['defaultDatasetId']}/items")
+        await world.reached(made.id, RunStatus.RUNNING, attempt=2)
+        token = world.executor.spec(container_name(made.id, 2)).env["APIFY_TOKEN"]
+        became = replace(made, client=Client(world.app, token=token))
+        await became.call("GET", f"/v2/datasets/{made.object['defaultDatasetId']}/items")
         for own in ("~of-other", "~of-limited"):  # those of its new Actor, and those that it made itself
-            await made.call("POST", f"/v2/datasets/{own}/items", ITEM, status=201)
+            await became.call("POST", f"/v2/datasets/{own}/items", ITEM, status=201)
         for lost in (secret, earlier):
-            assert await made.error("GET", f"/v2/datasets/{lost}/items") == "insufficient-permissions"
+            assert await became.error("GET", f"/v2/datasets/{lost}/items") == "insufficient-permissions"
+        # An Actor that has kept its token does not reach, by becoming it, what another one has made.
+        for kept in (made.object["defaultDatasetId"], earlier, "~of-limited"):
+            await made.call("GET", f"/v2/datasets/{kept}/items")
+        for others in ("~of-other", other.object["defaultDatasetId"], secret):
+            assert await made.error("GET", f"/v2/datasets/{others}/items") == "insufficient-permissions"
 
 
 async def test_a_full_run_that_becomes_a_limited_actor_is_limited() -> None:

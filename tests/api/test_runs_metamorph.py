@@ -1,4 +1,4 @@
-"""Metamorphing runs: the same run, storages and token, another Actor's build and input."""
+"""Metamorphing runs: the same run and storages, another Actor's build and input."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_a_run_becomes_another_actor() -> None:
             second,
             "alice/second",
         )
-        assert env["APIFY_TOKEN"] == world.features.tokens.token(run["id"])
+        assert env["APIFY_TOKEN"] == world.features.tokens.token(run["id"], 1)
         assert env["ACTOR_TIMEOUT_AT"] == str(world.clock.now().plus(secs=90)), "the time limit keeps counting"
         store = f"/v2/key-value-stores/{run['defaultKeyValueStoreId']}/records"
         assert (await world.alice.request("GET", f"{store}/INPUT")).json == {"a": 1}

@@ -11,8 +11,8 @@ from actorium.kernel.instant import Instant
 from actorium.kernel.limits import RUN_TOKEN_GRACE_SECS, TOKENS_KNOWN_MAX
 from actorium.kernel.principal import Principal
 from actorium.runs import store
-from actorium.runs.permissions import present_actor_of, scope_of
-from actorium.runs.tokens import RunTokens
+from actorium.runs.permissions import actor_of, scope_of
+from actorium.runs.tokens import Bearer, RunTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +30,27 @@ class RunAuthentication:
         self._database = database
         self._tokens = tokens
         self._clock = clock
-        self._known: Unchanged[str, _Holder] = Unchanged(database, entries_max=TOKENS_KNOWN_MAX)
+        self._known: Unchanged[Bearer, _Holder] = Unchanged(database, entries_max=TOKENS_KNOWN_MAX)
 
     async def authenticate(self, token: str) -> Principal | None:
         """The principal of a run's token; None when it is wrong, or the run has been over for long."""
-        run_id = self._tokens.run_id(token)
-        if run_id is None:
+        bearer = self._tokens.bearer(token)
+        if bearer is None:
             return None
-        holder = self._known.get(run_id)
+        holder = self._known.get(bearer)
         if holder is None:
             seen = self._known.seen
-            holder = await self._database.read(lambda tx: _holder(tx, run_id))
+            holder = await self._database.read(lambda tx: _holder(tx, bearer))
             if holder is None:
                 return None
-            self._known.put(run_id, holder, seen)
+            self._known.put(bearer, holder, seen)
         if holder.until is not None and self._clock.now() > holder.until:
             return None
         return holder.principal
 
 
-def _holder(tx: Tx, run_id: str) -> _Holder | None:
-    run = store.find(tx, run_id)
+def _holder(tx: Tx, bearer: Bearer) -> _Holder | None:
+    run = store.find(tx, bearer.run_id)
     if run is None:
         return None
     finished = run.life.finished_at
@@ -59,7 +59,7 @@ def _holder(tx: Tx, run_id: str) -> _Holder | None:
         username=run.document.starter_name,
         number=run.document.owner_number,
         run_id=run.id,
-        actor_id=present_actor_of(run),
-        scope=scope_of(run),
+        actor_id=actor_of(run, bearer.metamorphs),
+        scope=scope_of(run, bearer.metamorphs),
     )
     return _Holder(principal, None if finished is None else finished.plus(secs=RUN_TOKEN_GRACE_SECS))

@@ -1,4 +1,4 @@
-"""Turning a running run into another Actor: the same run, storages and token, another build and input."""
+"""Turning a running run into another Actor: the same run and storages, another build, input and token."""
 
 from __future__ import annotations
 

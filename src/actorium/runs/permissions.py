@@ -21,23 +21,32 @@ from actorium.storages.rights import Right
 FULL = PermissionLevel.FULL_PERMISSIONS
 
 
-def scope_of(run: Run) -> RunScope | None:
-    """What the run's token reaches; None: all that is its user's."""
+def scope_of(run: Run, metamorphs: int) -> RunScope | None:
+    """What the token reaches that a run had after so many metamorphs; None: all that is its user's.
+
+    That of an Actor that it is no more keeps what that Actor and the run itself have made.
+    """
     document = run.document
     if document.permission_level == FULL:
         return None
-    ids, granted = document.storage_ids, document.granted_storages
+    is_present = metamorphs == len(document.metamorphs)
+    ids, granted = document.storage_ids, document.granted_storages if is_present else {}
     may_write = frozenset(one for one, rights in granted.items() if WRITE in rights)
     return RunScope(
         run_id=run.id,
-        actor_id=present_actor_of(run),
-        build_id=run.build_id,
+        actor_id=actor_of(run, metamorphs),
+        build_id=run.build_id if is_present else "",
         own_storages=frozenset(
             (*ids.datasets.values(), *ids.key_value_stores.values(), *ids.request_queues.values()),
         ),
         may_write=may_write,
         may_read=frozenset(granted) - may_write,
     )
+
+
+def actor_of(run: Run, metamorphs: int) -> str:
+    """The Actor that a run was after so many metamorphs."""
+    return run.document.metamorphs[metamorphs - 1].actor_id if metamorphs else run.actor_id
 
 
 def present_actor_of(run: Run) -> str:

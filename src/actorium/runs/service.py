@@ -210,6 +210,11 @@ class Runs:
         builds = (self._builds.find_in(tx, build_id, even_removed=True) for build_id in dict.fromkeys(ids))
         return tuple(secret for build in builds if build is not None for secret in self._builds.secrets_of(build))
 
+    def metamorphs_in(self, tx: Tx, run_id: str) -> int:
+        """How often a run has become another Actor."""
+        run = store.find(tx, run_id)
+        return 0 if run is None else len(run.document.metamorphs)
+
     def exists_in(self, tx: Tx, run_id: str) -> bool:
         """Whether there is a run of this id, whoever asks."""
         return store.exists(tx, run_id)

@@ -43,7 +43,7 @@ class Specs:
         around = Surroundings(
             api_base_url=self.api_base_url,
             public_base_url=self.public_base_url,
-            token=self.tokens.token(run.id),
+            token=self.tokens.token(run.id, len(run.document.metamorphs)),
             cpu_cores=cores,
             container_url=self.container_url(run.web_port),
             container_port=CONTAINER_WEB_PORT,

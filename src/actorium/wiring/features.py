@@ -284,11 +284,12 @@ class Features:
         """Log lines of a run without its token and without secret values of the Actor and of its input."""
         texts = (*self.runs.build_secrets_in(tx, run_id), *self.inputs.secrets_in(tx, run_id))
         secrets = [text.encode() for text in texts if text]
-        return masked(lines, [self.tokens.token(run_id).encode(), *secrets])
+        had = range(self.runs.metamorphs_in(tx, run_id) + 1)
+        return masked(lines, [*(self.tokens.token(run_id, count).encode() for count in had), *secrets])
 
     async def authenticate(self, token: str) -> Principal | None:
         """Whose token this is: a run's or a user's."""
-        if self.tokens.run_id(token) is not None:
+        if self.tokens.bearer(token) is not None:
             return await self._run_authentication.authenticate(token)
         return await self.users.authenticate(token)
 

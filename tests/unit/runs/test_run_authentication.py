@@ -42,6 +42,7 @@ def life(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     document = SimpleNamespace(
         starter_name="alice",
         present_actor_id=None,
+        metamorphs=(),
         owner_number=1,
         permission_level="LIMITED_PERMISSIONS",
         storage_ids=ids,

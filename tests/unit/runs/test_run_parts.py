@@ -18,7 +18,7 @@ from actorium.runs.errors import InvalidMemory, InvalidTimeout
 from actorium.runs.measurements import Measurement, ended, join, of, wire
 from actorium.runs.options import Defaults, StartOptions, resolve
 from actorium.runs.ports import NoFreePort, Ports
-from actorium.runs.tokens import RunTokens
+from actorium.runs.tokens import Bearer, RunTokens
 from actorium.runs.usage import PRICES_USD, compute_units, used
 from actorium.runs.view import build_number_int
 
@@ -69,16 +69,18 @@ def test_options_are_resolved_or_refused(memory: float, timeout: float) -> None:
 def test_a_token_names_its_run_and_no_other_installation_makes_it() -> None:
     tokens, others = RunTokens("secret"), RunTokens("another")
     token = tokens.token("abc123")
-    assert tokens.run_id(token) == "abc123"
+    assert tokens.bearer(token) == Bearer("abc123")
     assert tokens.token("abc123") == token
-    assert others.run_id(token) is None
-    assert tokens.run_id(token[:-1] + ("0" if token[-1] != "0" else "1")) is None
-    assert tokens.run_id(token.replace("abc123", "abc124")) is None
+    assert tokens.bearer(tokens.token("abc123", 10)) == Bearer("abc123", 10)
+    assert tokens.bearer(tokens.token("abc123", 2).replace("_2_", "_3_")) is None
+    assert others.bearer(token) is None
+    assert tokens.bearer(token[:-1] + ("0" if token[-1] != "0" else "1")) is None
+    assert tokens.bearer(token.replace("abc123", "abc124")) is None
 
 
 @pytest.mark.parametrize("token", ["", "actorium_run_", "actorium_run__", "actorium_api_x", "actorium_run_é_é"])
 def test_what_is_no_run_token_is_nobodys(token: str) -> None:
-    assert RunTokens("secret").run_id(token) is None
+    assert RunTokens("secret").bearer(token) is None
 
 
 def test_measurements_add_up_over_attempts() -> None:
