@@ -67,7 +67,7 @@ def in_turn(runs: Iterable[Run], held: Collection[str], capacity: Capacity) -> l
     waiting: dict[str, deque[Run]] = defaultdict(deque)
     memory: dict[str, int] = defaultdict(int)
     containers: dict[str, int] = defaultdict(int)
-    for run in runs:
+    for run in sorted(runs, key=lambda run: (run.in_line_since, run.id)):
         if run.id in held:
             placed.append(run)
             memory[run.owner_id] += run.options.memory_mbytes
@@ -78,7 +78,7 @@ def in_turn(runs: Iterable[Run], held: Collection[str], capacity: Capacity) -> l
     def turn(user: str) -> tuple[float, int, str]:
         """The least goes next."""
         head = waiting[user][0]
-        return capacity.share(memory[user], containers[user]), int(head.started_at), head.id
+        return capacity.share(memory[user], containers[user]), head.in_line_since, head.id
 
     turns = [(turn(user), user) for user in waiting]
     heapify(turns)

@@ -119,6 +119,7 @@ class _Change:
             build_number=build.number,
             image_reference=build.image_reference or "",
             is_container_server_ready=False,
+            resurrected_at=int(self.now),
             earlier_compute_units=units_of(run, run.life.active_millis_at(self.now)),
             earlier_millis=run.life.active_millis_at(self.now),
         )

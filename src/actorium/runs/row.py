@@ -65,6 +65,8 @@ class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
     forked_from: ForkedFrom | None = None
     persist_at: int | None = None
     """When the Actor was last asked to write its state, for a fork."""
+    resurrected_at: int | None = None
+    """When it stood in line again, the last time."""
     earlier_compute_units: float = 0.0
     """What was used before the memory was last chosen anew, by a resurrection."""
     earlier_millis: int = 0
@@ -91,6 +93,11 @@ class Run:
     @property
     def status(self) -> RunStatus:
         return self.life.status
+
+    @property
+    def in_line_since(self) -> int:
+        """Since when it waits for a place, or waited: a resurrected run comes behind those that were there before."""
+        return self.document.resurrected_at or int(self.started_at)
 
     @property
     def options(self) -> RunOptions:

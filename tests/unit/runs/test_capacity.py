@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from actorium.kernel.instant import Instant
 from actorium.runs.capacity import Capacity, Room, in_turn
@@ -36,6 +39,12 @@ def run_of(owner: str, number: int, *, memory: int = 512) -> Run:
             storage_ids=StorageIds(datasets={}, key_value_stores={}, request_queues={}),
         ),
     )
+
+
+def test_a_resurrected_run_stands_behind_those_that_waited_before() -> None:
+    old, waiting = run_of("alice", 1, memory=4096), run_of("alice", 2, memory=4096)
+    again = replace(old, document=structs.replace(old.document, resurrected_at=3))
+    assert tick([again, waiting], set()) == [waiting]
 
 
 def tick(live: list[Run], held: set[str]) -> list[Run]:
