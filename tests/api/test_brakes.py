@@ -11,7 +11,7 @@ from actorium.kernel.limits import BRAKE_SPAN_SECS, BRAKE_STOPS_PER_WRITE, GRACE
 from actorium.kernel.meter import Usage
 from actorium.runs.lifecycle import Event, RunStatus
 from brakes_world import UNIT_USD, BrakesWorld, brake_loop, open_brakes
-from charging_world import charge, counts, events, itself, limits, priced, push
+from charging_world import charge, counts, events, itself, limits, priced
 from server_world import open_server
 
 pytestmark = pytest.mark.anyio
@@ -293,66 +293,6 @@ async def test_a_container_is_ended_by_its_supervisor() -> None:
         await brake_loop(server).tick()
         shown = await server.reached(run["id"], RunStatus.ABORTED)
         assert shown["statusMessage"].startswith("Stopped by the brake of 0 USD a day on user alice")
-
-
-async def test_charges_at_once_of_several_runs_share_a_brake() -> None:
-    async with open_brakes() as world:
-        actor = await priced(world.server, events(result=0.01))
-        await brake(world, 0.3)
-        runs = [await world.server.start(actor, memory=128) for _ in range(4)]
-        await world.go_on(1)
-        await asyncio.gather(*(charge(world.server, run, "result") for run in runs * 15))
-        charged = [(await counts(world.server, run)).get("result", 0) for run in runs]
-        assert sum(charged) == 29
-
-
-async def test_items_beyond_the_brake_are_stored_and_not_charged() -> None:
-    async with open_brakes() as world:
-        actor = await priced(world.server, events(apify_default_dataset_item=0.1))
-        run = await world.server.start(actor, memory=128)
-        await world.go_on(1)
-        await brake(world, 0.55)
-        await push(itself(world.server, run), run, 8)
-        assert await counts(world.server, run) == {"apify-default-dataset-item": 5}
-        assert (await world.alice.get(f"/v2/datasets/{run['defaultDatasetId']}"))["itemCount"] == 8
-
-
-async def test_what_is_charged_at_midnight_counts_for_the_day_in_which_it_is_charged() -> None:
-    """Before the loop has looked: else the day that is over and the new one would both pay for a whole brake."""
-    async with open_brakes() as world:
-        actor = await priced(world.server, events(result=0.01))
-        await brake(world, 1)
-        await world.server.clock.advance(86_400 - 10)
-        run = await world.server.start(actor, memory=128)
-        await world.go_on(9)
-        await charge(world.server, run, "result", 90)
-        await world.server.clock.advance(1)
-        await charge(world.server, run, "result", 90)
-        assert (await world.brakes())[0]["spentTodayUsd"] == pytest.approx(0.9, abs=0.001)
-        await charge(world.server, run, "result", 90)
-        assert await counts(world.server, run) == {"result": 90 + 99}
-        await world.loop.tick()
-        await charge(world.server, run, "result", 90)
-        assert await counts(world.server, run) == {"result": 90 + 99}
-
-
-async def test_what_is_charged_while_a_run_waits_for_its_place_counts() -> None:
-    """A resurrected one has a token already, and whoever may write to its dataset needs none of it."""
-    async with open_brakes() as world:
-        actor = await priced(world.server, events(result=0.01))
-        run = await world.server.start(actor, memory=128)
-        await world.go_on(1)
-        await world.exit(run["id"])
-        await brake(world, 1)
-        await world.alice.post(f"/v2/actor-runs/{run['id']}/resurrect", status=200)
-        other = await world.server.start(actor, memory=128)
-        for each in (run, other, run, other):
-            await charge(world.server, each, "result", 60)
-        sums = [await counts(world.server, each) for each in (run, other)]
-        assert sums == [{"result": 60}, {"result": 39}]
-        assert (await world.brakes())[0]["spentTodayUsd"] == pytest.approx(0.99, abs=0.001)
-        await world.go_on(2)
-        assert (await world.brakes())[0]["spentTodayUsd"] == pytest.approx(0.99, abs=0.001)
 
 
 async def test_a_brake_does_not_tell_what_a_private_actor_of_somebody_else_is_called() -> None:

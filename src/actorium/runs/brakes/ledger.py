@@ -56,6 +56,10 @@ class Ledger:
         """Nanos that nobody has spent or reserved; below 0: something has to stop."""
         return brake.limit_nanos - self.spent(brake) - self.reserved(brake)
 
+    def is_over(self, brake: Brake, *, needed: int = 0) -> bool:
+        """Whether a brake does not pay for so many nanos more. One of 0 also stops what costs nothing."""
+        return brake.limit_nanos == 0 or needed > self.left(brake)
+
     def under(self, brake: Brake) -> list[Standing]:
         """The runs that have begun and spend from a brake."""
         return [one for one in self.standings if brake.holds_for(one.run)]

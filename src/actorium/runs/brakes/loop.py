@@ -55,7 +55,7 @@ class BrakeLoop:
         await self._book()
         for owner_id in await self._database.read(store.braked_owners):
             ledger = await self._database.read(self._ledger_of(owner_id))
-            if any(ledger.left(brake) < 0 for brake in ledger.brakes):
+            if any(ledger.is_over(brake) for brake in ledger.brakes):
                 while await self._try(self._stop_of(owner_id)):
                     pass  # each has stopped as many as one transaction may
         await self._prune()
@@ -103,11 +103,11 @@ class BrakeLoop:
 
     def _keep_in(self, tx: Tx, ledger: Ledger, brake: Brake) -> bool:
         """Stop what one brake asks for: runs that wait for a place, then the newest. Whether more of them wait."""
-        if ledger.left(brake) >= 0:
+        if not ledger.is_over(brake):
             return False
         waiting = store.newest_waiting(tx, brake, BRAKE_STOPS_PER_WRITE)
         for run in (found for run_id in waiting if (found := runs_store.find(tx, run_id)) is not None):
-            if ledger.left(brake) >= 0:
+            if not ledger.is_over(brake):
                 return False
             self._stop_in(tx, ledger, brake, run)
             ledger.stopped(run)
@@ -115,14 +115,14 @@ class BrakeLoop:
             return True
         going = [one for one in ledger.under(brake) if one.run.status is RunStatus.RUNNING]
         for one in sorted(going, key=lambda one: (one.run.started_at, one.run.id), reverse=True):
-            if ledger.left(brake) >= 0:
+            if not ledger.is_over(brake):
                 return False
             one.run = self._stop_in(tx, ledger, brake, one.run)
         return False
 
     def _stop_in(self, tx: Tx, ledger: Ledger, brake: Brake, run: Run) -> Run:
         now = self._clock.now()
-        gracefully = run.life.attempt_started_at is not None and ledger.grace_fits(run)
+        gracefully = brake.limit_nanos > 0 and run.life.attempt_started_at is not None and ledger.grace_fits(run)
         why = reason(ledger, brake)
         life = replace(run.life, status_message=why, is_status_message_terminal=True)
         life = step(life, Event.ABORT_GRACEFULLY if gracefully else Event.ABORT, now)

@@ -165,7 +165,7 @@ class Brakes:
         ledger = self._ledger_in(tx, run.owner_id)
         needed = ledger.commitment(run) + more
         for brake in ledger.of(run):
-            if needed > ledger.left(brake):
+            if ledger.is_over(brake, needed=needed):
                 raise BrakeReached(_refusal(ledger, brake, run, needed))
 
     def _ledger_in(self, tx: Tx, owner_id: str) -> Ledger:
