@@ -241,12 +241,14 @@ class History:
         verb = self.chance.weighted(BY_PROGRAMS)
         await self.clients.ask(verb, run_id, replace(self._beginning.principal, run_id=run_id))
 
-    async def charge(self, container: str) -> None:
-        """A program charges for what it does."""
+    async def charge(self, container: str, number: int) -> None:
+        """A program charges for what it does, with keys that no other program has."""
         run_id, _ = run_of(container)
-        for number in range(1 + self.chance.below(3)):
+        for place in range(1 + self.chance.below(3)):
             await self.pause(self.chance.between(0, 1))
-            await self.clients.charge(replace(self._beginning.principal, run_id=run_id), f"{container} {number}")
+            await self.clients.charge(
+                replace(self._beginning.principal, run_id=run_id), f"{container} {number} {place}"
+            )
 
     def count(self) -> Counter[str]:
         """How much happened."""

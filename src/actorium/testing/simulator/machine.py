@@ -73,8 +73,8 @@ class Surroundings(Protocol):
         """A program asks the API for something about its own run."""
         ...
 
-    async def charge(self, container: str) -> None:
-        """A program charges for what it does."""
+    async def charge(self, container: str, number: int) -> None:
+        """The program of the container of this name and number charges for what it does."""
         ...
 
 
@@ -187,7 +187,7 @@ class Machine(FakeExecutor):
             await around.pause(chance.between(0, 2))
             self._print(life)
         if chance.happens(weather.greedy):
-            around.spawn(around.charge(life.name))
+            around.spawn(around.charge(life.name, life.number))
         if chance.happens(weather.selfish):
             await around.pause(chance.between(0, 5))
             if life.is_running:
