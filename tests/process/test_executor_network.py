@@ -216,7 +216,7 @@ async def test_it_does_not_reach_this_machine_or_its_neighbours(executor: Proces
         targets = [(gateway, port), (own, port), (neighbour, 4000), ("169.254.169.254", 80)]
         for number, (host, target) in enumerate(targets):
             script = REACH.format(host=host, port=target, patience=0.5)
-            await executor.start(python(f"a-{number}", reference, script))
+            await executor.start(python(f"a{number}-1", reference, script))
         for number in range(len(targets)):
-            assert (await ended(executor, f"a-{number}")).exit_code == 1
-            assert b"not reached" in (await lines(executor, f"a-{number}"))[0]
+            assert (await ended(executor, f"a{number}-1")).exit_code == 1
+            assert b"not reached" in (await lines(executor, f"a{number}-1"))[0]
