@@ -159,8 +159,8 @@ def step(life: Life, event: Event, now: Instant, seen: Container | None = None) 
             return replace(life, status=RunStatus.TIMING_OUT, kill_at=kill_at, migrate_at=None)
         case Event.MIGRATE:
             return replace(life, migrate_at=life.migrate_at or now.plus(secs=MIGRATION_SECS))
-        case Event.LET_GO:  # another attempt: a call to start this one may still be on its way here
-            return _next_attempt(life, now, node=None, migration_count=life.migration_count + 1)
+        case Event.LET_GO:  # another attempt: a call to start this one may still be on its way, so its name is buried
+            return _next_attempt(life, now, migration_count=life.migration_count + 1)
         case Event.EXITED | Event.LOST | Event.NODE_LOST | Event.START_FAILED:
             return _ended(life, event, now, seen)
         case _:

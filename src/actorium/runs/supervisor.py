@@ -39,7 +39,7 @@ from actorium.runs.row import Run
 
 log = structlog.get_logger()
 
-GIVES_UP = frozenset({Event.EXITED, Event.LOST, Event.LET_GO})
+GIVES_UP = frozenset({Event.EXITED, Event.LOST})
 """Ends of an attempt; where no container was seen, the name is buried first, lest a late call start it after all."""
 
 
@@ -175,11 +175,15 @@ class Supervisor:
             await self._meter.flush(run.id)
         if seen is None and GIVES_UP & {*decision.events} and not await self._executor.bury(name):
             return  # it was started late; the next tick sees it
+        saved = run
         if decision.events:
-            await self._database.write(lambda tx: self._save_in(tx, run, seen, decision), lane=run.owner_id)
+            saved = await self._database.write(lambda tx: self._save_in(tx, run, seen, decision), lane=run.owner_id)
         match decision.act:
             case Act.START:
-                await self._start(name, await self._database.write(lambda tx: self._claim_in(tx, run)))
+                await self._start(name, await self._database.write(lambda tx: self._give_in(tx, run, self._node)))
+            case Act.RELEASE:
+                if await self._executor.bury(name):  # not before: a name that the run still has would never start
+                    await self._database.write(lambda tx: self._give_in(tx, saved, None))
             case Act.STOP:
                 await self._executor.stop(name)
             case Act.KILL:
@@ -199,14 +203,14 @@ class Supervisor:
             decision = Decision(Act.RECORD, (Event.START_FAILED,))
             await self._database.write(lambda tx: self._save_in(tx, run, failed, decision), lane=run.owner_id)
 
-    def _claim_in(self, tx: Tx, run: Run) -> Run:
-        """Give a run to this node. Raises StaleWrite."""
-        if run.life.node == self._node:
+    def _give_in(self, tx: Tx, run: Run, node: str | None) -> Run:
+        """Give a run to a node, or to whoever has room. Raises StaleWrite."""
+        if run.life.node == node:
             return run
-        after = replace(run, life=replace(run.life, node=self._node))
+        after = replace(run, life=replace(run.life, node=node))
         return save(tx, run, after, now=self._clock.now(), event_id=self._ids.new())
 
-    def _save_in(self, tx: Tx, run: Run, seen: Container | None, decision: Decision) -> None:
+    def _save_in(self, tx: Tx, run: Run, seen: Container | None, decision: Decision) -> Run:
         now, attempt = self._clock.now(), run.life.attempt
         for event in decision.events:
             after = replace(run, life=step(run.life, event, now, seen))
@@ -215,6 +219,7 @@ class Supervisor:
         if seen is not None and seen.stats is not None:
             latest = of(seen.stats, max(seen.stats.at - (seen.started_at or now), 0))
             measure(tx, run.id, attempt=attempt, latest=latest)
+        return run
 
     def _reap(self, container: Container) -> None:
         """End and forget a container that no live row names: of an earlier attempt, or of a run that has ended."""

@@ -103,6 +103,23 @@ async def test_a_metamorph_while_it_is_told_starts_elsewhere() -> None:
         assert (await alive(here), await alive(there)) == (set(), {f"{run}-3"})
 
 
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_run_that_was_nearly_let_go_starts_here_when_the_drain_is_over(turns: int) -> None:
+    """Found by the simulator: its name was buried, and then its server died before it was let go."""
+    async with open_engine() as here:
+        run = await here.started()
+        await here.apply(run, Event.REBOOT)
+        await here.executor.remove(f"{run}-1")
+        await drain(here)
+        await here.supervisor.tick()
+        await here.turns(turns)
+        await here.crash()
+        await drain(here, is_draining=False)
+        await here.settle()
+        await here.period()
+        assert len(await alive(here)) == 1
+
+
 async def test_an_abort_of_a_run_that_is_told_ends_it_here() -> None:
     async with open_engine() as here:
         run = await here.started()
