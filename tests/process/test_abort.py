@@ -40,7 +40,9 @@ def nothing_is_left(run: str) -> None:
 @pytest.mark.parametrize("does", ["sleeps", "is_deaf", "forks"])
 def test_nothing_survives_an_abort(runs: Runs, does: str) -> None:
     run = runs.ready(does)
-    wanted = {"sleeps": 1, "is_deaf": 3, "forks": 300}[does]
+    wanted = {"sleeps": 1, "is_deaf": 3, "forks": 30}[
+        does
+    ]  # a bomb that grows for longer may meet its memory limit first
     until = time.monotonic() + 30
     while len(processes(run)) < wanted:
         assert time.monotonic() < until, processes(run)
@@ -51,7 +53,7 @@ def test_nothing_survives_an_abort(runs: Runs, does: str) -> None:
     assert processes(run) == []  # the end is told when it is true
     assert (ended["status"], ended["exitCode"]) == ("ABORTED", None)
     assert (ended["statusMessage"], ended["isStatusMessageTerminal"]) == ("Actor was aborted", True)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20, "far below the time that a graceful abort gives"
     nothing_is_left(run)
     assert runs.events(run) == ["CREATED", "RUNNING", "ABORTING", "ABORTED"]
 
