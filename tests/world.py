@@ -68,6 +68,7 @@ class World:
             ids=self.ids,
             clock=self.clock,
             prices=PRICES,
+            public_base_url="http://here",
         )
         self.builder = FakeBuilder()
         self.builds_in_use: set[str] = set()

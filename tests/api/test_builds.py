@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -114,6 +115,15 @@ async def test_what_the_builder_is_told() -> None:
         stored = await world.database.read(lambda tx: tx.all("SELECT env_vars, source_files FROM builds"))
         assert "very-secret" not in stored[0]["env_vars"]
         assert stored[0]["source_files"] is None
+
+
+async def test_a_secret_in_the_reason_of_a_failure_is_masked() -> None:
+    async with open_world() as world:
+        secret = {"name": "KEY", "value": "very-secret", "isSecret": True}
+        await make(world, envVars=[secret], applyEnvVarsToBuild=True)
+        world.builder.fails = "COPY very-secret ./: there is no such file."
+        build = await built(world)
+        assert (await log_of(world, build["id"]))[-1] == "ACTOR: Build failed: COPY ***** ./: there is no such file."
 
 
 async def test_variables_stay_out_of_builds_unless_asked() -> None:
@@ -286,6 +296,63 @@ async def test_a_build_under_its_actor_and_under_another() -> None:
             assert (await world.alice.get(path, status=404))["type"] == "record-not-found"
         nested = f"/v2/actors/~other/builds/{build['id']}/abort"
         assert (await world.alice.post(nested, status=404))["type"] == "record-not-found"
+
+
+async def test_how_to_call_an_actor_as_an_openapi_document() -> None:
+    schema = {
+        "title": "Input",
+        "type": "object",
+        "schemaVersion": 1,
+        "required": ["url"],
+        "properties": {
+            "url": {"title": "Address", "type": "string", "editor": "textfield", "prefill": "http://x"},
+            "key": {"type": ["string", "null"], "isSecret": True, "editor": "textfield"},
+            "tags": {"type": "array", "editor": "stringList", "default": ["a"]},
+        },
+    }
+    fields = {"type": "object", "properties": {"n": {"type": ["integer", "string"]}}}
+    actor_json = {"version": "0.1.7", "input": schema, "storages": {"dataset": {"fields": fields}}}
+    async with open_world() as world:
+        actor = await make(world)
+        await world.alice.put(
+            "/v2/actors/~my-actor/versions/0.1", version((".actor/actor.json", json.dumps(actor_json)))
+        )
+        path = f"/v2/actors/{actor['id']}/builds"
+        assert (await world.alice.get(f"{path}/default/openapi.json", status=403))["type"] == "unknown-build-tag"
+        build = await built(world)
+        answer = await world.alice.request("GET", f"/v2/actor-builds/{build['id']}/openapi.json")
+        document = answer.json
+        assert document["info"] == {"title": "my-actor", "version": "0.1.7", "x-build-id": build["id"]}
+        assert document["servers"] == [{"url": "http://here/v2"}]
+        address = "/actors/alice~my-actor"
+        assert {path: list(methods) for path, methods in document["paths"].items()} == {
+            f"{address}/run-sync-get-dataset-items": ["post"],
+            f"{address}/runs": ["post"],
+            f"{address}/run-sync": ["post"],
+        }
+        assert document["components"]["schemas"]["input"] == {
+            "title": "Input",
+            "type": "object",
+            "required": ["url"],
+            "properties": {
+                "url": {"title": "Address", "type": "string", "example": "http://x"},
+                "key": {"type": "string", "nullable": True, "format": "password"},
+                "tags": {"type": "array", "default": ["a"], "items": {}},
+            },
+        }
+        items = document["paths"][f"{address}/run-sync-get-dataset-items"]["post"]["responses"]["201"]
+        assert items["content"]["application/json"]["schema"]["items"]["properties"] == {
+            "n": {"anyOf": [{"type": "integer"}, {"type": "string"}]}
+        }
+        for other in (f"{path}/{build['id']}/openapi.json", f"{path}/default/openapi.json"):
+            assert (await world.alice.request("GET", other)).body == answer.body
+        for client in (world.bob, world.nobody):
+            await client.get(f"/v2/actor-builds/{build['id']}/openapi.json", status=404)
+            await client.get(f"{path}/default/openapi.json", status=404)
+        world.builder.fails = "Broken."
+        failed = await built(world)
+        error = await world.alice.get(f"/v2/actor-builds/{failed['id']}/openapi.json", status=403)
+        assert error["type"] == "invalid-build"
 
 
 async def test_which_build_a_run_gets() -> None:

@@ -85,6 +85,9 @@ class BuildsApi:
         build_id = await self._builds.of_actor(call.principal, call["actorId"], call["buildId"])
         return {"buildId": build_id}
 
+    async def openapi(self, call: Call[Any, None]) -> Reply:
+        return Reply(content=await self._builds.openapi(call.principal, call["buildId"]), envelope=False)
+
     async def _page(self, call: Call[PageQuery, None], of_actor: str | None) -> Page[BuildShort]:
         query = call.query
         total, items = await self._builds.page(
@@ -115,6 +118,13 @@ def aliases(builds: Builds) -> tuple[Alias, ...]:
             only=frozenset({("GET", ""), ("POST", "/abort")}),
             operation_ids={"GET ": "actors_build_get", "POST /abort": "actors_build_abort_post"},
             deprecated=True,
+        ),
+        Alias(
+            prefix=f"{OF_ACTOR}/{{buildId}}/openapi.json",
+            target=f"{BUILD}/openapi.json",
+            resolve=BuildsApi(builds).of_actor,
+            tag=ACTOR_TAG,
+            operation_ids={"GET ": "actor_openapi_json_get"},
         ),
     )
 
@@ -177,6 +187,16 @@ def _build_routes(api: BuildsApi) -> tuple[Route, ...]:
             summary="Get a build, if wanted once it has finished",
             query=WaitQuery,
             returns=BuildView,
+            auth=Auth.OPTIONAL,
+        ),
+        Route(
+            method="GET",
+            path=f"{BUILD}/openapi.json",
+            handler=api.openapi,
+            operation_id="actorBuild_openapi_json_get",
+            tag=TAG,
+            summary="Get an OpenAPI document of how to call the Actor",
+            envelope=False,
             auth=Auth.OPTIONAL,
         ),
         Route(

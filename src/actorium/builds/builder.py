@@ -201,7 +201,7 @@ class BuildLoop:
         pump = self._background.start(f"build log {row.id}", pipe.run())
         pipe.write(f"ACTOR: Building version {row.version_number} as {row.number}{_again(row)}.".encode())
         try:
-            return await attempt(task, self._builder, pipe.write, now=self._clock.now(), remark=self._remark)
+            outcome = await attempt(task, self._builder, pipe.write, now=self._clock.now(), remark=self._remark)
         except asyncio.CancelledError:
             if not self._jobs[row.id].stopping:
                 raise
@@ -209,6 +209,8 @@ class BuildLoop:
         finally:
             pipe.close()
             await pump
+        # It quotes what the builder was given: build arguments, and with them secrets, may stand in it.
+        return replace(outcome, message=pipe.masked(outcome.message))
 
     def _prepare_in(self, tx: Tx, row: BuildRow) -> tuple[Task, Sequence[str]]:
         """What the attempt needs, and what its log must not show."""

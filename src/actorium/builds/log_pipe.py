@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from actorium.kernel.clock import Clock
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import BUILD_LOG_FLUSH_LINES, BUILD_LOG_FLUSH_SECS, LOG_BYTES_MAX
-from actorium.kernel.lines import split
+from actorium.kernel.lines import is_cut, split
 from actorium.logs.masking import masker
 
 Line = tuple[Instant, bytes]
@@ -35,10 +35,14 @@ class LogPipe:
             return  # the log itself says that it is full
         self._bytes += len(lines) + 1
         now = self._clock.now()
-        self._lines += [(now, line) for line in split(self._masker.text(lines.removesuffix(b"\n")))]
+        self._lines += [(now, line) for line in split(lines.removesuffix(b"\n"))]
         self._any.set()
         if len(self._lines) >= BUILD_LOG_FLUSH_LINES:
             self._hurry.set()
+
+    def masked(self, text: str) -> str:
+        """A text as the log may show it."""
+        return self._masker.text(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
     async def run(self) -> None:
         """Hand lines on until the pipe is closed."""
@@ -53,12 +57,15 @@ class LogPipe:
         await self.flush()  # closed before the first turn
 
     async def flush(self) -> None:
-        """Hand on what is there."""
-        lines, self._lines = self._lines, []
+        """Hand on what is there, but a last line that was cut only with what follows it: a secret may go on there."""
+        count = len(self._lines)
+        while not self._closed and count and is_cut(self._lines[count - 1][1]):
+            count -= 1
+        lines, self._lines = self._lines[:count], self._lines[count:]
         self._any.clear()
         self._hurry.clear()
         if lines:
-            await self._append(lines)
+            await self._append(self._masker.lines(lines))
 
     def close(self) -> None:
         """Let ``run`` hand on the rest and end."""

@@ -11,9 +11,15 @@ from actorium.actors.changes import check_tag, check_version_number
 from actorium.actors.numbers import number_int
 from actorium.actors.row import ActorRow, VersionRow
 from actorium.actors.service import Actors
-from actorium.builds import changes, resolution, store
-from actorium.builds.errors import BuildMissing, DeletingDefaultBuild, DeletingUnfinishedBuild, TooManyBuilds
-from actorium.builds.lifecycle import TERMINAL, Event, possible
+from actorium.builds import changes, openapi, resolution, store
+from actorium.builds.errors import (
+    BuildMissing,
+    DeletingDefaultBuild,
+    DeletingUnfinishedBuild,
+    InvalidBuild,
+    TooManyBuilds,
+)
+from actorium.builds.lifecycle import TERMINAL, BuildStatus, Event, possible
 from actorium.builds.model import BuildActVersion, BuildMeta, BuildOptions, BuildShort, BuildView
 from actorium.builds.row import BuildDocument, BuildRow
 from actorium.builds.storage_schemas import StorageSchemas, storage_schemas
@@ -62,6 +68,7 @@ class Builds:
         ids: Ids,
         clock: Clock,
         prices: Prices,
+        public_base_url: str,
     ) -> None:
         self._database = database
         self._actors = actors
@@ -70,6 +77,7 @@ class Builds:
         self._ids = ids
         self._clock = clock
         self._prices = prices
+        self._public_base_url = public_base_url
         self._quotas = quotas
         quotas.count(_load_in)
         logs.subjects(self.log_subject)
@@ -110,9 +118,12 @@ class Builds:
         return await self._database.read(lambda tx: self._get_in(tx, principal, build_id))
 
     async def of_actor(self, principal: Principal, reference: str, build_id: str) -> str:
-        """The id of a build, if it is one of this Actor and the caller may read it. Raises BuildMissing."""
+        """The id of a build, if it is one of this Actor and the caller may read it; ``default`` is the build of plain
+        runs. Raises BuildMissing, for ``default`` as ``for_run_in``."""
 
         def work(tx: Tx) -> str:
+            if build_id == "default":
+                return resolution.for_run(tx, self._actors.resolve_in(tx, principal, reference), None).id
             row = store.find(tx, build_id)
             if row is None or not self._may_read_in(tx, row, principal):
                 raise BuildMissing
@@ -147,6 +158,25 @@ class Builds:
             return self._view_in(tx, row, principal)
 
         return await self._database.read(work)
+
+    async def openapi(self, principal: Principal, build_id: str) -> dict[str, Any]:
+        """How to call the Actor, as an OpenAPI document. Raises BuildMissing, InvalidBuild."""
+
+        def work(tx: Tx) -> tuple[ActorRow, BuildRow, str]:
+            row = store.find(tx, build_id)
+            if row is None or not self._may_read_in(tx, row, principal):
+                raise BuildMissing
+            actor, definition = self._actors.find_in(tx, row.actor_id), store.definition(tx, row.id)
+            if actor is None:
+                raise BuildMissing
+            if row.status is not BuildStatus.SUCCEEDED or definition is None:
+                raise InvalidBuild(
+                    f"Build {row.number} of this Actor is {row.status}; only a successful build has one."
+                )
+            return actor, row, definition
+
+        actor, row, definition = await self._database.read(work)
+        return openapi.document(actor, row, msgspec.json.decode(definition), base_url=self._public_base_url)
 
     async def page(
         self, principal: Principal, *, offset: int, limit: int, desc: bool, of_actor: str | None = None

@@ -142,6 +142,7 @@ class Features:
             ids=ground.ids,
             clock=ground.clock,
             prices=self.prices,
+            public_base_url=ground.public_url,
         )
         return builds, actors
 

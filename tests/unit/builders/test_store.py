@@ -76,6 +76,36 @@ async def test_nothing_is_deleted_below_a_running_build(store: Store) -> None:
     assert not own.exists()
 
 
+def test_prune_forgets_keys_that_lead_nowhere_and_steps_that_no_build_used_for_long(store: Store) -> None:
+    own, gone = layer(store, 1, "own"), layer(store, 1, "gone")
+    image(store, "one", own)
+    gone.rename(gone.with_name("elsewhere"))
+    store.publish(1, "key-nothing", Entry(layer="", size_bytes=0), None)
+    index = store.root / "index" / "1"
+    (index / "key-broken").write_text("{")
+    store.prune(CLOCK.now() / 1000)
+    assert sorted(path.name for path in index.iterdir()) == ["key-nothing", "key-own"]
+    store.prune(CLOCK.now() / 1000 + 2 * BUILD_LAYER_KEPT_SECS)
+    assert [path.name for path in index.iterdir()] == ["key-own"]
+
+
+async def test_the_lock_of_a_step_that_fails_is_gone_and_the_next_in_line_is_told_of_the_wait(store: Store) -> None:
+    waits = []
+    with pytest.raises(RuntimeError):
+        async with store.only_one(1, "key", CLOCK, on_wait=lambda: waits.append(1)):
+            waiting = asyncio.ensure_future(_taken(store, waits))
+            await asyncio.wait([waiting], timeout=0.01)
+            raise RuntimeError
+    await waiting
+    assert waits == [2]
+    assert not list((store.root / "locks").glob("*key*"))
+
+
+async def _taken(store: Store, waits: list[int]) -> None:
+    async with store.only_one(1, "key", CLOCK, on_wait=lambda: waits.append(2)):
+        pass
+
+
 def test_prune_removes_what_killed_builds_left(store: Store) -> None:
     left = store.work(1, "killed")
     (left / "1/usr").mkdir(parents=True)

@@ -93,3 +93,17 @@ async def test_writing_without_end_holds_no_more_than_a_log() -> None:
     line = b"x" * 60_000
     taken = await taken_of(*[line] * 300)
     assert LOG_BYTES_MAX <= sum(map(len, taken.lines)) <= LOG_BYTES_MAX + len(line)
+
+
+async def test_a_secret_is_masked_where_a_long_line_was_cut() -> None:
+    long = b"x" * (LOG_LINE_BYTES_MAX - 6) + b"very-secret" + b"y" * 10
+    assert b"".join((await taken_of(long, secrets=["very-secret"])).lines).count(b"*****") == 2
+    first, rest = long[:LOG_LINE_BYTES_MAX], long[LOG_LINE_BYTES_MAX:]
+    taken = Taken()
+    pipe = LogPipe(taken.append, clock=ManualClock(), secrets=["very-secret"])
+    pipe.write(first)
+    await pipe.flush()
+    pipe.write(rest)
+    await pipe.flush()
+    written = b"".join(taken.lines)
+    assert (written.count(b"*"), b"very" in written, b"cret" in written) == (10, False, False)

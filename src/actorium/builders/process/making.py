@@ -247,7 +247,7 @@ class Making:
         key = _digest([owner, built.key, material])
         entry = self.store.lookup(owner, key) if reuse else None
         if entry is None:
-            async with self.store.only_one(owner, key, self.clock):
+            async with self.store.only_one(owner, key, self.clock, on_wait=self._wait):
                 entry = self.store.lookup(owner, key) if reuse else None
                 if entry is None:
                     entry = await self._make(key, make, given=given, salt="" if reuse else self.spec.name)
@@ -261,6 +261,9 @@ class Making:
             built.layers.append(self.store.layer(owner, entry.layer))
         if len(built.layers) > BUILD_LAYERS_MAX:
             raise BuildFailed(f"the image has more than {BUILD_LAYERS_MAX} layers; join RUN instructions with &&")
+
+    def _wait(self) -> None:
+        self.output.line(" ---> Waiting: another build makes the same now")
 
     async def _make(self, key: str, make: Callable[[Path], Awaitable[None]], *, given: bool, salt: str) -> Entry:
         owner = self.spec.owner_number

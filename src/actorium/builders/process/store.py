@@ -14,7 +14,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +67,7 @@ class Store:
         path = self._index(owner_number, key)
         try:
             entry = msgspec.json.decode(path.read_bytes(), type=Entry)
-            if entry.layer:
-                os.utime(self.layer(owner_number, entry.layer))
+            os.utime(self.layer(owner_number, entry.layer) if entry.layer else path)
         except (FileNotFoundError, msgspec.DecodeError):
             return None
         return entry
@@ -108,8 +107,8 @@ class Store:
                     continue
                 for left in _entries(self.root / "work" / folder.name):
                     shutil.rmtree(left, ignore_errors=True)
-                old = [each for each in _entries(folder) if each.stat().st_mtime < now_secs - BUILD_LAYER_KEPT_SECS]
-                self._delete(old)
+                self._delete(_old(folder, now_secs))
+                self._forget(folder.name, now_secs)
 
     @asynccontextmanager
     async def owner_in_use(self, owner_number: int, clock: Clock) -> AsyncIterator[None]:
@@ -118,9 +117,12 @@ class Store:
             yield
 
     @asynccontextmanager
-    async def only_one(self, owner_number: int, key: str, clock: Clock) -> AsyncIterator[None]:
-        """Held while a key's layer is made, also against other processes."""
-        async with _held(self.root / "locks" / f"{owner_number}-{key}", fcntl.LOCK_EX, clock, discard=True):
+    async def only_one(
+        self, owner_number: int, key: str, clock: Clock, *, on_wait: Callable[[], None] | None = None
+    ) -> AsyncIterator[None]:
+        """Held while a key's layer is made, also against other processes. ``on_wait``: somebody else makes it now."""
+        path = self.root / "locks" / f"{owner_number}-{key}"
+        async with _held(path, fcntl.LOCK_EX, clock, on_wait=on_wait, discard=True):
             yield
 
     def _delete(self, layers: Iterable[Path]) -> None:
@@ -133,6 +135,18 @@ class Store:
                 except FileNotFoundError:
                     continue
                 shutil.rmtree(aside, ignore_errors=True)
+
+    def _forget(self, owner: str, now_secs: float) -> None:
+        """Delete keys whose layers are gone, and those of steps that changed nothing when they have not been used."""
+        for path in _entries(self.root / "index" / owner):
+            try:
+                entry = msgspec.json.decode(path.read_bytes(), type=Entry)
+                there = (self.root / "layers" / owner / entry.layer).exists()
+                gone = not there if entry.layer else path.stat().st_mtime < now_secs - BUILD_LAYER_KEPT_SECS
+            except msgspec.DecodeError:
+                gone = True
+            if gone:
+                path.unlink(missing_ok=True)
 
     def _index(self, owner_number: int, key: str) -> Path:
         return self.root / "index" / str(owner_number) / key
@@ -147,6 +161,10 @@ def _layers(image: Path) -> tuple[str, ...]:
     except FileNotFoundError:
         return ()
     return found.layers
+
+
+def _old(folder: Path, now_secs: float) -> list[Path]:
+    return [each for each in _entries(folder) if each.stat().st_mtime < now_secs - BUILD_LAYER_KEPT_SECS]
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -179,17 +197,24 @@ def _try(descriptor: int, kind: int) -> bool:
 
 
 @asynccontextmanager
-async def _held(path: Path, kind: int, clock: Clock, *, discard: bool = False) -> AsyncIterator[None]:
+async def _held(
+    path: Path, kind: int, clock: Clock, *, on_wait: Callable[[], None] | None = None, discard: bool = False
+) -> AsyncIterator[None]:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             while not _try(descriptor, kind):
+                if on_wait is not None:
+                    on_wait()
+                    on_wait = None
                 await clock.sleep(BUILD_LOCK_PERIOD_SECS)
             if not _is(path, descriptor):  # its last holder discarded it while we waited
                 continue
-            yield
-            if discard:
-                path.unlink(missing_ok=True)
+            try:
+                yield
+            finally:  # also when the build was aborted; those that wait see that it is gone and begin anew
+                if discard:
+                    path.unlink(missing_ok=True)
             return
         finally:
             os.close(descriptor)

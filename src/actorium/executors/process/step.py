@@ -102,9 +102,11 @@ async def run_step(spec: StepSpec, on_output: Callable[[bytes], None]) -> int:
             env=ENVIRONMENT,
             cwd="/",
         )
-    except OSError as error:
+    except BaseException as error:  # a cancelled call has no process either: asyncio ends what it has begun
         os.close(result_end)
-        raise SandboxUnavailable(f"The step's helper process could not be started: {error}.") from error
+        if isinstance(error, OSError):
+            raise SandboxUnavailable(f"The step's helper process could not be started: {error}.") from error
+        raise
     finally:
         os.close(told)
     try:
