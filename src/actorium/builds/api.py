@@ -99,7 +99,7 @@ class BuildsApi:
 def routes(builds: Builds) -> tuple[Route, ...]:
     """Every route about builds, apart from logs."""
     api = BuildsApi(builds)
-    return (*_actor_routes(api), *_build_routes(api))
+    return (*_actor_routes(api), *_reading_routes(api), *_changing_routes(api))
 
 
 def aliases(builds: Builds) -> tuple[Alias, ...]:
@@ -166,7 +166,7 @@ def _actor_routes(api: BuildsApi) -> tuple[Route, ...]:
     )
 
 
-def _build_routes(api: BuildsApi) -> tuple[Route, ...]:
+def _reading_routes(api: BuildsApi) -> tuple[Route, ...]:
     return (
         Route(
             method="GET",
@@ -199,6 +199,11 @@ def _build_routes(api: BuildsApi) -> tuple[Route, ...]:
             envelope=False,
             auth=Auth.OPTIONAL,
         ),
+    )
+
+
+def _changing_routes(api: BuildsApi) -> tuple[Route, ...]:
+    return (
         Route(
             method="POST",
             path=f"{BUILD}/abort",
