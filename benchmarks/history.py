@@ -16,6 +16,7 @@ from typing import Any
 from tests import postgres_server
 from tests.live_server import LiveServer
 
+from actorium.database.migrate import packaged
 from benchmarks.client import client
 from benchmarks.figure import Figure
 
@@ -36,7 +37,6 @@ TABLES = {
     "request_queues": "created_by_run",
 }
 """What a run leaves behind, and the column that names it."""
-COUNTED = (("''", ""), ("actor_id", "actor_id, "))
 PATHS = {
     "list of the newest 10": "/v2/actor-runs?limit=10&desc=1",
     "list of an Actor's newest 10": "/v2/actors/{actor}/runs?limit=10&desc=1",
@@ -45,13 +45,10 @@ PATHS = {
     "list by two statuses": "/v2/actor-runs?limit=1&desc=1&status=FAILED,ABORTED",
     "list from a time on, the newest 5": "/v2/actor-runs?limit=5&desc=1&startedAfter={recent}",
     "list from a time on, half of the runs": "/v2/actor-runs?limit=5&desc=1&startedAfter={middle}",
+    "list from one time to another": "/v2/actor-runs?limit=1&desc=1&startedAfter={middle}&startedBefore={recent}",
     "last run": "/v2/actors/{actor}/runs/last",
     "last run that succeeded": "/v2/actors/{actor}/runs/last?status=SUCCEEDED",
 }
-
-
-UNBOUNDED = "list from a time on, half of the runs"
-"""What fits a time is counted when it is asked for: this is told, and has no goal."""
 
 
 class History:
@@ -121,8 +118,8 @@ def _figure(name: str, rounds: Sequence[tuple[float, float]]) -> Figure:
         value=ratio,
         unit="x",
         against=f"{many:.2f} ms and {few:.2f} ms",
-        goal=f"<= {GOAL} x" if UNBOUNDED not in name else "",
-        met=ratio <= GOAL if UNBOUNDED not in name else None,
+        goal=f"<= {GOAL} x",
+        met=ratio <= GOAL,
     )
 
 
@@ -174,16 +171,20 @@ def _multiply(file: Path, address: str | None, count: int) -> None:
             names = [*rows[0]]
             insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))})"
             cursor.executemany(insert, [[*row.values()] for row in _copies(table, rows, old_ids, count)])
-        cursor.execute("DELETE FROM run_counts")
-        for within, group in COUNTED:
-            cursor.execute(
-                f"INSERT INTO run_counts (owner_id, within, status, amount) SELECT owner_id, {within}, status, COUNT(*)"
-                f" FROM runs GROUP BY owner_id, {group}status"
-            )
+        _count(cursor)
         connection.commit()
         if address is not None:
             connection.autocommit = True
             connection.execute("VACUUM ANALYZE")  # what autovacuum does within a minute
+
+
+def _count(cursor: Any) -> None:
+    """Count the runs anew, as the migration does that makes the counts."""
+    [counting] = [one for one in packaged() if one.name == "0024_run_starts"]
+    cursor.execute("DELETE FROM run_counts")
+    for statement in counting.statements:
+        if statement.startswith("INSERT INTO run_counts"):
+            cursor.execute(statement)
 
 
 def _connect(file: Path, address: str | None) -> Any:

@@ -21,13 +21,15 @@ from actorium.runs.lifecycle import STOPPING, TERMINAL, Life, RunStatus
 from actorium.runs.lists import Filter
 from actorium.runs.model import RunMeta, RunOptions, RunOrigin, StorageIds
 from actorium.runs.row import Document, Run
+from actorium.runs.spans import DAY, HOUR, MINUTE
+from explaining import Explaining
 
 pytestmark = pytest.mark.anyio
 
 NOW = Instant(1_767_225_600_000)
 FINISHED, LIVE, RARE = 800, 20, 5
-ROWS_MAX = 150
-"""More than any of these asks for, and far less than there are."""
+SECS_BETWEEN = 20
+"""Far enough for more minutes in which one started than may be looked at."""
 DOCUMENT = Document(
     actor_name="hello",
     username="alice",
@@ -52,9 +54,16 @@ async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     await engine.close()
 
 
-def run(number: int, status: RunStatus, *, owner: str = "o", actor: str = "a", task: str | None = None) -> Run:
-    """A run that started at its number's second."""
-    started = NOW.plus(secs=number)
+def run(
+    number: int,
+    status: RunStatus,
+    *,
+    owner: str = "o",
+    actor: str = "a",
+    task: str | None = None,
+    at: Instant | None = None,
+) -> Run:
+    """A run that started at its number's second, or at another time."""
     return Run(
         id=f"{number * 7919 % 10_007:05}-{number}",
         owner_id=owner,
@@ -62,7 +71,7 @@ def run(number: int, status: RunStatus, *, owner: str = "o", actor: str = "a", t
         task_id=task,
         build_id="b",
         meta=RunMeta(origin=RunOrigin.API),
-        started_at=started,
+        started_at=NOW.plus(secs=number) if at is None else at,
         web_port=number,
         life=life_of(status),
         document=DOCUMENT,
@@ -98,6 +107,7 @@ class Shelf:
                 owner=chance.choice("op"),
                 actor=chance.choice("ab"),
                 task=chance.choice((None, "t", "u")),
+                at=some_time(chance),
             )
             await self.engine.write(lambda tx: store.add(tx, new))
             self.runs[new.id] = new
@@ -136,18 +146,25 @@ STATUSES = (
     (RunStatus.FAILED, RunStatus.RUNNING, RunStatus.FAILED),
     tuple(RunStatus),
 )
-TIMES = ((None, None), (NOW.plus(secs=5), None), (NOW.plus(secs=3), NOW.plus(secs=20)))
+BORDERS = (-DAY, 0, MINUTE, 2 * MINUTE, 3 * MINUTE, HOUR - MINUTE, HOUR, HOUR + MINUTE, 3 * HOUR, DAY, 2 * DAY, 5 * DAY)
+FAR = (Instant.parse("0001-01-01"), Instant.parse("9999-12-31T23:59:59.999Z"))
 
 
-def filters() -> Iterator[Filter]:
-    for owner, of, statuses, (after, before) in product("op", ("", "a", "t"), STATUSES, TIMES):
+def some_time(chance: random.Random) -> Instant:
+    """Where counting by spans could go wrong: where they begin, the moments before and after, and within them."""
+    return NOW.plus(millis=chance.choice(BORDERS) + chance.choice((-1, 0, 0, 1, chance.randrange(HOUR))))
+
+
+def filters(chance: random.Random) -> Iterator[Filter]:
+    for owner, of, statuses, bounds in product("op", ("", "a", "t"), STATUSES, ("", "after", "before", "both")):
+        after, before = (chance.choice(FAR) if chance.random() < 0.1 else some_time(chance) for _ in range(2))
         yield Filter(
             owner_id=owner,
             actor_id=of if of == "a" else None,
             task_id=of if of == "t" else None,
             statuses=statuses,
-            started_after=after,
-            started_before=before,
+            started_after=after if bounds in ("after", "both") else None,
+            started_before=before if bounds in ("before", "both") else None,
         )
 
 
@@ -157,7 +174,7 @@ async def test_lists_and_totals_are_those_of_the_runs_that_are_there(engine: Eng
     shelf = Shelf(engine, random.Random(seed))
 
     def compare(tx: Tx) -> None:
-        for wanted in filters():
+        for wanted in filters(shelf.chance):
             fitting = shelf.fitting(wanted)
             desc, offset, limit = shelf.chance.random() < 0.5, shelf.chance.randrange(4), 1 + shelf.chance.randrange(9)
             total, page = store.page(tx, wanted, offset=offset, limit=limit, desc=desc)
@@ -170,6 +187,55 @@ async def test_lists_and_totals_are_those_of_the_runs_that_are_there(engine: Eng
         for _ in range(25):
             await shelf.happens()
         await engine.read(compare)
+        assert await engine.read(counts) == await engine.write(counted_anew)
+    for one in shelf.runs.values():
+        assert await engine.write(lambda tx, one=one: store.delete(tx, one))
+    assert await engine.read(counts) == []
+
+
+def counts(tx: Tx) -> list[tuple[Any, ...]]:
+    names = ("owner_id", "within", "span", "starts_at", "status", "amount")
+    return sorted(tuple(row[name] for name in names) for row in tx.all(f"SELECT {', '.join(names)} FROM run_counts"))
+
+
+def counted_anew(tx: Tx) -> list[tuple[Any, ...]]:
+    """The counts as the migration makes them of the runs that are there."""
+    [migration] = [one for one in packaged() if one.name == "0024_run_starts"]
+    tx.run("DELETE FROM run_counts")
+    for statement in migration.statements:
+        if statement.startswith("INSERT INTO run_counts"):
+            tx.run(statement)
+    return counts(tx)
+
+
+async def test_the_last_moment_of_a_stretch_is_in_it_and_none_of_one_the_wrong_way_round(engine: Engine) -> None:
+    await migrate(engine, NOW)
+    for number, millis in enumerate((-1, 0, 1, MINUTE - 1, MINUTE, DAY - 1, DAY)):
+        status = RunStatus.RUNNING if number % 2 else RunStatus.SUCCEEDED
+        new = run(number, status, at=NOW.plus(millis=millis))
+        await engine.write(lambda tx, new=new: store.add(tx, new))
+
+    def between(tx: Tx, after: int | None, before: int | None) -> int:
+        bounds = [None if one is None else NOW.plus(millis=one) for one in (after, before)]
+        return lists.total(tx, Filter(owner_id="o", started_after=bounds[0], started_before=bounds[1]))
+
+    for after, before, total in (
+        (0, 0, 1),
+        (0, 1, 2),
+        (-1, MINUTE, 5),
+        (0, MINUTE - 1, 3),
+        (1, DAY - 1, 4),
+        (0, DAY, 6),
+        (1, 0, 0),
+        (DAY, -DAY, 0),
+        (DAY + 1, None, 0),
+        (None, -2, 0),
+        (None, -1, 1),
+        (None, DAY - 1, 6),
+        (MINUTE, None, 3),
+    ):
+        found = await engine.read(lambda tx, after=after, before=before: between(tx, after, before))
+        assert found == total, (after, before)
 
 
 async def test_a_change_that_came_too_late_is_not_counted(engine: Engine) -> None:
@@ -188,15 +254,20 @@ async def test_runs_from_before_the_counts_are_counted(engine: Engine) -> None:
     migrations = packaged()
     [at] = [index for index, one in enumerate(migrations) if one.name == "0023_run_lists"]
     await migrate(engine, NOW, migrations=migrations[:at])
-    old = [run(1, RunStatus.SUCCEEDED, task="t"), run(2, RunStatus.RUNNING), run(3, RunStatus.FAILED, actor="b")]
+    old = [
+        run(1, RunStatus.SUCCEEDED, task="t"),
+        run(2, RunStatus.RUNNING),
+        run(3, RunStatus.FAILED, actor="b", at=NOW.plus(millis=2 * DAY + HOUR - 1)),
+    ]
     columns = "id, owner_id, actor_id, task_id, build_id, status, origin, started_at, finished_at, attempt, revision"
 
     def add(tx: Tx) -> None:
         for one in old:
             tx.run(
                 f"INSERT INTO runs ({columns}, web_port, document) VALUES (:id, 'o', :actor, :task, 'b', :status,"
-                " 'API', 1, :finished, 1, 1, :port, '{}')",
+                " 'API', :started, :finished, 1, 1, :port, '{}')",
                 id=one.id,
+                started=int(one.started_at),
                 actor=one.actor_id,
                 task=one.task_id,
                 status=str(one.status),
@@ -211,84 +282,42 @@ async def test_runs_from_before_the_counts_are_counted(engine: Engine) -> None:
         (Filter(owner_id="o", actor_id="a"), 2),
         (Filter(owner_id="o", task_id="t"), 1),
         (Filter(owner_id="o", statuses=(RunStatus.FAILED,)), 1),
+        (Filter(owner_id="o", started_after=NOW.plus(millis=DAY)), 1),
+        (Filter(owner_id="o", started_after=NOW, started_before=NOW.plus(millis=DAY)), 2),
     ):
         assert await engine.read(lambda tx, wanted=wanted: lists.total(tx, wanted)) == total
 
 
-class Explaining:
-    """A transaction that tells which statements look at more than they need."""
-
-    def __init__(self, tx: Tx, *, postgres: bool) -> None:
-        self._tx = tx
-        self._explain = self._postgres if postgres else self._sqlite
-        self.troubles: list[str] = []
-        self.explained = 0
-
-    def all(self, sql: str, **params: Any) -> Any:
-        self.explained += 1
-        self._explain(sql, params)
-        return self._tx.all(sql, **params)
-
-    def one(self, sql: str, **params: Any) -> Any:
-        found = self.all(sql, **params)
-        return found[0] if found else None
-
-    def _postgres(self, sql: str, params: dict[str, Any]) -> None:
-        [row] = self._tx.all(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", **params)
-        for node in nodes(row["QUERY PLAN"][0]["Plan"]):
-            looked_at = node["Actual Rows"] * node["Actual Loops"] + node.get("Rows Removed by Filter", 0)
-            if (node.get("Relation Name") == "runs" and node["Node Type"] == "Seq Scan") or looked_at > ROWS_MAX:
-                self.troubles.append(f"{sql}: {node['Node Type']} of {looked_at}")
-
-    def _sqlite(self, sql: str, params: dict[str, Any]) -> None:
-        for row in self._tx.all(f"EXPLAIN QUERY PLAN {sql}", **params):
-            step = row["detail"]
-            if step.startswith("SCAN runs") or ("TEMP B-TREE" in step and "UNION ALL" not in sql):
-                self.troubles.append(f"{sql}: {step}")
-            if step.startswith("SEARCH runs") and "finished_at IS NULL" in sql and "runs_live_of_owner" not in step:
-                self.troubles.append(f"{sql}: {step}")
-            if (
-                step.startswith("SEARCH runs")
-                and "status = :" in sql
-                and "status=?" not in step
-                and "(id=?)" not in step
-            ):
-                self.troubles.append(f"{sql}: {step}")
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for inner in plan.get("Plans", ()):
-        yield from nodes(inner)
-
-
 async def test_statements_look_at_what_they_need(engine: Engine) -> None:
     await migrate(engine, NOW)
+
+    def at(number: int) -> Instant:
+        return NOW.plus(secs=number * SECS_BETWEEN)
 
     def fill(tx: Tx) -> None:
         for number in range(FINISHED + LIVE):
             rare = number % (FINISHED // RARE) == 0
             status = RunStatus.FAILED if rare else RunStatus.SUCCEEDED
             status = RunStatus.RUNNING if number >= FINISHED else status
-            store.add(tx, run(number, status, task=(None, "t")[number % 2]))
+            store.add(tx, run(number, status, task=(None, "t")[number % 2], at=at(number)))
 
     await engine.write(fill)
     if not isinstance(engine, SQLite):
         await engine.write(lambda tx: tx.run("ANALYZE"))  # PostgreSQL does by itself within a minute; we never do
-    newest = NOW.plus(secs=FINISHED - 30)
+    newest, middle, early = at(FINISHED - 30), at(FINISHED // 2).plus(millis=1), at(FINISHED // 9)
 
     def look(tx: Tx) -> Explaining:
         explaining = Explaining(tx, postgres=not isinstance(engine, SQLite))
-        for within, statuses, after in product(
+        for within, statuses, (after, before) in product(
             ({}, {"actor_id": "a"}, {"task_id": "t"}),
             ((), (RunStatus.FAILED,), (RunStatus.ABORTED,), (RunStatus.FAILED, RunStatus.RUNNING)),
-            (None, newest),
+            ((None, None), (newest, None), (middle, None), (None, middle), (early, middle)),
         ):
-            wanted = Filter(owner_id="o", statuses=statuses, started_after=after, **within)
+            wanted = Filter(owner_id="o", statuses=statuses, started_after=after, started_before=before, **within)
             store.page(explaining, wanted, offset=0, limit=10, desc=True)  # type: ignore[arg-type]
             store.newest(explaining, wanted)  # type: ignore[arg-type]
         return explaining
 
     explaining = await engine.read(look)
     assert explaining.troubles == []
-    assert explaining.explained == 3 * 4 * 2 * 3
+    assert explaining.explained == 3 * 4 * 5 * 3
