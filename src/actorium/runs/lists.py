@@ -15,7 +15,7 @@ from actorium.runs.spans import SPANS, Piece, begin_of, cut
 
 ALL = ""
 """Stands in the counts for every run of an owner, whatever its Actor and task."""
-USUAL_LIMITS = (1, 5, 10, 20, 25, 50, 100, 1000)
+USUAL_PAGES = (1, 5, 10, 20, 25, 50, 100, 1000)
 """Sizes of pages that people, pages and clients ask for: few enough for a statement each."""
 
 
@@ -110,7 +110,7 @@ def rows(tx: Tx, columns: str, wanted: Filter, *, offset: int, limit: int, desc:
     direction = "DESC" if desc else "ASC"
     order = f"ORDER BY started_at {direction}, id {direction}"
     # PostgreSQL keeps the plan of a page whose size it can read; others it plans anew, which takes as long as the rest.
-    is_usual = offset == 0 and limit in USUAL_LIMITS
+    is_usual = offset == 0 and limit in USUAL_PAGES
     page, part = (f"LIMIT {limit}",) * 2 if is_usual else ("LIMIT :limit OFFSET :offset", "LIMIT :depth")
     if len(statuses) <= 1:
         where += "".join(f" AND status = :{name}" for name in statuses)
