@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from actorium.actors.vault import Vault
 from actorium.builds import api as builds_api
 from actorium.builds import changes
 from actorium.builds.builder import BuildLoop
+from actorium.builds.definition import Definition
 from actorium.builds.for_actors import BuildsForActors
 from actorium.builds.lifecycle import TERMINAL
 from actorium.builds.service import Builds
@@ -106,7 +107,7 @@ class World:
             concurrency=concurrency,
             in_use_in=lambda _, build_id: build_id in self.builds_in_use,
             wake=self.woken.set,
-            remark=no_remark,
+            check=no_check,
             alone=alone,
         )
 
@@ -165,8 +166,9 @@ def content(answer: Answer, *, status: int) -> Any:
     return answer.json["error" if status >= 400 else "data"]
 
 
-async def no_remark(definition: Mapping[str, Any]) -> None:
+async def no_check(definition: Definition) -> Sequence[str]:
     """Definitions are let be."""
+    return ()
 
 
 async def open_database() -> Engine:

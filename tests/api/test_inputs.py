@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from actorium.inputs.encryption import opened
 from actorium.runs.lifecycle import RunStatus, container_name
 from server_world import ServerWorld, answered, open_server
-from world import Client, version
+from world import Client, no_check, version
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,7 @@ FIELDS: dict[str, Any] = {
 
 def sources(schema: Any) -> dict[str, Any]:
     """A version whose definition has an input schema."""
-    definition = {"actorSpecification": 1, "name": "x", "version": "0.1", "input": schema}
+    definition = {"actorSpecification": 1, "name": "hello", "version": "0.1", "input": schema}
     return dict(version(("Dockerfile", "FROM scratch"), (".actor/actor.json", json.dumps(definition))))
 
 
@@ -148,6 +148,7 @@ async def test_validate_input_answers_as_a_start_would() -> None:
 
 async def test_a_schema_that_is_none_is_told_by_starts_and_checks() -> None:
     async with open_server() as world:
+        world.work._build_loop._check = no_check  # as when it could not be looked at while it was built
         for number, schema in enumerate(
             (
                 {"properties": 5},
@@ -157,9 +158,6 @@ async def test_a_schema_that_is_none_is_told_by_starts_and_checks() -> None:
             )
         ):
             actor = await world.actor(f"bad-{number}", versions=[sources(schema)])
-            build = await world.alice.get(f"/v2/actors/{actor}/builds/default")
-            log = (await world.alice.request("GET", f"/v2/logs/{build['id']}")).body
-            assert b"Starts of this build will be refused: The input schema of the Actor's build is not valid" in log
             for path in ("runs", "validate-input"):
                 error = await world.alice.post(f"/v2/actors/{actor}/{path}", {"a": "x"}, status=400)
                 assert error["type"] == "invalid-input-schema"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from actorium.actors.errors import VaultLocked
 from actorium.actors.model import SourceFile, SourceType
@@ -42,22 +41,19 @@ class Outcome:
     facts: Facts | None = None
 
 
-Remark = Callable[[Mapping[str, Any]], Awaitable[str | None]]
-"""Looks at a definition, whose references are resolved, and says what its author should know; None: nothing."""
+Check = Callable[[Definition], Awaitable[Sequence[str]]]
+"""Looks at a definition and says what its author should know. Raises BuildFailed for what no run could use."""
 
 
-async def attempt(
-    task: Task, builder: Builder, log: Callable[[bytes], None], *, now: Instant, remark: Remark
-) -> Outcome:
+async def attempt(task: Task, builder: Builder, log: Callable[[bytes], None], *, now: Instant, check: Check) -> Outcome:
     """Build. What is wrong with the sources is an outcome; a builder that cannot answer is an error."""
     definition: Definition | None = None
     try:
         files = _files(task)
         definition = read_definition(files, name=task.actor_name, version=task.row.version_number)
         log(f"ACTOR: Found {len(files)} source files, {_shown(definition)}.".encode())
-        warning = await remark(definition.document)
-        if warning is not None:
-            log(f"ACTOR: {warning}".encode())
+        for remark in await check(definition):
+            log(f"ACTOR: {remark}".encode())
         image = await builder.build(_spec(task, files, definition, now), log)
     except (BuildFailed, Invalid, Forbidden, VaultLocked) as error:
         return failure(error, definition)

@@ -13,7 +13,7 @@ from actorium.actors.errors import VaultLocked
 from actorium.actors.service import Actors
 from actorium.builders import Builder
 from actorium.builds import store
-from actorium.builds.attempt import Outcome, Remark, Task, attempt, failure
+from actorium.builds.attempt import Check, Outcome, Task, attempt, failure
 from actorium.builds.changes import change
 from actorium.builds.lifecycle import STOPPING, Act, BuildStatus, Event, Holder, decide
 from actorium.builds.log_pipe import LogPipe
@@ -65,11 +65,11 @@ class BuildLoop:
         concurrency: int,
         in_use_in: InUse,
         wake: Callable[[], None],
-        remark: Remark,
+        check: Check,
         alone: bool = False,
     ) -> None:
         """``concurrency``: builds at a time. ``wake``: called when there is room for another, so that a tick follows.
-        ``remark``: what the log of a build says of its definition.
+        ``check``: looks at each definition; the build's log gets what it says.
         ``alone``: no other server works on this database, so that what a dead one has left is taken over at once
         instead of when its claim runs out."""
         self._database = database
@@ -83,7 +83,7 @@ class BuildLoop:
         self._concurrency = concurrency
         self._in_use_in = in_use_in
         self._wake = wake
-        self._remark = remark
+        self._check = check
         self._alone = alone
         self._worker = ids.new()
         self._jobs: dict[str, _Job] = {}
@@ -201,7 +201,7 @@ class BuildLoop:
         pump = self._background.start(f"build log {row.id}", pipe.run())
         pipe.write(f"ACTOR: Building version {row.version_number} as {row.number}{_again(row)}.".encode())
         try:
-            outcome = await attempt(task, self._builder, pipe.write, now=self._clock.now(), remark=self._remark)
+            outcome = await attempt(task, self._builder, pipe.write, now=self._clock.now(), check=self._check)
         except asyncio.CancelledError:
             if not self._jobs[row.id].stopping:
                 raise

@@ -24,6 +24,8 @@ class Facts(Wire, kw_only=True, frozen=True, omit_defaults=True):
     has_input_schema: bool = False
     has_storage_schemas: bool = False
     """Whether the definition has more to say about a run's storages than their aliases."""
+    output_templates: dict[str, str] | None = None
+    """Of the output schema, by property; None: there is none."""
 
 
 class BuildDocument(Wire, kw_only=True, frozen=True, omit_defaults=True):

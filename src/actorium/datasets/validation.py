@@ -19,6 +19,7 @@ class DatasetSchemaInvalid(Invalid):
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f'The field "{field}" of the dataset is not valid: {reason}.')
+        self.field, self.reason = field, reason
 
 
 class ItemsInvalid(Invalid):

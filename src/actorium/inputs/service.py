@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 
@@ -24,7 +22,7 @@ from actorium.inputs.prepared import JSON_INPUT, Prepared, as_sent, is_json, val
 from actorium.inputs.resources import granted
 from actorium.inputs.schema import InputSchema, Values, value_of
 from actorium.inputs.secrets import NONE, Secrets, encrypt, uncover
-from actorium.kernel.errors import Forbidden, Invalid, InvalidInput, Unavailable
+from actorium.kernel.errors import Forbidden, Invalid, InvalidInput
 from actorium.kernel.ids import Ids
 from actorium.kernel.limits import (
     GRANTED_STORAGES_MAX,
@@ -117,21 +115,6 @@ class Inputs:
         if schema is not None:
             filled = schema.filled(values or {})
             await self._checked(schema, filled, user_id=principal.user_id, actor_id=build.actor_id)
-
-    async def remark_on(self, definition: Mapping[str, Any]) -> str | None:
-        """What the log of a build should say of a definition: that its input schema cannot be used, and why."""
-        source = definition.get("input")
-        if source is None:
-            return None
-        try:
-            await self._schemas.compile(InputSchema.read(source).rules)
-        except SchemaInvalid as error:
-            return f"Starts of this build will be refused: {InputSchemaInvalid(str(error), path=error.path).message}"
-        except TooCostly:
-            return "Starts of this build may be refused: its input schema takes too long to read. Make it simpler."
-        except Unavailable:  # nobody looked; the first start will
-            return None
-        return None
 
     async def sealed(self, principal: Principal, actor: str, wanted: str | None, values: Values) -> Values:
         """An input of a task as it may be stored: secrets encrypted. As it is, where no schema says what is secret."""

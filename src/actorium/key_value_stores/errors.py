@@ -35,6 +35,7 @@ class StoreSchemaInvalid(Invalid):
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f'The field "{field}" of the key-value store is not valid: {reason}.')
+        self.field, self.reason = field, reason
 
 
 class RecordInvalid(Invalid):

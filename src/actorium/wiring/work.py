@@ -11,6 +11,7 @@ from actorium.datasets.service import Datasets
 from actorium.datasets.store import MERGES
 from actorium.events.outbox import OutboxPruner
 from actorium.executors import Hint
+from actorium.inputs.definition_checks import DefinitionChecks
 from actorium.kernel.limits import (
     ACCESSES_PERIOD_SECS,
     BRAKE_PERIOD_SECS,
@@ -31,6 +32,7 @@ from actorium.runs.capacity import Capacity
 from actorium.runs.changes import CHANNEL, ENDED, WORK
 from actorium.runs.charge_limits import ChargeLimits
 from actorium.runs.ingest import Ingest
+from actorium.runs.memory.choice import fault
 from actorium.runs.readiness import Readiness
 from actorium.runs.retention import RunRetention
 from actorium.runs.supervisor import Supervisor
@@ -81,7 +83,7 @@ class Work:
             concurrency=settings.concurrent_builds,
             in_use_in=features.runs.uses_build_in,
             wake=self._wake_builds,
-            remark=features.inputs.remark_on,
+            check=DefinitionChecks(features.schemas, fault_of_expression=fault).check,
             alone=settings.database.startswith("sqlite:"),
         )
         self._builds = self._loop("builds.builder", self._build_loop.tick, BUILD_PERIOD_SECS)

@@ -11,6 +11,7 @@ from actorium.builders import BuildFailed
 from actorium.builds import lenient_json
 from actorium.builds.definition import Definition, input_schema_text, read_definition
 from actorium.builds.row import Facts
+from actorium.kernel.limits import ACTOR_TEXT_BYTES_MAX
 
 
 def read(actor: Any = None, **files: str) -> Definition:
@@ -109,8 +110,8 @@ def test_everything_that_is_referred_to_is_put_in_its_place() -> None:
                 "usesStandbyMode": True,
             }
         ),
-        ".actor/output.json": '{"o": 1}',
-        "server.json": '{"s": 1}',
+        ".actor/output.json": '{"properties": {"items": {"type": "string", "template": "{{links.x}}/items"}}}',
+        "server.json": '{"openapi": "3.1.0", "paths": {}}',
         ".actor/ABOUT.md": "# About",
         "README.md": "# Not this",
         "CHANGELOG.md": "## 0.1",
@@ -119,8 +120,8 @@ def test_everything_that_is_referred_to_is_put_in_its_place() -> None:
     }
     definition = read_definition({name: text.encode() for name, text in files.items()}, name="a", version="0.1")
     document = definition.document
-    assert document["output"] == {"o": 1}
-    assert document["webServerSchema"] == {"s": 1}
+    assert document["output"]["properties"]["items"]["template"] == "{{links.x}}/items"
+    assert document["webServerSchema"] == {"openapi": "3.1.0", "paths": {}}
     assert document["readme"] == "# About"
     assert document["changelog"] == "## 0.1"
     assert document["storages"] == {
@@ -134,7 +135,15 @@ def test_everything_that_is_referred_to_is_put_in_its_place() -> None:
         uses_standby_mode=True,
         dataset_aliases=("errors",),
         has_storage_schemas=True,
+        output_templates={"items": "{{links.x}}/items"},
     )
+    assert definition.places == {
+        "output": '.actor/output.json ("output")',
+        "webServerSchema": 'server.json ("webServerSchema")',
+        "storages.keyValueStore": '.actor/store.json ("storages.keyValueStore")',
+        "storages.datasets.default": '.actor/items.json ("storages.datasets.default")',
+        "storages.datasets.errors": '.actor/actor.json ("storages.datasets.errors")',
+    }
 
 
 @pytest.mark.parametrize(
@@ -160,7 +169,23 @@ def test_everything_that_is_referred_to_is_put_in_its_place() -> None:
         ({"storages": []}, '"storages" must be an object.'),
         ({"storages": {"dataset": "./no.json"}}, "\"storages.dataset\" is './no.json', but there is no file"),
         ({"storages": {"datasets": []}}, '"storages.datasets" must be an object of aliases.'),
-        ({"storages": {"datasets": {"a": "./no"}}}, '"storages.datasets.a"'),
+        ({"storages": {"datasets": {"default": "./no"}}}, '"storages.datasets.default"'),
+        ({"storages": {"datasets": {}}}, '"storages.datasets" must have 1 to 10 aliases.'),
+        ({"storages": {"datasets": {f"a{n}": {} for n in range(11)}}}, "must have 1 to 10 aliases."),
+        ({"storages": {"datasets": {"a": {}}}}, '"storages.datasets" must have the alias "default"'),
+        ({"storages": {"datasets": {"default": {}, "a-b": {}}}}, "has the alias 'a-b'"),
+        ({"storages": {"datasets": {"default": {}, "a" * 102: {}}}}, "An alias has up to 101 letters"),
+        ({"storages": {"datasets": {"default": {}}, "dataset": {}}}, '"storages" has "dataset" and "datasets"'),
+        ({"name": "-x-"}, "\"name\": '-x-' cannot be the name of an Actor: 3 to 63 letters"),
+        ({"minMemoryMbytes": 512, "maxMemoryMbytes": 256}, '"minMemoryMbytes" is 512, more than "maxMemoryMbytes"'),
+        ({"webServerMcpPath": 1}, '"webServerMcpPath" must be a text.'),
+        ({"webServerSchema": {"swagger": "2.0"}}, '("webServerSchema"): "openapi" must be the version'),
+        ({"output": {"actorOutputSchemaVersion": 2}}, '("output"): "actorOutputSchemaVersion" must be 1.'),
+        ({"output": {"properties": []}}, '("output"): "properties" must be an object.'),
+        ({"output": {"properties": {"a": 1}}}, '("output"): "properties.a" must be an object.'),
+        ({"outputSchema": {"properties": {"a": {"type": "object"}}}}, '"properties.a.type" must be "string"'),
+        ({"output": {"properties": {"a": {}}}}, '"properties.a.template" must be a text such as "{{links.'),
+        ({"output": {"properties": {"a": {"template": "x" * 20_000}}}}, "have more than 20000 characters."),
         ({"dockerContextDir": "../app"}, "the Dockerfile 'Dockerfile' lies outside of it"),
         ({"dockerContextDir": "../../.."}, "leads outside"),
     ],
@@ -176,6 +201,47 @@ def test_a_referred_file_that_is_no_json() -> None:
         read_definition(
             {".actor/actor.json": b'{"input": "./x.json"}', ".actor/x.json": b"nope"}, name="a", version="0.1"
         )
+
+
+def test_an_actor_in_a_folder_of_a_repository() -> None:
+    files = {
+        "actors/one/.actor/actor.json": b'{"dockerContextDir": "../../..", "input": "../../shared/input.json"}',
+        "actors/one/.actor/Dockerfile": b"FROM x",
+        "actors/one/README.md": b"# One",
+        "actors/shared/input.json": b'{"title": "I"}',
+        "README.md": b"# All",
+        "lib/a.py": b"",
+    }
+    whole = read_definition(files, name="a", version="0.1", root="actors/one")
+    assert (whole.context, whole.dockerfile, whole.path_in_context) == (
+        "",
+        "actors/one/.actor/Dockerfile",
+        "actors/one",
+    )
+    assert whole.context_files(files) == files
+    assert (whole.document["readme"], whole.document["input"]) == ("# One", {"title": "I"})
+    assert whole.places["input"] == 'actors/shared/input.json ("input")'
+    files["actors/one/.actor/actor.json"] = b"{}"
+    own = read_definition(files, name="a", version="0.1", root="actors/one")
+    assert (own.context, own.dockerfile, own.path_in_context) == ("actors/one", ".actor/Dockerfile", ".")
+    assert set(own.context_files(files)) == {".actor/actor.json", ".actor/Dockerfile", "README.md"}
+    files["actors/one/.actor/actor.json"] = b'{"readme": "../../../../README.md"}'
+    with pytest.raises(BuildFailed, match=r'^actors/one/\.actor/actor\.json: "readme" is .* leads outside'):
+        read_definition(files, name="a", version="0.1", root="actors/one")
+
+
+def test_null_is_as_if_nothing_were_said() -> None:
+    definition = read({"input": None, "readme": None, "storages": {"dataset": None}})
+    assert definition.document == {"actorSpecification": 1, "name": "my-actor", "version": "0.1", "storages": {}}
+    assert not definition.facts.has_input_schema
+    files = {".actor/actor.json": b'{"input": null}', "INPUT_SCHEMA.json": b'{"title": "I"}'}
+    assert read_definition(files, name="a", version="0.1").document["input"] == {"title": "I"}
+
+
+def test_a_long_readme_is_cut_and_the_log_says_so() -> None:
+    definition = read_definition({"README.md": b"x" * (ACTOR_TEXT_BYTES_MAX + 1)}, name="a", version="0.1")
+    assert len(definition.document["readme"]) == ACTOR_TEXT_BYTES_MAX
+    assert definition.remarks == (f"README.md is longer than {ACTOR_TEXT_BYTES_MAX} bytes; the rest is not shown.",)
 
 
 def test_a_schema_that_is_too_large() -> None:

@@ -12,6 +12,7 @@ from actorium.runs.errors import InvalidMemory
 from actorium.runs.memory.errors import ExpressionError
 from actorium.runs.memory.evaluation import evaluate
 from actorium.runs.memory.operations import number
+from actorium.runs.memory.syntax import parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,15 @@ def bounds_of(least: int | None, most: int | None) -> Bounds:
     low = 1 << (max(least or 0, MEMORY_MBYTES_MIN) - 1).bit_length()
     high = 1 << (max(min(most or MEMORY_MBYTES_MAX, MEMORY_MBYTES_MAX), 1).bit_length() - 1)
     return Bounds(low, high) if low <= high else NO_BOUNDS
+
+
+def fault(expression: str) -> str | None:
+    """What is wrong with the text of an expression, whatever the input; None: nothing."""
+    try:
+        parse(expression)
+    except ExpressionError as error:
+        return str(error)
+    return None
 
 
 def checked(memory_mbytes: float, bounds: Bounds) -> int:
