@@ -144,7 +144,7 @@ async def brakes_of(settings: Settings) -> AsyncIterator[Brakes]:
     """Money brakes, for a command beside a running server."""
     database = await open_database(settings, DataFolder(settings.data))
     try:
-        views = Views(prices=prices_of(settings.prices), container_url=lambda _: "")
+        views = Views(prices=prices_of(settings.prices), container_url=lambda _: "", public_base_url="")
         yield Brakes(database, views=views, clock=SystemClock())
     finally:
         await database.close()

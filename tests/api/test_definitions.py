@@ -118,3 +118,41 @@ async def test_a_definition_with_everything() -> None:
             "changelog": "## 0.1",
         }
         assert (json.loads(build["inputSchema"]), build["readme"]) == (input_schema, "# All")
+
+
+async def test_the_output_schema_is_filled_in_for_each_run() -> None:
+    templates = {
+        "items": "{{links.apiDefaultDatasetUrl}}/items?format=csv",
+        "errors": "{{ storages.datasets.errors.apiUrl }}/items",
+        "ids": "{{run.id}} {{run.defaultKeyValueStoreId}} {{storages.keyValueStores.default.id}} {{run.exitCode}}",
+        "page": "{{links.containerRunUrl}}",
+        "unknown": "{{links.nothing}} {{run}} {{run.stats}} {{storages.datasets.no.id}} {{nothing",
+        "stats": "{{run.stats.rebootCount}}",
+    }
+    properties = {name: {"type": "string", "title": name, "template": text} for name, text in templates.items()}
+    definition = {
+        "output": {"actorOutputSchemaVersion": 1, "properties": properties},
+        "storages": {"datasets": {"default": {}, "errors": {}}},
+    }
+    async with open_server() as world:
+        sources = version(("Dockerfile", "FROM scratch"), (".actor/actor.json", json.dumps(definition)))
+        actor = await world.actor(versions=[sources])
+        run = await world.running(actor)
+        done = await world.finished(run["id"])
+        base, ids = "http://127.0.0.1:8010", done["storageIds"]
+        assert set(ids["datasets"]) == {"default", "errors"}
+        assert done["output"] == {
+            "items": f"{base}/v2/datasets/{done['defaultDatasetId']}/items?format=csv",
+            "errors": f"{base}/v2/datasets/{ids['datasets']['errors']}/items",
+            "ids": " ".join([run["id"], *[done["defaultKeyValueStoreId"]] * 2, "0"]),
+            "page": done["containerUrl"],
+            "unknown": templates["unknown"],
+            "stats": "0",
+        }
+        assert run["output"]["ids"].endswith(" null")
+        again = await world.start(actor)
+        assert not set(again["storageIds"]["datasets"].values()) & set(ids["datasets"].values())
+        plain = await world.actor("plain")
+        assert "output" not in await world.start(plain)
+        await world.alice.post(f"/v2/actor-runs/{run['id']}/resurrect", status=200)
+        assert (await world.alice.get(f"/v2/actor-runs/{run['id']}"))["output"]["items"] == done["output"]["items"]

@@ -19,6 +19,7 @@ from api.seed_checks import found
 from api.seed_properties import PRICING, RUN
 from charging_world import charge, events, priced
 from server_world import measured, open_server
+from world import version
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "run-object.md").read_text()
 RUN_TABLE, PRICING_TABLE = (
@@ -95,7 +96,10 @@ async def test_a_real_run_is_as_the_table_says() -> None:
         run = await world.alice.post(f"/v2/actor-runs/{run['id']}/fork")
         await world.reached(run["id"], RunStatus.RUNNING)
         await charge(world, run, "page")
-        path = f"/v2/actor-runs/{run['id']}/metamorph?targetActorId={task['actId']}"
+        definition = '{"output": {"properties": {"items": {"template": "{{links.apiDefaultDatasetUrl}}/items"}}}}'
+        sources = version(("Dockerfile", "FROM scratch"), (".actor/actor.json", definition))
+        target = await world.actor("told", versions=[sources])
+        path = f"/v2/actor-runs/{run['id']}/metamorph?targetActorId={target}"
         await world.alice.post(path, {}, status=200)
         await world.reached(run["id"], RunStatus.RUNNING, attempt=2)
         world.executor.measure(container_name(run["id"], 2), measured(world))

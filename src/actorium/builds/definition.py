@@ -13,7 +13,13 @@ from typing import Any
 import msgspec
 
 from actorium.builders import BuildFailed
-from actorium.builds.definition_rules import check_fields, check_storages, check_web_server_schema, output_templates
+from actorium.builds.definition_rules import (
+    check_fields,
+    check_storages,
+    check_web_server_schema,
+    output_templates,
+    remark_on_name,
+)
 from actorium.builds.lookup import Files, Lookup
 from actorium.builds.row import Facts
 from actorium.kernel.limits import ACTOR_TEXT_BYTES_MAX
@@ -63,7 +69,7 @@ def read_definition(files: Files, *, name: str, version: str, root: str = "") ->
     dockerfile = _dockerfile(document, lookup, context)
     resolved = {"actorSpecification": 1, "name": name, "version": version} | document
     places = _inline_schemas(resolved, lookup)
-    remarks = _inline_texts(resolved, lookup)
+    remarks = remark_on_name(document, lookup.actor_json) + _inline_texts(resolved, lookup)
     templates = _checked(resolved, places)
     return Definition(
         document=resolved,

@@ -153,6 +153,7 @@ def _become(
         build_tags=build.tags,
         image_reference=build.image_reference or "",
         git_branch_name=build.git_branch_name,
+        output_templates=build.facts.output_templates,
         input_key=input_key,
         permission_level=level,
         granted_storages=granted,  # those of before were for the Actor that it was

@@ -205,6 +205,8 @@ class RunView(Wire, kw_only=True, frozen=True):
     usage_total_usd: float | None | UnsetType
     usage_usd: RunUsageUsd | None | UnsetType
     metamorphs: list[Metamorph] | None = None
+    output: dict[str, str] | UnsetType = UNSET
+    """Absent where the build has no output schema."""
     forked_from: ForkedFrom | UnsetType = UNSET
     """Beyond the API: absent in a run that is no fork."""
 

@@ -128,6 +128,7 @@ class _Change:
             document = structs.replace(
                 document,
                 build_tags=build.tags,
+                output_templates=build.facts.output_templates,
                 git_branch_name=build.git_branch_name,
                 earlier_build_ids=tuple(before),
             )

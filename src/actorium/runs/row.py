@@ -62,6 +62,8 @@ class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
     metamorphs: tuple[Metamorph, ...] = ()
     earlier_build_ids: tuple[str, ...] = ()
     """Of before its metamorphs and resurrections: what they wrote may be on its way to the log, or in a store."""
+    output_templates: dict[str, str] | None = None
+    """Of its build's output schema; None: the build has none."""
     forked_from: ForkedFrom | None = None
     persist_at: int | None = None
     """When the Actor was last asked to write its state, for a fork."""

@@ -234,6 +234,7 @@ class Starter:
             user_agent=asked.origin.user_agent,
             workflow_key=asked.origin.workflow_key,
             git_branch_name=build.git_branch_name,
+            output_templates=build.facts.output_templates,
             pricing_info=in_force(actor.pricing_infos, now),
             pricing_tier=self._tier,
             owns_actor=actor.owner_id == principal.user_id,

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from actorium.kernel.instant import Instant
 from actorium.kernel.meter import Usage
 from actorium.kernel.structs import UNSET
@@ -13,6 +15,7 @@ from actorium.runs.costs import costs, in_list
 from actorium.runs.lifecycle import TERMINAL
 from actorium.runs.measurements import Measurement, ended, join, wire
 from actorium.runs.model import RunShort, RunStats, RunUsage, RunUsageUsd, RunView
+from actorium.runs.output import output
 from actorium.runs.row import Run, terms
 from actorium.runs.usage import Used, compute_units, used
 
@@ -36,6 +39,8 @@ class Views:
     prices: Mapping[Usage, float]
     container_url: Callable[[int], str]
     """From a run's web port to an address that curl and Actors can open."""
+    public_base_url: str
+    """Where callers find this server: links in outputs begin with it."""
 
     def full(self, run: Run, facts: Facts, now: Instant, *, reader_id: str) -> RunView:
         """The whole run object, for a user; costs are not everybody's business."""
@@ -46,7 +51,7 @@ class Views:
         events = terms(run).events(facts.charged)
         document, life = run.document, run.life
         ids = document.storage_ids
-        return RunView(
+        view = RunView(
             id=run.id,
             act_id=run.actor_id,
             user_id=run.owner_id,
@@ -78,6 +83,9 @@ class Views:
             metamorphs=list(document.metamorphs) or None,
             forked_from=UNSET if document.forked_from is None else document.forked_from,
         )
+        if document.output_templates is None:
+            return view
+        return structs.replace(view, output=output(document.output_templates, view, base_url=self.public_base_url))
 
     def usage_usd(self, run: Run, facts: Facts, now: Instant) -> float:
         """What the run's use of the platform comes to until now."""

@@ -82,7 +82,7 @@ class Features:
         approvals = Approvals(database, users=self.users, clock=clock)
         self.levels = Levels(approvals, public_base_url=ground.public_url)
         around = self._surroundings()
-        self.views = Views(prices=self.prices, container_url=ground.container_url)
+        self.views = Views(prices=self.prices, container_url=ground.container_url, public_base_url=ground.public_url)
         self.brakes = Brakes(database, views=self.views, clock=clock)
         self.charging = Charging(database, terms_in=terms_in, allowed_in=self.brakes.allowed_in, clock=clock)
         self.datasets = Datasets(around, blobs=ground.blobs, meter=self.meter, charge_in=self.charging.items_stored_in)

@@ -176,7 +176,6 @@ def test_everything_that_is_referred_to_is_put_in_its_place() -> None:
         ({"storages": {"datasets": {"default": {}, "a-b": {}}}}, "has the alias 'a-b'"),
         ({"storages": {"datasets": {"default": {}, "a" * 102: {}}}}, "An alias has up to 101 letters"),
         ({"storages": {"datasets": {"default": {}}, "dataset": {}}}, '"storages" has "dataset" and "datasets"'),
-        ({"name": "-x-"}, "\"name\": '-x-' cannot be the name of an Actor: 3 to 63 letters"),
         ({"minMemoryMbytes": 512, "maxMemoryMbytes": 256}, '"minMemoryMbytes" is 512, more than "maxMemoryMbytes"'),
         ({"webServerMcpPath": 1}, '"webServerMcpPath" must be a text.'),
         ({"webServerSchema": {"swagger": "2.0"}}, '("webServerSchema"): "openapi" must be the version'),
@@ -236,6 +235,14 @@ def test_null_is_as_if_nothing_were_said() -> None:
     assert not definition.facts.has_input_schema
     files = {".actor/actor.json": b'{"input": null}', "INPUT_SCHEMA.json": b'{"title": "I"}'}
     assert read_definition(files, name="a", version="0.1").document["input"] == {"title": "I"}
+
+
+def test_a_name_that_no_actor_can_have_is_worth_a_word() -> None:
+    definition = read({"name": "My Actor"})
+    assert definition.document["name"] == "My Actor"
+    assert definition.remarks[0].startswith(
+        ".actor/actor.json: \"name\": 'My Actor' cannot be the name of an Actor: 3 "
+    )
 
 
 def test_a_long_readme_is_cut_and_the_log_says_so() -> None:
