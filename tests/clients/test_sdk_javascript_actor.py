@@ -1,4 +1,4 @@
-"""An Actor on the official JavaScript SDK, from its registry and unchanged, on the Node.js of a wheel."""
+"""An Actor on the official JavaScript SDK, from its registry and unchanged, on the Node.js of an emulated base."""
 
 from __future__ import annotations
 

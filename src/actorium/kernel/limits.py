@@ -216,6 +216,7 @@ ARCHIVE_ENTRIES_MAX = 200_000
 BUILD_LAYER_KEPT_SECS = 7 * 86_400  # how long a layer that no image needs waits for the next build to reuse it
 BUILD_LOCK_PERIOD_SECS = 0.05  # how late a build notices that an equal one has finished
 PROBE_SECS = 10  # what an interpreter may take to tell its version
+NODE_WHEEL_MISSED_SECS = 3600  # a Node.js that the package index did not have is not asked for again so soon
 BUILD_DISK_PERIOD_SECS = 1.0  # how often a build step's use of the disk is looked at
 PIDS_BUILD_MAX = 2048  # processes and threads of one build step
 

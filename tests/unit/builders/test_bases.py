@@ -34,7 +34,7 @@ OWN = f"3.{sys.version_info[1]}"
 )
 def test_recognised(image: str, family: str, minor: str | None) -> None:
     found = recognise(image, line=1)
-    assert (found.family, found.minor) == (family, minor)
+    assert (found.family, found.version) == (family, minor)
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,8 @@ def test_recognised(image: str, family: str, minor: str | None) -> None:
     [
         "ubuntu",
         "scratch",
-        "apify/actor-python-playwright:3.13",
-        "apify/actor-node:24",
-        "node:22",
+        "apify/actor-node-cypress:24",
+        "oven/bun:1.3",
         "python:2.7",
         "a b",
         "x/python:3.12",
@@ -88,9 +87,9 @@ async def test_one_on_the_path_is_found_and_what_lies_is_not(tmp_path: Path) -> 
 
 
 async def test_environments_of_the_families() -> None:
-    own, note = await Interpreters({}).choose(None)
-    apify = python_base(recognise("apify/actor-python", line=1), own, note)
+    own, _ = await Interpreters({}).choose(None)
+    apify = python_base(recognise("apify/actor-python", line=1), own)
     assert (apify.workdir, apify.cmd, apify.env["PYTHONUNBUFFERED"]) == ("/usr/src/app", ("python", "-m", "src"), "1")
-    plain = python_base(recognise("python", line=1), own, note)
+    plain = python_base(recognise("python", line=1), own)
     assert (plain.workdir, plain.cmd) == ("/", ("python3",))
     assert "PYTHONUNBUFFERED" not in plain.env

@@ -137,9 +137,14 @@ def test_default_dockerfile(files: list[str], command: str) -> None:
     assert ("requirements.txt" in text) == ("requirements.txt" in files)
 
 
-@pytest.mark.parametrize(
-    ("files", "kind"), [(["main.js"], "JavaScript"), (["package.json"], "JavaScript"), (["x"], "no Actor")]
-)
-def test_no_default_for_others(files: list[str], kind: str) -> None:
-    with pytest.raises(BuildFailed, match=kind):
-        default_dockerfile(dict.fromkeys(files, b""), minor="3.12")
+@pytest.mark.parametrize(("files", "installs"), [(["main.js"], False), (["package.json", "src/main.js"], True)])
+def test_default_dockerfile_of_javascript(files: list[str], installs: bool) -> None:
+    text = default_dockerfile(dict.fromkeys(files, b""), minor="3.12")
+    assert parse(text).instructions[0].rest == "apify/actor-node:24"
+    assert ("npm install" in text) == installs
+    assert "CMD" not in text  # the base's own
+
+
+def test_no_default_for_others() -> None:
+    with pytest.raises(BuildFailed, match="looks like no Actor that is known here"):
+        default_dockerfile({"x": b""}, minor="3.12")

@@ -153,3 +153,7 @@ def test_system_packages_that_the_host_has_are_no_reason_to_fail() -> None:
         "RUN apt-get update && apt-get install -y --no-install-recommends sh bash && rm -rf /var/lib/apt/lists/*"
     )
     assert run("RUN echo apt-get install lib-not-there")
+    assert run("RUN apk update && apk add --no-cache --virtual .build-deps sh libc6-compat bash>1")
+    assert run("RUN apt-get install -y -o Dpkg::Use-Pty=0 -t stable-backports bash && apk del .build-deps")
+    with pytest.raises(BuildFailed, match=r"RUN apk add not-there-at-all \(line 2\)"):
+        run("RUN apk add -t .x bash not-there-at-all")

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from actorium.builders import BuildFailed
-from actorium.builders.process.bases import NEEDS_ENGINE, system_packages_missing
+from actorium.builders.process.bases import NEEDS_ENGINE
 from actorium.builders.process.dockerfile import DockerfileError, Instruction
 from actorium.builders.process.state import StageState
 from actorium.builders.process.steps import CopyStep, FolderStep, RunStep
+from actorium.builders.process.system_packages import system_packages_missing
 
 Outcome: TypeAlias = tuple[RunStep | CopyStep | FolderStep | None, tuple[str, ...]]
 _ARCHIVE_URLS = ("http://", "https://", "git@", "ssh://", "git://")

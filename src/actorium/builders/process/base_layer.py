@@ -9,9 +9,9 @@ from actorium.builders.process.bases import PREFIX, PYTHON, SHIMS, UV
 from actorium.builders.process.interpreters import Interpreter
 from actorium.builders.process.layers import LayerWriter
 
-FORMAT = 1
+FORMAT = 2
 """Counted up whenever what is written here changes, so that older layers are not reused."""
-_FOLDERS = (
+FOLDERS = (
     "/etc", "/home/myuser", "/mnt", "/opt", "/root", "/srv", "/usr/local/bin", "/usr/local/lib", "/usr/local/share",
     "/usr/src/app", "/var/cache", "/var/lib", "/var/log", f"{PYTHON}/bin",
 )  # fmt: skip
@@ -19,6 +19,11 @@ _SYSTEM_PACKAGES = """\
 #!/bin/sh
 # What was asked for was found on this machine before the build began.
 echo "{name} $*: nothing to do, this machine has it"
+"""
+_OWNERS = """\
+#!/bin/sh
+# Everything in an image belongs to the Actor's own user, whatever it is called.
+exit 0
 """
 _WRAPPER = """\
 #!/bin/sh
@@ -42,7 +47,7 @@ exit 127
 def write(root: Path, interpreter: Interpreter) -> None:
     """Fill an empty folder with the layer, all but the packages that come with a base image."""
     writer = LayerWriter(root, ())
-    for folder in _FOLDERS:
+    for folder in FOLDERS:
         writer.make_dir(folder)
     writer.make_dir("/tmp", 0o1777)  # noqa: S108 - the image's own
     writer.link("/home/myuser/app", "/usr/src/app")
@@ -50,14 +55,21 @@ def write(root: Path, interpreter: Interpreter) -> None:
     shim = f"#!{PYTHON}/bin/python -I\n".encode() + (Path(__file__).parent / "pip_shim.py").read_bytes()
     for name in ("pip", "pip3", f"pip{interpreter.minor}"):
         writer.put(f"{SHIMS}/{name}", shim, mode=0o755)
-    for name in ("apt-get", "apt", "apk"):
-        writer.put(f"{SHIMS}/{name}", _SYSTEM_PACKAGES.format(name=name).encode(), mode=0o755)
+    own_commands(writer)
     uv = _UV.format(built=UV, installed=f"{PYTHON}/bin/uv")
     writer.put(f"{SHIMS}/uv", uv.encode(), mode=0o755)
     if not Path(interpreter.executable).is_relative_to("/usr/local/bin"):
         for name in ("python", "python3", f"python{interpreter.minor}"):
             wrapper = _WRAPPER.format(target=f"{PYTHON}/bin/python").encode()
             writer.put(f"/usr/local/bin/{name}", wrapper, mode=0o755)
+
+
+def own_commands(writer: LayerWriter) -> None:
+    """The commands that stand in for those of a distribution in the images of every language."""
+    for name in ("apt-get", "apt", "apk"):
+        writer.put(f"{SHIMS}/{name}", _SYSTEM_PACKAGES.format(name=name).encode(), mode=0o755)
+    for name in ("chown", "chgrp", "adduser", "addgroup", "useradd", "groupadd", "usermod"):
+        writer.put(f"{SHIMS}/{name}", _OWNERS.encode(), mode=0o755)
 
 
 def _environment(writer: LayerWriter, interpreter: Interpreter) -> None:

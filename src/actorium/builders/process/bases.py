@@ -1,14 +1,13 @@
-"""The base images that can be stood in for by the host's own toolchain, and what stands in for them."""
+"""The base images that can be stood in for by the host's own toolchain: their names, environments and commands."""
 
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 from actorium.builders import BuildFailed
 from actorium.builders.process.interpreters import Interpreter
+from actorium.builders.process.nodes import Node
 
 PREFIX = "/opt/actorium"
 """Where everything that a base adds lies inside: a place that no image and no distribution uses."""
@@ -16,18 +15,38 @@ PYTHON = f"{PREFIX}/python"
 SHIMS = f"{PREFIX}/bin"
 UV = f"{PREFIX}/build/uv"
 """Where build steps see the host's uv."""
+NPMRC = f"{PREFIX}/build/npmrc"
+"""Where build steps see the host's npm settings."""
 CACHE = f"{PREFIX}/cache"
 """Where build steps see their owner's package cache."""
+PKG_CACHE = "/pkg-cache"
+"""Where the well-known Node.js bases have theirs."""
+APP, HOME = "/usr/src/app", "/home/myuser"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NEEDS_ENGINE = (
-    "this Dockerfile needs a container engine: {what}. Without one, Actorium builds from apify/actor-python and python "
-    "images; building with Podman or Docker comes in a later release."
+    "this Dockerfile needs a container engine: {what}. Without one, Actorium builds from apify/actor-python*, "
+    "apify/actor-node*, python and node images; building with Podman or Docker comes in a later release."
 )
 _IMAGE = re.compile(
     r"^(?:docker\.io/|index\.docker\.io/)?(?P<name>[^:@]+)(?::(?P<tag>[\w][\w.-]*))?(?:@(?P<digest>\S+))?$"
 )
-_FAMILIES = {"apify/actor-python": "apify", "python": "python", "library/python": "python"}
-_VERSION = re.compile(r"^(3)(?:\.(\d{1,2}))?(?![\d])")
+_FAMILIES = {
+    "apify/actor-python": "apify",
+    "python": "python",
+    "library/python": "python",
+    "apify/actor-node": "apify-node",
+    "apify/actor-node-basic": "apify-node",
+    "node": "node",
+    "library/node": "node",
+}
+_BROWSERS = re.compile(
+    r"^apify/actor-(?P<language>node|python)-"
+    r"(?P<browser>chrome|puppeteer-chrome|selenium|playwright(?:-chrome|-firefox|-webkit|-camoufox)?)$"
+)
+_PYTHON = re.compile(r"^(3)(?:\.(\d{1,2}))?(?![\d])")
+_NODE = re.compile(r"^(\d{1,2})(?![\d])")
+_LIBRARY = re.compile(r"^\d+(?:\.\d+)*-(\d+\.\d+\.\d+)$")
+_CODENAMES = {"gallium": "16", "hydrogen": "18", "iron": "20", "jod": "22", "krypton": "24"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +54,19 @@ class BaseRequest:
     """A recognised ``FROM``."""
 
     image: str
+    line: int
     family: str
-    """``apify`` or ``python``."""
-    minor: str | None
-    """Such as ``3.13``; None when the tag leaves it open."""
+    """``apify``, ``python``, ``apify-node`` or ``node``."""
+    version: str | None
+    """Such as ``3.13`` for Python and ``22`` for Node.js; None when the tag leaves it open."""
+    browser: str | None = None
+    """What follows the language in the name of an image with a browser: ``playwright-chrome``."""
+    library: str | None = None
+    """The version of the browser library that the tag asks for."""
+
+    @property
+    def is_node(self) -> bool:
+        return self.family in ("apify-node", "node")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,28 +74,46 @@ class Base:
     """What stands in for a base image, before anything is built on it."""
 
     image: str
-    interpreter: Interpreter
     env: dict[str, str]
     workdir: str
     cmd: tuple[str, ...]
-    notes: tuple[str, ...]
-    """Lines for the log: what was chosen and why."""
+    user: str = ""
 
 
 def recognise(image: str, *, line: int) -> BaseRequest:
     """Read a ``FROM``. Raises ``BuildFailed`` with what is needed for an image that is not known."""
     match = _IMAGE.match(image)
     family = _FAMILIES.get(match["name"]) if match else None
+    browser = _BROWSERS.match(match["name"]) if match else None
+    if browser is not None:
+        family = "apify-node" if browser["language"] == "node" else "apify"
     if match is None or family is None:
         raise BuildFailed(NEEDS_ENGINE.format(what=f"FROM {image} (line {line})"))
-    version = _VERSION.match(match["tag"] or "")
-    minor = f"3.{version[2]}" if version and version[2] else None
-    if (match["tag"] or "").startswith("2"):
-        raise BuildFailed(NEEDS_ENGINE.format(what=f"FROM {image} (line {line}) is Python 2"))
-    return BaseRequest(image=image, family=family, minor=minor)
+    tag = match["tag"] or ""
+    if family in ("apify", "python"):
+        version = _python_version(tag, f"FROM {image} (line {line})")
+    else:
+        found = _NODE.match(tag)
+        version = found[1] if found else _CODENAMES.get(tag.partition("-")[0])
+    library = _LIBRARY.match(tag) if browser is not None else None
+    return BaseRequest(
+        image=image,
+        line=line,
+        family=family,
+        version=version,
+        browser=browser["browser"] if browser is not None else None,
+        library=library[1] if library is not None else None,
+    )
 
 
-def python_base(request: BaseRequest, interpreter: Interpreter, note: str) -> Base:
+def _python_version(tag: str, where: str) -> str | None:
+    if tag.startswith("2"):
+        raise BuildFailed(NEEDS_ENGINE.format(what=f"{where} is Python 2"))
+    version = _PYTHON.match(tag)
+    return f"3.{version[2]}" if version and version[2] else None
+
+
+def python_base(request: BaseRequest, interpreter: Interpreter) -> Base:
     """The environment, folder and command of a Python base image, as the real ones have them."""
     env = {
         "PATH": f"{SHIMS}:{PYTHON}/bin:{SYSTEM_PATH}",
@@ -78,7 +124,7 @@ def python_base(request: BaseRequest, interpreter: Interpreter, note: str) -> Ba
     }
     if request.family == "apify":
         env |= {
-            "PATH": f"{env['PATH']}:/root/.local/bin:/home/myuser/.local/bin",
+            "PATH": f"{env['PATH']}:/root/.local/bin:{HOME}/.local/bin",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
             "PIP_NO_CACHE_DIR": "1",
@@ -87,42 +133,27 @@ def python_base(request: BaseRequest, interpreter: Interpreter, note: str) -> Ba
         }
     return Base(
         image=request.image,
-        interpreter=interpreter,
         env=env,
-        workdir="/usr/src/app" if request.family == "apify" else "/",
+        workdir=APP if request.family == "apify" else "/",
         cmd=("python", "-m", "src") if request.family == "apify" else ("python3",),
-        notes=(f"{request.image} is emulated by this machine's own tools. {note}",),
     )
 
 
-_INSTALL = re.compile(
-    r"(?:^|[;&|(\n]|\bthen\b|\bdo\b|\bsudo\b)\s*(?:\w+=\S*\s+)*(?:\S*/)?"
-    r"(?P<tool>apt-get|apt|aptitude|apk|yum|dnf|microdnf|zypper|pacman)\b(?P<rest>[^;&|)\n]*)"
-)
-_HARMLESS = frozenset({"update", "upgrade", "dist-upgrade", "clean", "autoclean", "autoremove", "purge", "remove"})
-
-
-def system_packages_missing(command: str) -> str | None:
-    """What of a shell command asks for a distribution's package that the host lacks; None when nothing does."""
-    for match in _INSTALL.finditer(command.replace("\\\n", " ")):
-        words = [word.strip("\"'") for word in match["rest"].split()]
-        plain = [word for word in words if not word.startswith("-")]
-        if not plain or plain[0] in _HARMLESS:
-            continue
-        if plain[0] not in ("install", "add") or match["tool"] not in ("apt-get", "apt", "apk"):
-            return " ".join(f"{match['tool']} {match['rest']}".split())
-        missing = [word for word in plain[1:] if not _on_host(re.split(r"[=<>~]", word)[0])]
-        if missing:
-            return f"{match['tool']} {plain[0]} {' '.join(missing)}"
-    return None
-
-
-def _on_host(package: str) -> bool:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", package):
-        return package.isdigit()
-    listed = Path("/var/lib/dpkg/info")
-    return (
-        shutil.which(package, path=SYSTEM_PATH) is not None
-        or (listed / f"{package}.list").exists()
-        or any(listed.glob(f"{package}:*.list"))
-    )
+def node_base(request: BaseRequest, node: Node) -> Base:
+    """The same of a Node.js base image."""
+    env = {"PATH": f"{SHIMS}:{SYSTEM_PATH}", "HOME": "/root", "LANG": "C.UTF-8", "NODE_VERSION": node.full}
+    if request.family == "node":
+        return Base(image=request.image, env=env, workdir="/", cmd=("node",))
+    env |= {
+        "NODE_ENV": "production",
+        "NODE_OPTIONS": "--max_old_space_size=30000 --max-http-header-size=80000",
+        "NPM_CONFIG_CACHE": f"{PKG_CACHE}/npm",
+        "YARN_CACHE_FOLDER": f"{PKG_CACHE}/yarn",
+        "PNPM_CONFIG_STORE_DIR": f"{PKG_CACHE}/pnpm",
+        "PNPM_CONFIG_NODE_LINKER": "hoisted",
+        "YARN_NODE_LINKER": "node-modules",
+    }
+    command = ("npm", "start", "--silent")
+    if request.browser is None:
+        return Base(image=request.image, env=env, workdir=APP, cmd=command)
+    return Base(image=request.image, env=env | {"HOME": HOME}, workdir=HOME, cmd=command, user="myuser")

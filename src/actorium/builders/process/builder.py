@@ -16,6 +16,8 @@ from actorium.builders.process.bases import PREFIX
 from actorium.builders.process.host_environment import build_environment
 from actorium.builders.process.interpreters import Interpreters
 from actorium.builders.process.making import Host, Making
+from actorium.builders.process.nodes import Nodes
+from actorium.builders.process.npm_settings import npm_settings
 from actorium.builders.process.output import Output, credentials
 from actorium.builders.process.patterns import checked_names
 from actorium.builders.process.store import Store
@@ -27,7 +29,7 @@ from actorium.kernel.errors import TimedOut
 
 
 class ProcessBuilder:
-    """Builds Python Actors without a container engine. Safe to use from several processes on one folder."""
+    """Builds Actors without a container engine. Safe to use from several processes on one folder."""
 
     def __init__(
         self,
@@ -45,10 +47,13 @@ class ProcessBuilder:
         self._clock = clock
         self._store = Store(state_folder.resolve())
         variables, files = build_environment(environment, folder=f"{PREFIX}/build")
+        self._npm = npm_settings(environment, folder=f"{PREFIX}/build")
         self._host = Host(
-            environment=variables,
-            files=files,
+            environment={**self._npm.env, **variables},
+            files={**files, **self._npm.files},
             interpreters=Interpreters(environment),
+            nodes=Nodes(environment),
+            npmrc=self._store.root / "npmrc",
             uv=Path(uv.find_uv_bin()),
             uv_version=version("uv"),
             options=options or ProcessOptions(),
@@ -67,6 +72,7 @@ class ProcessBuilder:
         output = Output(log, secrets=credentials(self._host.environment.values()))
         work = self._store.work(spec.owner_number, spec.name)
         self._store.prepare(spec.owner_number, self._host.uid(spec.owner_number))
+        self._store.write(self._host.npmrc.name, self._npm.text)
         late = BuildFailed("The build took longer than it may and was stopped.")
         try:
             async with (

@@ -6,15 +6,19 @@ from collections.abc import Mapping
 
 from actorium.builders import BuildFailed
 
+NODE = "24"
+"""The Node.js of the API's own default."""
+
 
 def default_dockerfile(files: Mapping[str, bytes], *, minor: str) -> str:
-    """A Python Actor's Dockerfile; ``minor`` is this machine's own Python. Raises ``BuildFailed`` for another kind."""
+    """An Actor's Dockerfile; ``minor`` is this machine's own Python. Raises ``BuildFailed`` for what is no Actor."""
     package = _package(files)
     if package is None and "main.py" not in files:
-        kind = "a JavaScript Actor" if {"package.json", "main.js"} & set(files) else "no Actor that is known here"
+        if {"package.json", "main.js"} & set(files):
+            return _javascript(files)
         raise BuildFailed(
-            f"the source has no Dockerfile and looks like {kind}; without a Dockerfile, Actorium builds Python Actors "
-            "with a src/__main__.py or a main.py. JavaScript Actors come in a later release."
+            "the source has no Dockerfile and looks like no Actor that is known here: without a Dockerfile, it needs a "
+            "src/__main__.py or main.py for Python, or a package.json or main.js for JavaScript"
         )
     lines = [f"FROM apify/actor-python:{minor}"]
     if "requirements.txt" in files:
@@ -24,6 +28,14 @@ def default_dockerfile(files: Mapping[str, bytes], *, minor: str) -> str:
         lines += ["RUN pip install ."]
     command = f'["python", "-m", "{package}"]' if package is not None else '["python", "main.py"]'
     return "\n".join([*lines, f"CMD {command}", ""])
+
+
+def _javascript(files: Mapping[str, bytes]) -> str:
+    """The base brings a package.json that starts main.js, and the command."""
+    lines = [f"FROM apify/actor-node:{NODE}"]
+    if "package.json" in files:
+        lines += ["COPY package*.json ./", "RUN npm install --omit=dev --omit=optional"]
+    return "\n".join([*lines, "COPY . ./", ""])
 
 
 def _package(files: Mapping[str, bytes]) -> str | None:

@@ -18,7 +18,6 @@ ALLOWED = frozenset(
         "UV_CONCURRENT_DOWNLOADS", "UV_EXCLUDE_NEWER",
         "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
         "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
-        "NPM_CONFIG_REGISTRY", "npm_config_registry",
     }
 )  # fmt: skip
 _LOCAL = frozenset(
@@ -54,6 +53,9 @@ def build_environment(
             files |= {kept: Path(value)} if kept else {}
         if kept:
             variables[name] = kept
+    authorities = etc / "ssl/certs/ca-certificates.crt"
+    if "NODE_EXTRA_CA_CERTS" not in variables and authorities.is_file():
+        variables["NODE_EXTRA_CA_CERTS"] = str(authorities)  # Node.js trusts only its own list
     return variables, files
 
 

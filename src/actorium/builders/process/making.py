@@ -7,20 +7,21 @@ import os
 import shlex
 import textwrap
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 
 from actorium.builders import BuildFailed, BuildSpec, Image
-from actorium.builders.process import base_layer, plan
-from actorium.builders.process.bases import CACHE, PYTHON, UV, python_base, recognise
+from actorium.builders.process import foundations, plan
+from actorium.builders.process.bases import CACHE, NPMRC, PKG_CACHE, UV
 from actorium.builders.process.copying import Context, fingerprint, place, place_from
 from actorium.builders.process.default_dockerfile import default_dockerfile
 from actorium.builders.process.disk_guard import limited
 from actorium.builders.process.dockerfile import Dockerfile, parse
 from actorium.builders.process.interpreters import Interpreters
 from actorium.builders.process.layers import Layers, LayerWriter, hand_over
+from actorium.builders.process.nodes import Nodes
 from actorium.builders.process.output import Output
 from actorium.builders.process.patterns import context_files
 from actorium.builders.process.state import Config
@@ -34,7 +35,6 @@ from actorium.kernel.clock import Clock
 from actorium.kernel.limits import BUILD_LAYERS_MAX, DISK_PER_MEMORY, PIDS_BUILD_MAX
 
 COMMAND_CHARS_MAX = 300  # of a failed command in the message; the log has the whole
-PACKAGES = ("pip", "setuptools", "wheel")  # what Python base images bring
 STEP_ENVIRONMENT = {
     "UV_CACHE_DIR": f"{CACHE}/uv",
     "UV_LINK_MODE": "copy",
@@ -43,6 +43,13 @@ STEP_ENVIRONMENT = {
     "UV_COMPILE_BYTECODE": "1",
     "PIP_CACHE_DIR": f"{CACHE}/pip",
     "PIP_NO_INPUT": "1",
+    "NPM_CONFIG_GLOBALCONFIG": NPMRC,
+    "NPM_CONFIG_CACHE": f"{CACHE}/npm",
+    "NPM_CONFIG_AUDIT": "false",
+    "NPM_CONFIG_FUND": "false",
+    "NPM_CONFIG_UPDATE_NOTIFIER": "false",
+    "YARN_CACHE_FOLDER": f"{CACHE}/yarn",
+    "PNPM_CONFIG_STORE_DIR": f"{CACHE}/pnpm",
 }
 
 
@@ -55,6 +62,9 @@ class Host:
     files: Mapping[str, Path]
     """Certificates that those name: path inside → file of the host."""
     interpreters: Interpreters
+    nodes: Nodes
+    npmrc: Path
+    """The npm settings for build steps."""
     uv: Path
     uv_version: str
     options: ProcessOptions
@@ -74,6 +84,7 @@ class Built:
     key: str
     config: Config
     toolchain: tuple[str, ...]
+    is_node: bool = False
     entries: list[Entry] = field(default_factory=list)
     layers: list[Path] = field(default_factory=list)
 
@@ -100,6 +111,20 @@ class Making:
             self.built[stage.index] = await self._stage(stage, dockerfile)
         return self._finish(self.built[stages[-1].index])
 
+    @property
+    def uid(self) -> int | None:
+        """Who owns what this build writes."""
+        return self.host.uid(self.spec.owner_number)
+
+    @property
+    def step_env(self) -> dict[str, str]:
+        """What every step's environment starts from; none of it reaches an image."""
+        return {**self.host.environment, **STEP_ENVIRONMENT}
+
+    def start(self, *, toolchain: tuple[str, ...], is_node: bool = False) -> Built:
+        """A stage with nothing on it yet."""
+        return Built("", Config(), toolchain, is_node)
+
     async def _dockerfile(self) -> tuple[str, str]:
         name = self.spec.dockerfile
         if not name:
@@ -120,9 +145,9 @@ class Making:
         self._say(stage.text, stage.notes)
         if stage.parent is not None:
             below = self.built[stage.parent]
-            built = Built(below.key, below.config, below.toolchain, list(below.entries), list(below.layers))
+            built = replace(below, entries=list(below.entries), layers=list(below.layers))
         else:
-            built = await self._base(stage)
+            built = await foundations.lay(self, stage)
         planned = plan.steps(stage, built.config, dockerfile, self.spec.build_args)
         files: list[Step] = []
         material: list[object] = []
@@ -145,28 +170,6 @@ class Making:
         self.output.line(f"Step {self.number}/{self.total} : {text}")
         for note in notes:
             self.output.line(f" ---> {note}")
-
-    async def _base(self, stage: plan.Stage) -> Built:
-        request = recognise(stage.image, line=stage.line)
-        interpreter, note = await self.host.interpreters.choose(request.minor)
-        base = python_base(request, interpreter, note)
-        for line in base.notes:
-            self.output.line(f" ---> {line}")
-        built = Built("", Config(), interpreter.toolchain)
-        env = {**self.host.environment, **STEP_ENVIRONMENT, **base.env, "UV_COMPILE_BYTECODE": "0"}
-
-        async def make(upper: Path) -> None:
-            await in_thread(base_layer.write, upper, interpreter)
-            await in_thread(hand_over, upper, self.host.uid(self.spec.owner_number))
-            install = [UV, "pip", "install", "--quiet", "--python", f"{PYTHON}/bin/python"]
-            if await self._step(built, upper, argv=(*install, *PACKAGES), env=env, workdir="/") != 0:
-                self.output.line(" ---> the newest pip could not be had; Python's own is used")
-                bundled = (f"{PYTHON}/bin/python", "-m", "ensurepip", "--default-pip")
-                await self._step(built, upper, argv=bundled, env=env, workdir="/")
-
-        await self._layer(built, base_layer.fingerprint(interpreter, self.host.uv_version), make, given=False)
-        built.config = Config(env=base.env, workdir=base.workdir, cmd=base.cmd)
-        return built
 
     def _material(self, action: RunStep | CopyStep | FolderStep) -> object:
         if isinstance(action, CopyStep):
@@ -195,20 +198,20 @@ class Making:
         async def make(upper: Path) -> None:
             await in_thread(write, upper)
 
-        await self._layer(built, ["files", material], make, given=True)
+        await self.layer(built, ["files", material], make, given=True)
 
     async def _run(self, built: Built, action: RunStep) -> None:
-        env = {**self.host.environment, **STEP_ENVIRONMENT, **action.env}
+        env = {**self.step_env, **action.env}
 
         async def make(upper: Path) -> None:
-            code = await self._step(built, upper, argv=action.argv, env=env, workdir=action.workdir)
+            code = await self.step(built, upper, argv=action.argv, env=env, workdir=action.workdir)
             if code != 0:
                 command = textwrap.shorten(action.command, COMMAND_CHARS_MAX, placeholder=" ...")
                 raise BuildFailed(f"The command '{command}' returned a non-zero code: {code}", exit_code=code)
 
-        await self._layer(built, ["run", action.argv, sorted(action.env.items()), action.workdir], make, given=False)
+        await self.layer(built, ["run", action.argv, sorted(action.env.items()), action.workdir], make, given=False)
 
-    async def _step(
+    async def step(
         self, built: Built, upper: Path, *, argv: tuple[str, ...], env: Mapping[str, str], workdir: str
     ) -> int:
         owner = self.spec.owner_number
@@ -222,7 +225,9 @@ class Making:
             toolchain=tuple(Path(folder) for folder in built.toolchain),
             binds=(
                 Bind(source=self.host.uv, target=UV),
+                Bind(source=self.host.npmrc, target=NPMRC),
                 Bind(source=self.store.cache(owner), target=CACHE, writable=True),
+                *([Bind(source=self.store.cache(owner), target=PKG_CACHE, writable=True)] if built.is_node else []),
                 *(Bind(source=path, target=inside) for inside, path in self.host.files.items()),
             ),
             owner_number=owner,
@@ -239,7 +244,7 @@ class Making:
         self.output.end()
         return code
 
-    async def _layer(
+    async def layer(
         self, built: Built, material: object, make: Callable[[Path], Awaitable[None]], *, given: bool
     ) -> None:
         """The next layer: from the cache, or made in the work folder and published. ``given``: its files are ours."""

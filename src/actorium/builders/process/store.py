@@ -5,6 +5,7 @@ layers/{owner}/{digest}/...           one layer: a file tree as seen from /
 index/{owner}/{key}                   which layer a step's key led to last
 caches/{owner}/                       package caches, seen by that owner's build steps only
 work/{owner}/{build}/                 what a running build writes; renamed into layers/, else removed
+npmrc                                 npm's settings, as steps see them
 locks/
 """
 
@@ -61,6 +62,15 @@ class Store:
         self.root.chmod(0o700)
         if uid is not None:
             os.chown(self.cache(owner_number), uid, uid)
+
+    def write(self, name: str, text: str) -> None:
+        """A file of settings that build steps see; written again when it is another."""
+        path = self.root / name
+        if not path.exists() or path.read_text() != text:
+            scratch = path.with_name(f".{name}.{os.getpid()}")
+            scratch.write_text(text)
+            scratch.chmod(0o644)
+            scratch.replace(path)
 
     def lookup(self, owner_number: int, key: str) -> Entry | None:
         """The layer of a key, if it is still there; its use is noted for ``prune``."""

@@ -1,0 +1,170 @@
+"""What a stage stands on: a known base image made from the host's toolchain, or from one that a package index has."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from actorium.builders import BuildFailed
+from actorium.builders.process import base_layer, node_layer
+from actorium.builders.process.bases import PYTHON, UV, BaseRequest, node_base, python_base, recognise
+from actorium.builders.process.browsers import browser_for
+from actorium.builders.process.layers import LayerWriter, hand_over
+from actorium.builders.process.nodes import MAJOR_DEFAULT, WHEEL, Node, from_wheel
+from actorium.builders.process.state import Config
+from actorium.builders.process.threads import in_thread
+from actorium.kernel.limits import NODE_WHEEL_MISSED_SECS
+
+if TYPE_CHECKING:
+    from actorium.builders.process.making import Built, Making
+    from actorium.builders.process.plan import Stage
+
+PACKAGES = ("pip", "setuptools", "wheel")  # what Python base images bring
+
+
+async def lay(making: Making, stage: Stage) -> Built:
+    """The stage's base, from the cache or made. Raises ``BuildFailed``."""
+    request = recognise(stage.image, line=stage.line)
+    browser = browser_for(request, making.host.nodes.environment) if request.browser is not None else None
+    built = await (_node(making, request) if request.is_node else _python(making, request))
+    if browser is not None:
+        making.output.line(f" ---> {browser.note}")
+        built.toolchain += browser.toolchain
+        built.config = Config(
+            env={**built.config.env, **browser.env}, workdir=built.config.workdir, cmd=built.config.cmd,
+            user=built.config.user,
+        )  # fmt: skip
+    return built
+
+
+def _told(making: Making, request: BaseRequest, note: str) -> None:
+    making.output.line(f" ---> {request.image} is emulated by this machine's own tools. {note}")
+
+
+async def _python(making: Making, request: BaseRequest) -> Built:
+    interpreter, note = await making.host.interpreters.choose(request.version)
+    _told(making, request, note)
+    base = python_base(request, interpreter)
+    built = making.start(toolchain=interpreter.toolchain)
+    env = {**making.step_env, **base.env, "UV_COMPILE_BYTECODE": "0"}
+
+    async def make(upper: Path) -> None:
+        await in_thread(base_layer.write, upper, interpreter)
+        await in_thread(hand_over, upper, making.uid)
+        install = [UV, "pip", "install", "--quiet", "--python", f"{PYTHON}/bin/python"]
+        if await making.step(built, upper, argv=(*install, *PACKAGES), env=env, workdir="/") != 0:
+            making.output.line(" ---> the newest pip could not be had; Python's own is used")
+            bundled = (f"{PYTHON}/bin/python", "-m", "ensurepip", "--default-pip")
+            await making.step(built, upper, argv=bundled, env=env, workdir="/")
+
+    await making.layer(built, base_layer.fingerprint(interpreter, making.host.uv_version), make, given=False)
+    built.config = Config(env=base.env, workdir=base.workdir, cmd=base.cmd)
+    return built
+
+
+async def _node(making: Making, request: BaseRequest) -> Built:
+    built, node, note = await _choose_node(making, request)
+    _told(making, request, note)
+    base = node_base(request, node)
+    is_apify = request.family == "apify-node"
+    env = {**making.step_env, **base.env}
+    headers = _headers(built, node)
+
+    async def make(upper: Path) -> None:
+        project = base.workdir if is_apify else None
+        await in_thread(node_layer.write, upper, node, headers=headers, project=project)
+        await in_thread(hand_over, upper, making.uid)
+        if not is_apify:
+            return
+        script = f"{shlex.join(node_layer.INSTALL)} && {{ {_library(request)}; }} && rm -f {node_layer.LOCK}"
+        code = await making.step(built, upper, argv=("/bin/sh", "-c", script), env=env, workdir=base.workdir)
+        if code != 0:
+            raise BuildFailed(
+                f"the packages that {request.image} brings could not be installed (see above); they come from the npm "
+                "registry that this machine is set up with. FROM node needs none of them.",
+                exit_code=code,
+            )
+
+    await making.layer(built, node_layer.fingerprint(request, node, built.key), make, given=False)
+    built.config = Config(env=base.env, workdir=base.workdir, cmd=base.cmd, user=base.user)
+    return built
+
+
+def _library(request: BaseRequest) -> str:
+    """The command that adds what drives the image's browser."""
+    name = next((each for each in ("playwright", "puppeteer") if each in (request.browser or "")), None)
+    if name is None:
+        return "true"
+    wanted = f"{name}@{request.library}" if request.library is not None else name
+    return shlex.join(("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", wanted))
+
+
+async def _choose_node(making: Making, request: BaseRequest) -> tuple[Built, Node, str]:
+    """The host's, when it has the version; else one from the index; else what of the host's comes nearest."""
+    nodes = making.host.nodes
+    exact = await nodes.exact(request.version)
+    if exact is not None:
+        return (
+            making.start(toolchain=exact.toolchain, is_node=True),
+            exact,
+            f"Node.js {exact.full} at {exact.executable}",
+        )
+    wanted = request.version or MAJOR_DEFAULT
+    now = making.clock.monotonic()
+    if nodes.missed.get(wanted, -NODE_WHEEL_MISSED_SECS) + NODE_WHEEL_MISSED_SECS <= now:
+        found = await _from_wheel(making, wanted)
+        if found is not None:
+            built, node = found
+            return built, node, f"Node.js {node.full} comes from {WHEEL}: this machine has no Node.js {wanted}"
+        nodes.missed[wanted] = now
+    near = await nodes.nearest(wanted)
+    if near is None:
+        raise BuildFailed(
+            f"Node.js {wanted} is asked for and this machine has none: install Node.js with npm on it, or let its "
+            f"Python index offer {WHEEL}"
+        )
+    return making.start(toolchain=near.toolchain, is_node=True), near, (
+        f"Node.js {wanted} is not installed on this machine: Node.js {near.full} at {near.executable} is used in its "
+        f"place. Install Node.js {wanted} on the host to have the one that is asked for."
+    )  # fmt: skip
+
+
+async def _from_wheel(making: Making, wanted: str) -> tuple[Built, Node] | None:
+    """A Node.js of that version from the Python index, as a layer; None when there is none."""
+    own, _ = await making.host.interpreters.choose(None)
+    built = making.start(toolchain=own.toolchain, is_node=True)
+    argv = (
+        UV, "pip", "install", "--quiet", "--python", own.executable, "--target", node_layer.WHEEL_PLACE,
+        "--no-deps", "--only-binary=:all:", "--no-cache", f"{WHEEL}=={wanted}.*",
+    )  # fmt: skip
+    # The layer is what is kept of it; without a cache its 200 MB are written once instead of twice.
+    env = {**making.step_env, "PATH": "/usr/bin:/bin", "HOME": "/root", "UV_LINK_MODE": "hardlink"}
+    env |= {"UV_COMPILE_BYTECODE": "0"}
+
+    async def make(upper: Path) -> None:
+        await in_thread(LayerWriter(upper, ()).make_dir, node_layer.WHEEL_PLACE)
+        await in_thread(hand_over, upper, making.uid)
+        if await making.step(built, upper, argv=argv, env=env, workdir="/") != 0:
+            raise _NotThere
+
+    try:
+        await making.layer(built, ["node-wheel", wanted, own.executable, own.changed_ns], make, given=False)
+    except _NotThere:
+        return None
+    built.toolchain = ()  # only uv needed it
+    node = from_wheel(built.layers[0] / node_layer.WHEEL_PLACE.lstrip("/"), node_layer.WHEEL_PLACE)
+    return (built, node) if node is not None else None
+
+
+class _NotThere(Exception):
+    """The index has no such version, or cannot be reached."""
+
+
+def _headers(built: Built, node: Node) -> str | None:
+    """The folder in images that has Node.js's headers."""
+    prefix = Path(node.executable).parent.parent
+    for root in (*built.layers, Path("/")):
+        if (root / str(prefix).lstrip("/") / "include/node/node.h").is_file():
+            return str(prefix)
+    return None

@@ -1,0 +1,96 @@
+"""The layer of every Node.js image: its commands, its folders, and the project that the well-known base brings."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from actorium.builders.process.base_layer import FOLDERS, own_commands
+from actorium.builders.process.bases import HOME, PKG_CACHE, PREFIX, SHIMS, BaseRequest
+from actorium.builders.process.layers import LayerWriter
+from actorium.builders.process.nodes import Node
+
+FORMAT = 1
+"""Counted up whenever what is written here changes, so that older layers are not reused."""
+WHEEL_PLACE = f"{PREFIX}/node"
+LOCK = "package-lock.json"
+INSTALL = (
+    "npm",
+    "ci",
+    "--omit=dev",
+    "--omit=optional",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error",
+)
+_FOLDERS = (*FOLDERS, "/usr/local/etc", "/usr/local/lib/node_modules", "/root/.npm", f"{HOME}/.npm", PKG_CACHE)
+_NPM = """\
+#!/bin/sh
+# What is installed with -g goes where the real image has it; Dockerfiles remove ~/.npm and expect it to be there.
+if [ -z "$npm_config_prefix$NPM_CONFIG_PREFIX" ]; then export npm_config_prefix=/usr/local; fi
+[ -d "$HOME/.npm" ] || mkdir -p "$HOME/.npm" 2>/dev/null
+{headers}exec {node} {script} "$@"
+"""
+_HEADERS = 'if [ -z "${name}" ]; then export {name}={folder}; fi\n'
+_COREPACK = """\
+#!/bin/sh
+export COREPACK_ENABLE_DOWNLOAD_PROMPT=0
+registry=${{npm_config_registry:-$COREPACK_NPM_REGISTRY}}
+if [ -n "$registry" ]; then export npm_config_registry="$registry"; fi
+exec {node} {script} {command}"$@"
+"""
+
+
+def write(root: Path, node: Node, *, headers: str | None, project: str | None) -> None:
+    """Fill an empty folder with the layer, all but the packages of the project.
+
+    ``headers`` is the folder of Node.js's own headers, so that native packages need no download of them; ``project``
+    is the folder of images that gets the base's own project.
+    """
+    writer = LayerWriter(root, ())
+    for folder in _FOLDERS:
+        writer.make_dir(folder)
+    writer.make_dir("/tmp", 0o1777)  # noqa: S108 - the image's own
+    writer.link(f"{HOME}/app", "/usr/src/app")
+    own_commands(writer)
+    # Those of the host may hold what is nobody's business in an image.
+    for path in ("/usr/etc/npmrc", "/usr/local/etc/npmrc"):
+        writer.put(path, b"", mode=0o644)
+    for name, text in _commands(node, headers).items():
+        writer.put(f"{SHIMS}/{name}", text.encode(), mode=0o755)
+        writer.put(f"/usr/local/bin/{name}", text.encode(), mode=0o755)
+    writer.link(f"{SHIMS}/node", node.executable)
+    if not Path(node.executable).is_relative_to("/usr/local/bin"):
+        writer.link("/usr/local/bin/node", node.executable)
+    if project is not None:
+        for name in ("package.json", LOCK):
+            writer.put(f"{project}/{name}", _project(name), mode=0o644)
+
+
+def _commands(node: Node, headers: str | None) -> dict[str, str]:
+    preset = ""
+    if headers is not None:
+        # npm warns of a setting that it does not know since its eleventh version, which Node.js 24 brings.
+        name = "npm_config_nodedir" if node.version[0] < 24 else "npm_package_config_node_gyp_nodedir"
+        preset = _HEADERS.format(name=name, folder=headers)
+    made = {
+        name: _NPM.format(node=node.executable, script=f"{node.modules}/npm/bin/{name}-cli.js", headers=preset)
+        for name in ("npm", "npx")
+    }
+    if node.has_corepack:
+        script = f"{node.modules}/corepack/dist/corepack.js"
+        for name, command in (("corepack", ""), ("yarn", "yarn "), ("pnpm", "pnpm ")):
+            made[name] = _COREPACK.format(node=node.executable, script=script, command=command)
+    return made
+
+
+def _project(name: str) -> bytes:
+    return (files("actorium.builders.process") / "node_project" / name).read_bytes()
+
+
+def fingerprint(request: BaseRequest, node: Node, below: str) -> list[object]:
+    """What decides what the layer holds."""
+    own = [node.executable, node.version, node.modules, node.toolchain, node.changed_ns]
+    project = [_project(name).decode() for name in ("package.json", LOCK)] if request.family == "apify-node" else []
+    return ["node", FORMAT, PREFIX, own, below, request.family, request.browser, request.library, project]

@@ -1,0 +1,81 @@
+"""What a RUN asks a distribution's package manager for, and whether this machine has it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from actorium.builders.process.bases import SYSTEM_PATH
+
+_INSTALL = re.compile(
+    r"(?:^|[;&|(\n]|\bthen\b|\bdo\b|\bsudo\b)\s*(?:\w+=\S*\s+)*(?:\S*/)?"
+    r"(?P<tool>apt-get|apt|aptitude|apk|yum|dnf|microdnf|zypper|pacman)\b(?P<rest>[^;&|)\n]*)"
+)
+_HARMLESS = frozenset(
+    {"update", "upgrade", "dist-upgrade", "full-upgrade", "clean", "autoclean", "autoremove", "purge", "remove", "del"}
+)
+_WITH_VALUE = {
+    "apk": frozenset({"-t", "--virtual", "-X", "--repository", "-p", "--root", "--cache-dir"}),
+    "apt": frozenset({"-t", "--target-release", "-o", "--option", "-c", "--config-file"}),
+}
+"""Options whose value is the next word."""
+_NAMES = {
+    "build-base": ("gcc", "g++", "make"),
+    "build-essential": ("gcc", "g++", "make"),
+    "gcompat": (),
+    "libc6-compat": (),
+    "libc-dev": ("libc6-dev",),
+    "musl-dev": ("libc6-dev",),
+    "libstdc++": ("libstdc++6",),
+    "linux-headers": ("linux-libc-dev",),
+    "openssl-dev": ("libssl-dev",),
+    "py3-pip": ("python3",),
+    "gnupg": ("gpg",),
+    "gnupg2": ("gpg",),
+    "procps": ("ps",),
+    "coreutils": ("ls",),
+    "ca-certificates-bundle": ("ca-certificates",),
+    "openssh": ("ssh",),
+    "openssh-client": ("ssh",),
+}
+"""What another distribution's package is here, or which commands it brings; nothing where every machine here has it."""
+
+
+def system_packages_missing(command: str) -> str | None:
+    """What of a shell command asks for a distribution's package that the host lacks; None when nothing does."""
+    for match in _INSTALL.finditer(command.replace("\\\n", " ")):
+        tool = match["tool"]
+        plain = list(_plain_words(tool, match["rest"]))
+        if not plain or plain[0] in _HARMLESS:
+            continue
+        if plain[0] not in ("install", "add") or tool not in ("apt-get", "apt", "apk"):
+            return " ".join(f"{tool} {match['rest']}".split())
+        missing = [word for word in plain[1:] if not _on_host(re.split(r"[=<>~]", word)[0])]
+        if missing:
+            return f"{tool} {plain[0]} {' '.join(missing)}"
+    return None
+
+
+def _plain_words(tool: str, rest: str) -> Iterator[str]:
+    with_value, skip = _WITH_VALUE["apk" if tool == "apk" else "apt"], False
+    for word in rest.split():
+        if not skip and not word.startswith("-"):
+            yield word.strip("\"'")
+        skip = not skip and word in with_value
+
+
+def _on_host(package: str) -> bool:
+    return all(_has(each) for each in _NAMES.get(package, (package,))) or _has(package)
+
+
+def _has(package: str) -> bool:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", package):
+        return package.isdigit()
+    listed = Path("/var/lib/dpkg/info")
+    return (
+        shutil.which(package, path=SYSTEM_PATH) is not None
+        or (listed / f"{package}.list").exists()
+        or any(listed.glob(f"{package}:*.list"))
+    )

