@@ -7,8 +7,8 @@ import os
 import sqlite3
 import time
 import urllib.request
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +182,17 @@ def keeper_of(server: LiveServer, name: str) -> int | None:
 def spawner_of(server: LiveServer) -> int | None:
     """The process id of the server's spawner."""
     return lock.holder(state_of(server) / plan.SPAWNER_LOCK)
+
+
+@contextmanager
+def built_on(folder: Path, command: tuple[str, ...] = (), **settings: str) -> Iterator[Runs]:
+    """The Actor, built on a server of its own; whatever still runs at the end is ended with the server."""
+    server = LiveServer(folder, **settings)
+    server.command = command or server.command
+    server.start()
+    try:
+        runs = Runs(server)
+        runs.build()
+        yield runs
+    finally:
+        end_all(server)

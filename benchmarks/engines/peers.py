@@ -50,8 +50,8 @@ def times(begun: float, finished: float, log: str, *, pages: int = 0) -> Times:
     return Times(float(found[1]) - begun, finished - begun)
 
 
-class Scrapyd:
-    """One Scrapyd."""
+class Peer:
+    """An engine on a port of its own, asked at any moment between two of its looks at what is to be done."""
 
     def __init__(self, python: Path, folder: Path, *, poll_secs: float) -> None:
         self._python = python
@@ -59,6 +59,10 @@ class Scrapyd:
         self._poll_secs = poll_secs
         self._port = free_port()
         self._chance = random.Random(1)
+
+
+class Scrapyd(Peer):
+    """One Scrapyd."""
 
     @contextmanager
     def running(self) -> Iterator[Scrapyd]:
@@ -90,15 +94,8 @@ class Scrapyd:
         return call(f"http://127.0.0.1:{self._port}/{path}", urllib.parse.urlencode(form).encode() if form else None)
 
 
-class Prefect:
+class Prefect(Peer):
     """A server and a process that serves the flows."""
-
-    def __init__(self, python: Path, folder: Path, *, poll_secs: int) -> None:
-        self._python = python
-        self._folder = folder
-        self._poll_secs = poll_secs
-        self._port = free_port()
-        self._chance = random.Random(1)
 
     @contextmanager
     def running(self) -> Iterator[Prefect]:
@@ -109,7 +106,7 @@ class Prefect:
             "PREFECT_API_URL": f"http://127.0.0.1:{self._port}/api",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "DO_NOT_TRACK": "1",
-            "PREFECT_RUNNER_POLL_FREQUENCY": str(self._poll_secs),
+            "PREFECT_RUNNER_POLL_FREQUENCY": f"{self._poll_secs:.0f}",
             "BENCH_STAMPS": str(stamps),
             "PYTHONPATH": str(PROGRAMS),
         }

@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
-from live_runs import Runs, end_all, groups, processes, quick_limits
-from live_server import LiveServer
+from live_runs import Runs, built_on, groups, processes, quick_limits
 
 pytestmark = pytest.mark.process
 GRACE_SECS = 2.0
@@ -19,15 +19,10 @@ GRACE_SECS = 2.0
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     """A server whose graceful abort waits two seconds instead of thirty."""
-    server = LiveServer(tmp_path_factory.mktemp("abort"), ACTORIUM_MEMORY_MBYTES="8192")
-    server.command = quick_limits(GRACEFUL_ABORT_SECS=GRACE_SECS)
-    server.start()
-    try:
-        made = Runs(server)
-        made.build()
+    with built_on(
+        tmp_path_factory.mktemp("abort"), quick_limits(GRACEFUL_ABORT_SECS=GRACE_SECS), ACTORIUM_MEMORY_MBYTES="8192"
+    ) as made:
         yield made
-    finally:
-        end_all(server)
 
 
 def nothing_is_left(run: str) -> None:
@@ -160,16 +155,10 @@ def test_aborts_at_any_moment_of_a_start(runs: Runs) -> None:
 
 
 @pytest.mark.long
-def test_the_api_s_own_thirty_seconds(runs: Runs) -> None:
-    server = LiveServer(runs.server.folder / "slow")
-    server.start()
-    try:
-        slow = Runs(server)
-        slow.build()
+def test_the_api_s_own_thirty_seconds(tmp_path: Path) -> None:
+    with built_on(tmp_path) as slow:
         run = slow.ready("hears")
         begun = time.monotonic()
         slow.abort(run, "gracefully=true")
         slow.ended(run, secs=40)
         assert 30 <= time.monotonic() - begun < 33
-    finally:
-        end_all(server)

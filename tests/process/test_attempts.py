@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from live_runs import Runs, end_all, processes, quick_limits
-from live_server import LiveServer
+from live_runs import Runs, built_on, processes, quick_limits
 
 pytestmark = pytest.mark.process
 
@@ -19,15 +18,8 @@ MIGRATION_SECS = 2  # as the server of these tests has it
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    server = LiveServer(tmp_path_factory.mktemp("attempts"))
-    server.command = quick_limits(MIGRATION_SECS=MIGRATION_SECS)
-    server.start()
-    try:
-        made = Runs(server)
-        made.build()
+    with built_on(tmp_path_factory.mktemp("attempts"), quick_limits(MIGRATION_SECS=MIGRATION_SECS)) as made:
         yield made
-    finally:
-        end_all(server)
 
 
 def test_a_resurrected_run_finds_its_storages_and_goes_on_in_its_log(runs: Runs) -> None:

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from actorium.kernel.limits import LOG_BYTES_MAX, LOG_LINE_BYTES_MAX
-from live_runs import Runs, end_all, groups, processes
-from live_server import LiveServer
+from live_runs import Runs, built_on, groups, processes
 
 pytestmark = pytest.mark.process
 ANSWER_SECS_MAX = 2.0  # the slowest answer of a server beside a bad Actor, on two cores that others use too
@@ -54,14 +53,8 @@ class Bystander:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    server = LiveServer(tmp_path_factory.mktemp("bad"), ACTORIUM_MEMORY_MBYTES="8192")
-    server.start()
-    try:
-        made = Runs(server)
-        made.build()
+    with built_on(tmp_path_factory.mktemp("bad"), ACTORIUM_MEMORY_MBYTES="8192") as made:
         yield made
-    finally:
-        end_all(server)
 
 
 def ends(runs: Runs, does: str, *, query: str = "", **wanted: Any) -> dict[str, Any]:

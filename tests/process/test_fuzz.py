@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import requests
-import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings, strategies
-from schemathesis import GenerationMode
 
 from actorium.app import openapi
+from fuzzing import fuzz
 from live_server import LiveServer
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(900)]
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "8"))
-CALL_SECS = 30
 STORAGE = re.compile(r"/v2/(datasets|key-value-stores|request-queues)")
 KINDS = {"datasetId": "datasets", "storeId": "key-value-stores", "queueId": "request-queues"}
 
@@ -58,32 +52,4 @@ def refilled(server: LiveServer) -> dict[str, str]:
 
 @pytest.mark.parametrize(("method", "path"), operations(), ids=lambda one: one)
 def test_no_request_is_a_5xx(server: LiveServer, document: dict[str, Any], method: str, path: str) -> None:
-    operation = schemathesis.openapi.from_dict(document)[path][method]
-    real = refilled(server)
-    names = re.findall(r"\{(\w+)\}", path)
-    fixed = {"path_parameters": {name: real[name] for name in names}} if names else {}
-    headers = {"Authorization": f"Bearer {server.token}"}
-
-    kinds = [operation.as_strategy(mode, **more) for mode in GenerationMode for more in (fixed, {})]
-
-    @given(strategies.one_of(*kinds))
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    def fuzz(case: Any) -> None:
-        try:
-            reply = case.call(base_url=server.url, headers=headers, timeout=CALL_SECS)
-        except requests.exceptions.InvalidHeader:
-            return  # not a request that can be sent
-        assert reply.status_code < 500, (case.as_curl_command(), reply.text, server.tail())
-        if reply.status_code >= 400 and method != "HEAD":
-            error = reply.json()["error"]
-            assert error["type"], case.as_curl_command()
-            assert error["message"], case.as_curl_command()
-
-    fuzz()
+    fuzz(server, document, method, path, real=refilled(server), examples=8)

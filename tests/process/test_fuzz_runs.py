@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,19 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
-import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings, strategies
-from schemathesis import GenerationMode
 
 from actorium.app import openapi
+from fuzzing import fuzz
 from live_runs import Runs, end_all, processes, quick_limits
 from live_server import LiveServer
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(900)]
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
-CALL_SECS = 30
 RUNS = re.compile(
     r"/v2/(actors|actor-runs|actor-tasks|actor-builds|users/me/brakes|logs)"
     r"(?!.*/(dataset|key-value-store|request-queue|versions)(/|$))"  # the storages of runs have the routes of storages
@@ -125,34 +119,14 @@ def document() -> dict[str, Any]:
 def test_no_request_is_a_5xx(world: World, document: dict[str, Any], method: str, path: str) -> None:
     if not world.is_whole():
         world.refill()
-    server = world.server
-    operation = schemathesis.openapi.from_dict(document)[path][method]
-    names = re.findall(r"\{(\w+)\}", path)
     is_charge = path.endswith("/charge")
-    real = world.ids | {"runId": world.paying} if is_charge else world.ids
-    fixed = {"path_parameters": {name: real[name] for name in names}} if names else {}
-    headers = {"Authorization": f"Bearer {world.own_token if is_charge else server.token}"}
-    kinds = [operation.as_strategy(mode, **more) for mode in GenerationMode for more in (fixed, {})]
-
-    @given(strategies.one_of(*kinds))
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck),
+    fuzz(
+        world.server,
+        document,
+        method,
+        path,
+        real=world.ids | {"runId": world.paying} if is_charge else world.ids,
+        examples=6,
+        token=world.own_token if is_charge else "",
+        more_real=lambda case: more_real(case, world),
     )
-    def fuzz(case: Any) -> None:
-        more_real(case, world)
-        try:
-            reply = case.call(base_url=server.url, headers=headers, timeout=CALL_SECS)
-        except requests.exceptions.InvalidHeader:
-            return  # not a request that can be sent
-        assert reply.status_code < 500, (case.as_curl_command(), reply.text, server.tail())
-        if reply.status_code >= 400 and method != "HEAD":
-            error = reply.json()["error"]
-            assert error["type"], case.as_curl_command()
-            assert error["message"], case.as_curl_command()
-
-    fuzz()

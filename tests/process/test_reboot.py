@@ -9,22 +9,15 @@ from itertools import pairwise
 
 import pytest
 
-from live_runs import Runs, end_all, groups, processes
-from live_server import LiveServer
+from live_runs import Runs, built_on, groups, processes
 
 pytestmark = pytest.mark.process
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    server = LiveServer(tmp_path_factory.mktemp("reboot"))
-    server.start()
-    try:
-        made = Runs(server)
-        made.build()
+    with built_on(tmp_path_factory.mktemp("reboot")) as made:
         yield made
-    finally:
-        end_all(server)
 
 
 def attempts_of(log: list[str]) -> list[list[str]]:

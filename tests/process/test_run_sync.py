@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from live_runs import Runs, end_all
-from live_server import LiveServer
+from live_runs import Runs, built_on
 
 pytestmark = pytest.mark.process
 
@@ -19,13 +18,8 @@ SECS_MAX = 60
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    with LiveServer(tmp_path_factory.mktemp("sync")) as server:
-        made = Runs(server)
-        made.build()
-        try:
-            yield made
-        finally:
-            end_all(server)
+    with built_on(tmp_path_factory.mktemp("sync")) as made:
+        yield made
 
 
 def sent(runs: Runs, rest: str, **wanted: object) -> socket.socket:

@@ -15,8 +15,7 @@ import pytest
 
 from actorium.kernel.instant import Instant
 from executor_machine import held
-from live_runs import Runs, end_all, keeper_of, processes, spawner_of, state_of
-from live_server import LiveServer
+from live_runs import Runs, built_on, keeper_of, processes, spawner_of, state_of
 
 pytestmark = pytest.mark.process
 NOTHING = {"groups": 0, "loops": 0, "processes": 0, "mounts": 0}
@@ -25,14 +24,8 @@ LATE_MS_MAX = 1500  # how late a line may be stamped on a machine that starts tw
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    server = LiveServer(tmp_path_factory.mktemp("survival"), ACTORIUM_MEMORY_MBYTES="16384")
-    server.start()
-    try:
-        made = Runs(server)
-        made.build()
+    with built_on(tmp_path_factory.mktemp("survival"), ACTORIUM_MEMORY_MBYTES="16384") as made:
         yield made
-    finally:
-        end_all(server)
 
 
 def at_rest(runs: Runs) -> None:

@@ -8,22 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from live_runs import Runs, end_all, processes, spawner_of, state_of
-from live_server import LiveServer
+from live_runs import Runs, built_on, processes, spawner_of, state_of
 
 pytestmark = pytest.mark.process
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    server = LiveServer(tmp_path_factory.mktemp("keepers"), ACTORIUM_CONCURRENT_RUNS="1")
-    server.start()
-    try:
-        made = Runs(server)
-        made.build()
+    with built_on(tmp_path_factory.mktemp("keepers"), ACTORIUM_CONCURRENT_RUNS="1") as made:
         yield made
-    finally:
-        end_all(server)
 
 
 def test_a_spawner_that_hangs_is_replaced(runs: Runs) -> None:

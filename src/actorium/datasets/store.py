@@ -9,7 +9,7 @@ from enum import IntEnum
 from actorium.database import Row, Tx
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import CHUNKS_PER_READ, DATASET_BLOCK_BYTES, SEGMENT_BYTES, SEGMENT_CHUNKS
-from actorium.storages.extent import NOTHING, Extent
+from actorium.storages.extent import Extent, counted
 from actorium.storages.store import discard_blob
 
 MERGES = "datasets.merges"
@@ -247,14 +247,7 @@ _COPIED = f"{HEAD}, column_names, field_statistics, places, payload"
 
 def extent(tx: Tx, dataset_id: str, *, limit: int) -> Extent:
     """How much a copy takes: up to ``limit`` rows are counted."""
-    row = tx.one(
-        "SELECT COUNT(*) AS rows, COALESCE(SUM(size), 0) AS size FROM"
-        " (SELECT CASE WHEN blob_key IS NULL THEN byte_count ELSE 0 END AS size"
-        " FROM dataset_chunks WHERE dataset_id = :id LIMIT :limit) AS counted",
-        id=dataset_id,
-        limit=limit,
-    )
-    return NOTHING if row is None else Extent(row["rows"], int(row["size"]))
+    return counted(tx, "dataset_chunks", "dataset_id", dataset_id, limit=limit)
 
 
 def copy(tx: Tx, source_id: str, dataset_id: str) -> None:

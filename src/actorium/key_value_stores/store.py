@@ -8,7 +8,7 @@ from actorium.database import Row, Tx
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import ZIP_READ_BYTES, ZIP_READ_RECORDS
 from actorium.key_value_stores.record import Record
-from actorium.storages.extent import NOTHING, Extent
+from actorium.storages.extent import Extent, counted
 from actorium.storages.store import discard_blob
 
 WRITES = "key_value_stores.writes"
@@ -159,14 +159,7 @@ def batch(tx: Tx, store_id: str, *, after: str, prefix: str) -> Batch:
 
 def extent(tx: Tx, store_id: str, *, limit: int) -> Extent:
     """How much a copy of a store takes: up to ``limit`` rows are counted."""
-    row = tx.one(
-        "SELECT COUNT(*) AS rows, COALESCE(SUM(size), 0) AS size FROM"
-        " (SELECT CASE WHEN blob_key IS NULL THEN byte_count ELSE 0 END AS size"
-        " FROM key_value_records WHERE store_id = :id LIMIT :limit) AS counted",
-        id=store_id,
-        limit=limit,
-    )
-    return NOTHING if row is None else Extent(row["rows"], int(row["size"]))
+    return counted(tx, "key_value_records", "store_id", store_id, limit=limit)
 
 
 def copy(tx: Tx, source_id: str, store_id: str) -> None:

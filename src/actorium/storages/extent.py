@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from actorium.database import Tx
+
 
 @dataclass(frozen=True, slots=True)
 class Extent:
@@ -18,3 +20,15 @@ class Extent:
 
 
 NOTHING = Extent()
+
+
+def counted(tx: Tx, table: str, owner: str, id: str, *, limit: int) -> Extent:
+    """What a storage has in ``table``, whose column ``owner`` names it: up to ``limit`` rows are counted."""
+    row = tx.one(
+        "SELECT COUNT(*) AS rows, COALESCE(SUM(size), 0) AS size FROM"
+        " (SELECT CASE WHEN blob_key IS NULL THEN byte_count ELSE 0 END AS size"
+        f" FROM {table} WHERE {owner} = :id LIMIT :limit) AS counted",
+        id=id,
+        limit=limit,
+    )
+    return NOTHING if row is None else Extent(row["rows"], int(row["size"]))
