@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -113,6 +114,7 @@ def _text(header: bytes | None) -> str | None:
     return None if header is None else header.decode("latin-1")
 
 
+@cache
 def body_reader(kind: type | None, *, optional: bool) -> BodyReader | None:
     """The reader for a route's ``body``; None for a route that takes none."""
     if kind is None:

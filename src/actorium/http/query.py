@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping
 from enum import Enum
-from functools import partial
+from functools import cache, partial
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 from urllib.parse import unquote_plus
@@ -58,9 +58,14 @@ def parse_query(raw: bytes) -> Mapping[str, str]:
     return found
 
 
+@cache
 def query_reader(kind: type[Wire]) -> QueryReader:
     """The reader for a query struct, compiled once. Raises TypeError for a field no query can hold."""
-    fields = {field.encode_name: _Field(field, kind=kind) for field in msgspec.structs.fields(kind)}
+    hints = get_type_hints(kind, include_extras=True)
+    fields = {
+        field.encode_name: _Field(field, hints[field.name], where=f"{kind.__name__}.{field.name}")
+        for field in msgspec.structs.fields(kind)
+    }
     required = [name for name, field in fields.items() if field.required]
     nothing = None if required else kind()
 
@@ -101,12 +106,11 @@ def part(query: Wire, kind: type[W]) -> W:
 class _Field:
     """One parameter: its name on the wire and how its text is read."""
 
-    def __init__(self, field: msgspec.structs.FieldInfo, *, kind: type[Wire]) -> None:
-        hint = get_type_hints(kind, include_extras=True)[field.name]
+    def __init__(self, field: msgspec.structs.FieldInfo, hint: Any, *, where: str) -> None:
         self.name = field.name
         self.wire_name = field.encode_name
         self.required = field.required
-        self._parse = _parser(hint, where=f"{kind.__name__}.{field.name}")
+        self._parse = _parser(hint, where=where)
         self._constrained = hint if _has_meta(hint) else None
 
     def read(self, text: str) -> Any:

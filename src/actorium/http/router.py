@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Generic, TypeVar
 
 from actorium.http.route import Alias, Route
@@ -52,6 +53,7 @@ class Leaf(Generic[T]):
         self.allow = ", ".join(["OPTIONS", *(method for method in METHODS if method in self.methods)])
 
 
+@cache
 def shape(path: str) -> str:
     """A path template without the names of its parameters."""
     return re.sub(r"\{[^}]*\}", "{}", path.rstrip("/"))
