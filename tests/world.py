@@ -18,13 +18,18 @@ from actorium.builds.definition import Definition
 from actorium.builds.for_actors import BuildsForActors
 from actorium.builds.lifecycle import TERMINAL
 from actorium.builds.service import Builds
+from actorium.builds.sources.fetching import Fetcher
+from actorium.builds.sources.reach import Reach
+from actorium.builds.sources.records import Records
 from actorium.database import Database, Tx
 from actorium.database.inline import Inline
 from actorium.database.migrate import Engine, migrate
 from actorium.events.waiters import Waiters
 from actorium.http.app import HttpApp, HttpLimits
+from actorium.kernel.errors import NotFound
 from actorium.kernel.ids import SeededIds
 from actorium.kernel.meter import Usage
+from actorium.key_value_stores.reading import Content
 from actorium.logs import api as logs_api
 from actorium.logs.service import Logs
 from actorium.loops.background import Background
@@ -72,6 +77,9 @@ class World:
             public_base_url="http://here",
         )
         self.builder = FakeBuilder()
+        self.sources = Fetcher(
+            records=Records(no_records, own=()), reach=Reach("127.0.0.0/8"), scratch=None, clock=self.clock
+        )
         self.builds_in_use: set[str] = set()
         self.woken = asyncio.Event()
         self.loop = self.another_loop()
@@ -98,6 +106,7 @@ class World:
         return BuildLoop(
             self.database,
             builder=self.builder,
+            sources=self.sources,
             actors=self.actors,
             users=self.users,
             logs=self.logs,
@@ -169,6 +178,11 @@ def content(answer: Answer, *, status: int) -> Any:
 async def no_check(definition: Definition) -> Sequence[str]:
     """Definitions are let be."""
     return ()
+
+
+async def no_records(*_: Any, **__: Any) -> Content:
+    """This small server has no key-value stores."""
+    raise NotFound
 
 
 async def open_database() -> Engine:

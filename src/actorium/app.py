@@ -175,6 +175,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             ids=ids,
             node=folder.node(ids),
             secret=await installation.secret(database, SECRET, ids=ids),
+            scratch=folder.sources,
             port=bound.port,
             base_url=f"http://127.0.0.1:{bound.port}",
             public_url=settings.public_url.rstrip("/") or bound.url,

@@ -35,6 +35,11 @@ class DataFolder:
         return self.root / "builds"
 
     @property
+    def sources(self) -> Path:
+        """What builds are fetching."""
+        return self.root / "sources"
+
+    @property
     def token(self) -> Path:
         """The first user's token, readable only by the owner of the folder."""
         return self.root / "token"

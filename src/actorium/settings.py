@@ -184,6 +184,9 @@ class Settings:
     """Let runs use this machine's own network where no private one can be made. Less isolated."""
     concurrent_builds: int = _setting(_whole(1, 1000), 2, "a whole number from 1 to 1000")
     """Builds at once."""
+    source_networks: str = _setting(_networks, "", "addresses or networks, with commas between, such as 10.1.2.0/24")
+    """Where archives and Git repositories of Actors may be fetched from besides public addresses: a code host in a
+    private network. All others there, this machine's own services and those of its provider stay out of reach."""
     prices: Mapping[str, float] = _setting(_prices, dict, 'JSON such as {"DATASET_READS": 0.0000004}, USD a unit')
     """Prices that replace those of the built-in table."""
     pricing_tier: str = _setting(_choice(*TIERS), "FREE", ", ".join(TIERS))

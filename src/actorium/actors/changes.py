@@ -13,6 +13,8 @@ from actorium.actors.model import (
     CreateActor,
     DefaultRunOptions,
     PermissionLevel,
+    SourceFile,
+    SourceFormat,
     SourceType,
     TaggedBuild,
     UpdateActor,
@@ -149,8 +151,7 @@ def written_version(document: VersionDocument, asked: WriteVersion, *, vault: Va
         changes["apply_env_vars_to_build"] = bool(asked.apply_env_vars_to_build)
     if asked.env_vars is not UNSET:
         changes["env_vars"] = variables.replaced(document.env_vars, asked.env_vars or [], vault=vault, subject=subject)
-    if isinstance(asked.source_files, list):
-        check_files(asked.source_files)
+    check_files(written_files(asked, source_type) or ())
     for name, kind in _PLACES.items():
         value = getattr(asked, name)
         kept = getattr(document, name) if value is UNSET else value
@@ -158,6 +159,16 @@ def written_version(document: VersionDocument, asked: WriteVersion, *, vault: Va
     return structs.replace(document, source_type=source_type, **changes)
 
 
+def written_files(asked: WriteVersion, source_type: SourceType) -> tuple[SourceFile, ...] | None:
+    """The inline files that are given; None: none are. A lone source code is the file main.js."""
+    if source_type is SourceType.SOURCE_CODE:
+        code = asked.source_code
+        return (SourceFile(name=LONE_FILE, format=SourceFormat.TEXT, content=code),) if isinstance(code, str) else None
+    return tuple(asked.source_files) if isinstance(asked.source_files, list) else None
+
+
+LONE_FILE = "main.js"
+INLINE = (SourceType.SOURCE_FILES, SourceType.SOURCE_CODE)
 _PLACES = {
     "git_repo_url": SourceType.GIT_REPO,
     "tarball_url": SourceType.TARBALL,
@@ -171,4 +182,6 @@ def _source_type(asked: WriteVersion) -> SourceType | None:
         return asked.source_type
     if isinstance(asked.source_files, list):
         return SourceType.SOURCE_FILES
+    if isinstance(asked.source_code, str):
+        return SourceType.SOURCE_CODE
     return next((kind for name, kind in _PLACES.items() if isinstance(getattr(asked, name), str)), None)

@@ -69,6 +69,8 @@ class Version(Wire, kw_only=True, frozen=True):
     git_repo_url: str | UnsetType = UNSET
     tarball_url: str | UnsetType = UNSET
     git_hub_gist_url: str | UnsetType = UNSET
+    source_code: str | UnsetType = UNSET
+    """The only file, ``main.js``, of a version of the old type SOURCE_CODE."""
 
 
 class WriteVersion(Wire, kw_only=True, frozen=True):
@@ -83,6 +85,7 @@ class WriteVersion(Wire, kw_only=True, frozen=True):
     git_repo_url: Text | None | UnsetType = UNSET
     tarball_url: Text | None | UnsetType = UNSET
     git_hub_gist_url: Text | None | UnsetType = UNSET
+    source_code: str | None | UnsetType = UNSET
 
 
 class DefaultRunOptions(Wire, kw_only=True, frozen=True):

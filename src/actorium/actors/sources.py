@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from actorium.actors.errors import SourcePathInvalid, SourcesTooLarge
 from actorium.actors.model import SourceFile, SourceFormat
@@ -37,8 +37,15 @@ def decoded_files(files: Sequence[SourceFile]) -> dict[str, bytes]:
         total += len(contents[path])
         if total > SOURCE_BYTES_MAX:
             raise SourcesTooLarge
-    _check_folders(contents, folders)
+    check_collisions(contents, folders)
     return contents
+
+
+def empty_folders(files: Sequence[SourceFile], contents: Mapping[str, bytes]) -> frozenset[str]:
+    """The folders among files that were decoded which have no file in them. Raises SourcePathInvalid."""
+    folders = {clean_path(file.name) for file in files if file.folder is True}
+    inner = {parent for path in (*contents, *folders) for parent in _parents(path)}
+    return frozenset(folders - inner)
 
 
 def clean_path(name: str) -> str:
@@ -51,7 +58,7 @@ def clean_path(name: str) -> str:
         raise SourcePathInvalid(f"Source file {name!r} has an absolute path; use a path relative to the Actor's root.")
     if "\\" in name:
         raise SourcePathInvalid(f"Source file {name!r} has a backslash in its path; separate folders by '/'.")
-    if any(char < " " or char == "\x7f" for char in name):
+    if any(char < " " or char == "\x7f" or "\ud800" <= char <= "\udfff" for char in name):
         raise SourcePathInvalid(f"Source file {name!r} has a character in its path that cannot be used.")
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
@@ -63,14 +70,18 @@ def clean_path(name: str) -> str:
     return "/".join(parts)
 
 
-def _check_folders(contents: dict[str, bytes], folders: set[str]) -> None:
+def check_collisions(contents: Mapping[str, bytes], folders: Set[str]) -> None:
+    """A name is a file's or a folder's. Raises SourcePathInvalid."""
     for path in (*contents, *folders):
-        parts = path.split("/")
-        parents = {"/".join(parts[:depth]) for depth in range(1, len(parts))}
-        for parent in parents & contents.keys():
+        for parent in _parents(path) & contents.keys():
             raise SourcePathInvalid(f"Source file {path!r} lies in {parent!r}, which is a file.")
     for path in contents.keys() & folders:
         raise SourcePathInvalid(f"Source file {path!r} is there twice: as a file and as a folder.")
+
+
+def _parents(path: str) -> set[str]:
+    parts = path.split("/")
+    return {"/".join(parts[:depth]) for depth in range(1, len(parts))}
 
 
 def _content(file: SourceFile) -> bytes:

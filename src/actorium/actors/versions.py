@@ -11,7 +11,7 @@ from msgspec import structs
 from actorium.actors import changes, store, variables
 from actorium.actors.errors import TooFewVersions, TooManyVersions, VersionAlreadyExists, VersionMissing
 from actorium.actors.model import EnvVar, SourceType, Version, WriteVersion
-from actorium.actors.row import ActorRow, VersionRow
+from actorium.actors.row import ActorRow, VersionDocument, VersionRow
 from actorium.actors.vault import Vault
 from actorium.actors.view import version_view
 from actorium.database import Database, Tx
@@ -187,18 +187,22 @@ class Versions:
             created_at=now,
             modified_at=now,
             document=document,
-            source_files=tuple(asked.source_files) if isinstance(asked.source_files, list) else (),
+            source_files=changes.written_files(asked, document.source_type) or (),
         )
 
     def _changed(self, row: VersionRow, asked: WriteVersion) -> VersionRow:
         document = changes.written_version(row.document, asked, vault=self._vault, subject=row.actor_id)
-        files = tuple(asked.source_files) if isinstance(asked.source_files, list) else None
-        if document.source_type is not SourceType.SOURCE_FILES:
+        files = changes.written_files(asked, document.source_type)
+        if document.source_type not in changes.INLINE or (files is None and _is_other_kind(row, document)):
             files = ()
         return replace(row, document=document, source_files=files, modified_at=self._clock.now())
 
     def _touch_in(self, tx: Tx, actor: ActorRow) -> None:
         store.save(tx, replace(actor, modified_at=self._clock.now()))
+
+
+def _is_other_kind(row: VersionRow, after: VersionDocument) -> bool:
+    return after.source_type is SourceType.SOURCE_CODE and row.document.source_type is not SourceType.SOURCE_CODE
 
 
 def _number(asked: WriteVersion) -> str:

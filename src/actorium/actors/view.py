@@ -38,7 +38,14 @@ def version_view(version: VersionRow, *, is_owner: bool) -> Version:
         git_repo_url=document.git_repo_url or UNSET,
         tarball_url=document.tarball_url or UNSET,
         git_hub_gist_url=document.git_hub_gist_url or UNSET,
+        source_code=_lone_code(version) if document.source_type is SourceType.SOURCE_CODE else UNSET,
     )
+
+
+def _lone_code(version: VersionRow) -> str:
+    """What is in the only file of a version."""
+    content = version.source_files[0].content if version.source_files else UNSET
+    return content if isinstance(content, str) else ""
 
 
 def short_view(row: ActorRow) -> ActorShort:

@@ -19,6 +19,10 @@ class BuildSpec:
     owner_number: int
     files: Mapping[str, bytes]
     """The source by path, forward slashes, already checked: relative, no dot-dot, no links."""
+    executable: frozenset[str] = frozenset()
+    """Those of the files whose executable bit is set; others have it if they begin with ``#!``."""
+    folders: frozenset[str] = frozenset()
+    """Folders of the source without files."""
     dockerfile: str
     """Path of the Dockerfile among the files, or empty for the default one."""
     build_args: Mapping[str, str]

@@ -6,12 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from actorium.actors.errors import VaultLocked
-from actorium.actors.model import SourceFile, SourceType
-from actorium.actors.sources import decoded_files
 from actorium.builders import Builder, BuildFailed, BuildSpec, Image
 from actorium.builds.definition import Definition, read_definition
 from actorium.builds.lifecycle import Event
 from actorium.builds.row import BuildRow, Facts
+from actorium.builds.sources import Sources, Tree, Wanted
 from actorium.kernel.errors import ActoriumError, Forbidden, Invalid
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import BUILD_TIMEOUT_SECS
@@ -25,7 +24,7 @@ class Task:
     row: BuildRow
     actor_name: str
     owner_number: int
-    files: list[SourceFile]
+    wanted: Wanted
     build_args: Mapping[str, str]
 
 
@@ -45,16 +44,20 @@ Check = Callable[[Definition], Awaitable[Sequence[str]]]
 """Looks at a definition and says what its author should know. Raises BuildFailed for what no run could use."""
 
 
-async def attempt(task: Task, builder: Builder, log: Callable[[bytes], None], *, now: Instant, check: Check) -> Outcome:
+async def attempt(
+    task: Task, builder: Builder, sources: Sources, log: Callable[[bytes], None], *, now: Instant, check: Check
+) -> Outcome:
     """Build. What is wrong with the sources is an outcome; a builder that cannot answer is an error."""
     definition: Definition | None = None
     try:
-        files = _files(task)
-        definition = read_definition(files, name=task.actor_name, version=task.row.version_number)
-        log(f"ACTOR: Found {len(files)} source files, {_shown(definition)}.".encode())
+        tree = await sources.fetch(task.wanted, lambda line: log(f"ACTOR: {line}".encode()))
+        if not tree.files:
+            raise BuildFailed(f"Version {task.row.version_number} has no source files.")
+        definition = read_definition(tree.files, name=task.actor_name, version=task.row.version_number)
+        log(f"ACTOR: Found {len(tree.files)} source files, {_shown(definition)}.".encode())
         for remark in await check(definition):
             log(f"ACTOR: {remark}".encode())
-        image = await builder.build(_spec(task, files, definition, now), log)
+        image = await builder.build(_spec(task, tree, definition, now), log)
     except (BuildFailed, Invalid, Forbidden, VaultLocked) as error:
         return failure(error, definition)
     return Outcome(
@@ -75,25 +78,14 @@ def failure(error: ActoriumError, definition: Definition | None = None) -> Outco
     )
 
 
-def _files(task: Task) -> dict[str, bytes]:
-    source_type = task.row.document.act_version.source_type
-    if source_type is not SourceType.SOURCE_FILES:
-        raise BuildFailed(
-            f"This server cannot build sources of the type {source_type} yet. Push the files themselves instead"
-            " (source type SOURCE_FILES)."
-        )
-    files = decoded_files(task.files)
-    if not files:
-        raise BuildFailed(f"Version {task.row.version_number} has no source files.")
-    return files
-
-
-def _spec(task: Task, files: Mapping[str, bytes], definition: Definition, now: Instant) -> BuildSpec:
+def _spec(task: Task, tree: Tree, definition: Definition, now: Instant) -> BuildSpec:
     row = task.row
     return BuildSpec(
         name=f"{row.id}-{row.life.attempt}",
         owner_number=task.owner_number,
-        files=definition.context_files(files),
+        files=definition.context_files(tree.files),
+        executable=frozenset(definition.context_files(dict.fromkeys(tree.executable, b""))),
+        folders=frozenset(definition.context_files(dict.fromkeys(tree.folders, b""))),
         dockerfile=definition.dockerfile,
         build_args={**task.build_args, "ACTOR_PATH_IN_DOCKER_CONTEXT": definition.path_in_context},
         use_cache=row.document.options.use_cache,

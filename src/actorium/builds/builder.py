@@ -18,6 +18,8 @@ from actorium.builds.changes import change
 from actorium.builds.lifecycle import STOPPING, Act, BuildStatus, Event, Holder, decide
 from actorium.builds.log_pipe import LogPipe
 from actorium.builds.row import BuildRow
+from actorium.builds.sources import Sources, Wanted
+from actorium.builds.sources.address import secrets_of
 from actorium.database import Database, Tx
 from actorium.database.again import write_again
 from actorium.kernel.clock import Clock
@@ -31,8 +33,10 @@ from actorium.kernel.limits import (
     BUILDS_LIVE_READ_MAX,
     BUILDS_SWEPT_MAX,
 )
+from actorium.kernel.principal import Principal
 from actorium.logs.service import Logs
 from actorium.loops.background import Background
+from actorium.users.model import User
 from actorium.users.service import Users
 
 InUse = Callable[[Tx, str], bool]
@@ -56,6 +60,7 @@ class BuildLoop:
         database: Database,
         *,
         builder: Builder,
+        sources: Sources,
         actors: Actors,
         users: Users,
         logs: Logs,
@@ -74,6 +79,7 @@ class BuildLoop:
         instead of when its claim runs out."""
         self._database = database
         self._builder = builder
+        self._sources = sources
         self._actors = actors
         self._users = users
         self._logs = logs
@@ -181,7 +187,9 @@ class BuildLoop:
             return
 
     async def _work(self, row: BuildRow) -> None:
-        """One job: build, then record how it ended. Cancelled by a stopping server it records nothing."""
+        """One job: build, then record how it ended. Cancelled by a stopping server it records nothing, and what was
+        fetched stays for the next attempt."""
+        is_over = False
         try:
             try:
                 task, secrets = await self._database.read(lambda tx: self._prepare_in(tx, row))
@@ -190,8 +198,11 @@ class BuildLoop:
             else:
                 outcome = await self._attempt(task, secrets)
             await self._record(row, outcome)
+            is_over = True
         finally:
-            del self._jobs[row.id]
+            job = self._jobs.pop(row.id)
+            if is_over or job.stopping:
+                self._background.start(f"forget sources of {row.id}", self._sources.forget(row.id))
             self._wake()
 
     async def _attempt(self, task: Task, secrets: Sequence[str]) -> Outcome:
@@ -201,7 +212,9 @@ class BuildLoop:
         pump = self._background.start(f"build log {row.id}", pipe.run())
         pipe.write(f"ACTOR: Building version {row.version_number} as {row.number}{_again(row)}.".encode())
         try:
-            outcome = await attempt(task, self._builder, pipe.write, now=self._clock.now(), check=self._check)
+            outcome = await attempt(
+                task, self._builder, self._sources, pipe.write, now=self._clock.now(), check=self._check
+            )
         except asyncio.CancelledError:
             if not self._jobs[row.id].stopping:
                 raise
@@ -222,10 +235,10 @@ class BuildLoop:
             row=row,
             actor_name=actor.name if actor is not None else row.actor_id,
             owner_number=owner.number if owner is not None else 0,
-            files=store.source_files(tx, row.id),
+            wanted=_wanted(tx, row, owner),
             build_args=build_args,
         )
-        return task, self._actors.secrets_of(row.actor_id, row.env_vars)
+        return task, (*self._actors.secrets_of(row.actor_id, row.env_vars), *secrets_of(task.wanted.place))
 
     async def _record(self, row: BuildRow, outcome: Outcome) -> None:
         now, event_id = self._clock.now(), self._ids.new()
@@ -298,6 +311,16 @@ _STOPPED = {
     BuildStatus.ABORTING: "ACTOR: Build was aborted.",
     BuildStatus.TIMING_OUT: f"ACTOR: Build timed out: it took longer than {BUILD_TIMEOUT_SECS} seconds.",
 }
+
+
+def _wanted(tx: Tx, row: BuildRow, owner: User | None) -> Wanted:
+    return Wanted(
+        build_id=row.id,
+        owner=owner.principal if owner is not None else Principal(row.owner_id, "", 0),
+        type=row.document.act_version.source_type,
+        files=store.source_files(tx, row.id),
+        place=row.document.source_url,
+    )
 
 
 def _change(tx: Tx, *, row: BuildRow, event: Event, now: Instant, event_id: str) -> BuildRow:

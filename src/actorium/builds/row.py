@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from actorium.actors.model import SourceType
 from actorium.actors.row import StoredEnvVar
 from actorium.builds.lifecycle import BuildStatus, Life
 from actorium.builds.model import BuildActVersion, BuildMeta, BuildOptions
+from actorium.builds.sources.address import branch_of
 from actorium.kernel.instant import Instant
 from actorium.kernel.structs import Wire
+
+_GIT = (SourceType.GIT_REPO, SourceType.GITHUB_GIST)
 
 
 class Facts(Wire, kw_only=True, frozen=True, omit_defaults=True):
@@ -36,6 +40,8 @@ class BuildDocument(Wire, kw_only=True, frozen=True, omit_defaults=True):
     act_version: BuildActVersion
     tag: str | None = None
     """What shall point at the build once it has succeeded."""
+    source_url: str = ""
+    """Where the sources are, unless they are inline; it may hold a password, so nobody is shown it here."""
     apply_env_vars_to_build: bool = False
     image_size_bytes: int | None = None
     is_cached: bool = False
@@ -77,5 +83,5 @@ class BuildRow:
 
     @property
     def git_branch_name(self) -> str | None:
-        """The branch that was built; None for inline sources."""
-        return None
+        """The branch that was asked for; None for inline sources, and for the repository's own branch."""
+        return branch_of(self.document.source_url) if self.document.act_version.source_type in _GIT else None

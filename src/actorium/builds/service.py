@@ -341,6 +341,7 @@ def _new(
             options=options,
             act_version=act_version,
             tag=tag or document.build_tag,
+            source_url=document.git_repo_url or document.tarball_url or document.git_hub_gist_url or "",
             apply_env_vars_to_build=document.apply_env_vars_to_build,
         ),
         env_vars=document.env_vars,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
+from msgspec import structs
 
 from actorium.builds.definition import input_schema_text
 from actorium.builds.model import BuildShort, BuildStats, BuildView
@@ -15,6 +16,7 @@ from actorium.kernel.structs import UNSET
 
 Prices = Mapping[Usage, float]
 """USD a unit."""
+_HIDDEN = {"git_repo_url": UNSET}  # it may hold a password
 
 
 def compute_units(row: BuildRow, now: Instant) -> float:
@@ -64,7 +66,7 @@ def build_view(row: BuildRow, definition: str | None, prices: Prices, now: Insta
         usage={Usage.ACTOR_COMPUTE_UNITS: units},
         usage_total_usd=usd if is_owner else UNSET,
         usage_usd={Usage.ACTOR_COMPUTE_UNITS: usd} if is_owner else UNSET,
-        act_version=row.document.act_version,
+        act_version=row.document.act_version if is_owner else structs.replace(row.document.act_version, **_HIDDEN),
         input_schema=input_schema_text(document),
         readme=None if document is None else document.get("readme"),
         actor_definition=document,

@@ -92,6 +92,23 @@ LOG_CHUNK_BYTES = 65_536  # how much of a log one row holds
 BUILD_TIMEOUT_SECS = 1800  # the API's own
 BUILD_MEMORY_MBYTES = 4096  # the API's own
 SOURCE_BYTES_MAX = 3 * 1024 * 1024  # the API's own: inline sources of a version
+SOURCE_FETCH_BYTES_MAX = 268_435_456  # our choice: an archive, or what Git sends
+SOURCE_TREE_BYTES_MAX = 268_435_456  # our choice: unpacked; a build holds its sources in memory
+SOURCE_TREE_ENTRIES_MAX = 50_000  # our choice: files and folders; with all of node_modules there may be as many
+SOURCE_LINKS_MAX = 1000  # links among sources; each becomes a copy
+SOURCE_LINK_DEPTH_MAX = 40  # links to links to links: the kernel's own
+SOURCE_HEADER_BYTES_MAX = 65_536  # what one member of a tar file may say of itself: names and times
+SOURCE_DIRECTORY_BYTES_MAX = 16_777_216  # the list of members at a zip file's end
+SOURCE_PIECE_BYTES = 1_048_576  # of an archive inflated or received at a time
+SOURCE_FETCH_SECS = 600  # for all of fetching: a third of what a build may take
+SOURCE_CONNECT_SECS = 15
+SOURCE_STALL_SECS = 60  # without a byte
+SOURCE_REDIRECTS_MAX = 5
+SOURCE_KEPT_SECS = 86_400  # what a build fetched is kept for its next attempt: long after the last of them
+GIT_MEMORY_BYTES = 2 * 1024 * 1024 * 1024  # address space of one git process: what deltas blow up to stops here
+GIT_LISTING_BYTES_MAX = 67_108_864  # names, sizes and hashes of a commit's files: 50,000 of the longest
+GIT_MESSAGE_BYTES_MAX = 65_536  # of what git says when it fails
+GIT_REFERENCE_CHARS_MAX = 255  # of a branch, a tag or a commit
 
 # Storages
 INLINE_BYTES_MAX = 65_536  # payloads up to here live in the row, larger ones in blobs

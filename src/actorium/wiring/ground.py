@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from actorium.blobs import Blobs
 from actorium.builders import Builder
@@ -37,8 +38,15 @@ class Ground:
     """Where programs on this machine reach the API, without /v2 and without a slash at the end."""
     public_url: str
     """The same for people and browsers."""
+    scratch: Path | None = None
+    """A folder of this server alone, for what is being fetched; None: a temporary one."""
     port_is_free: Callable[[str, int], bool] | None = None
     """Whether nobody listens on a port of a host; None: the machine is asked."""
+
+    def own_urls(self) -> list[str]:
+        """Every address under which this server may be known to its callers."""
+        hosts = dict.fromkeys((LOOPBACK, "localhost", "[::1]", self.settings.host))
+        return [self.base_url, self.public_url, *(f"http://{host}:{self.port}" for host in hosts)]
 
     def container_url(self, port: int) -> str:
         """Where a run's web server answers."""

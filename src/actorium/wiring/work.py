@@ -6,6 +6,9 @@ from collections.abc import Awaitable, Callable, Collection
 
 from actorium.builds import changes as builds_changes
 from actorium.builds.builder import BuildLoop
+from actorium.builds.sources.fetching import Fetcher
+from actorium.builds.sources.reach import Reach
+from actorium.builds.sources.records import Records
 from actorium.datasets.segments.merging import Merger
 from actorium.datasets.service import Datasets
 from actorium.datasets.store import MERGES
@@ -71,9 +74,16 @@ class Work:
             wake=self._wake_supervisor,
         )
         self._supervisor = self._loop("runs.supervisor", supervisor.tick, SUPERVISOR_PERIOD_SECS)
+        self._sources = Fetcher(
+            records=Records(features.key_value_stores.read, own=ground.own_urls()),
+            reach=Reach(settings.source_networks),
+            scratch=ground.scratch,
+            clock=clock,
+        )
         self._build_loop = BuildLoop(
             database,
             builder=ground.builder,
+            sources=self._sources,
             actors=features.actors,
             users=features.users,
             logs=features.logs,
@@ -114,6 +124,7 @@ class Work:
             self._loop("events.pruning", OutboxPruner(database, clock).tick, PRUNE_PERIOD_SECS),
             self._loop("charging.pruning", features.charging.prune, RETENTION_PERIOD_SECS),
             self._loop("builds.pruning", ground.builder.prune, PRUNE_PERIOD_SECS),
+            self._loop("builds.sources", self._sources.prune, PRUNE_PERIOD_SECS),
         ]
 
     def _retention(self) -> list[Loop]:

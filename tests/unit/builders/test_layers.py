@@ -171,6 +171,26 @@ def test_modes(writer: LayerWriter) -> None:
     assert modes == ["0o755", "0o644", "0o711"]
 
 
+def test_executable_files_and_folders_without_files(writer: LayerWriter) -> None:
+    context = Context(
+        files={"bin/tool": b"x", "bin/data": b"x"},
+        executable=frozenset({"bin/tool"}),
+        folders=("bin/in/a", "out", "src"),
+    )
+    place(CopyStep(sources=(".",), target="/app/"), context, writer)
+    assert (writer.root / "app/bin/tool").stat().st_mode & 0o777 == 0o755
+    assert (writer.root / "app/bin/data").stat().st_mode & 0o777 == 0o644
+    assert all((writer.root / "app" / name).is_dir() for name in context.folders)
+    place(CopyStep(sources=("bin", "out"), target="/b/"), context, writer)
+    assert sorted(path.name for path in (writer.root / "b").iterdir()) == ["data", "in", "tool"]
+    place(CopyStep(sources=("s*",), target="/c/"), context, writer)
+    assert (writer.root / "c").is_dir()
+    step = CopyStep(sources=("bin",), target="/app/")
+    before = fingerprint(step, context, {"bin/tool": "1", "bin/data": "2"})
+    moved = Context(files=context.files, folders=("bin/in/b",))
+    assert before != fingerprint(step, moved, {"bin/tool": "1", "bin/data": "2"})
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actorium.builders import BuildFailed
-from actorium.builders.process.patterns import Ignore, PatternError, checked_names, context_files, matches
+from actorium.builders.process.patterns import (
+    Ignore,
+    PatternError,
+    checked_names,
+    context_files,
+    context_folders,
+    matches,
+)
 
 
 @pytest.mark.parametrize(
@@ -111,3 +118,7 @@ def test_path_tricks(name: str) -> None:
 
 def test_plain_names() -> None:
     checked_names(["a", "a/b.c", ".actor/actor.json", "..a/b..", "sp ace", "ü"])
+
+
+def test_folders_without_files_that_are_left_out() -> None:
+    assert context_folders(["out", "data/in"], {".dockerignore": b"data"}, "Dockerfile") == ("out",)

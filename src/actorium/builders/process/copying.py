@@ -27,6 +27,9 @@ class Context:
     files: Mapping[str, bytes]
     left_out: frozenset[str] = frozenset()
     """The names that the ``.dockerignore`` took away: to say so."""
+    executable: frozenset[str] = frozenset()
+    folders: tuple[str, ...] = ()
+    """Folders without files."""
 
     def chosen(self, source: str) -> dict[str, str]:
         """The files that one COPY source names: path in the source → path below the destination.
@@ -42,10 +45,22 @@ class Context:
             return {path: ""}
         prefix = f"{path}/" if path else ""
         found = {name: name[len(prefix) :] for name in self.files if name.startswith(prefix)}
-        if path and not found:
+        if path and not found and not self.chosen_folders(source):
             hint = ", because .dockerignore leaves it out" if self._is_left_out(path) else ""
             raise BuildFailed(f"COPY source {source} was not found in the source files{hint}")
         return found
+
+    def chosen_folders(self, source: str) -> set[str]:
+        """The folders without files that one COPY source names, as paths below the destination."""
+        path = posixpath.normpath("/" + source.lstrip("/")).lstrip("/")
+        if has_wildcard(path):
+            return set(_matching(path, self.folders).values())
+        prefix = f"{path}/" if path else ""
+        return {name[len(prefix) :] for name in self.folders if name == path or name.startswith(prefix)}
+
+    def mode(self, path: str) -> int:
+        """The mode of a file that COPY says nothing about."""
+        return 0o755 if path in self.executable or self.files[path].startswith(b"#!") else 0o644
 
     def _is_left_out(self, path: str) -> bool:
         return any(name == path or name.startswith(f"{path}/") for name in self.left_out)
@@ -59,10 +74,12 @@ def place(step: CopyStep, context: Context, writer: LayerWriter) -> None:
             if step.unpack and not below and _is_archive(content):
                 _unpack(path, content, step.target, writer)
                 continue
-            mode = step.mode if step.mode is not None else (0o755 if content.startswith(b"#!") else 0o644)
+            mode = step.mode if step.mode is not None else context.mode(path)
             writer.put(_destination(step.target, path, below, writer), content, mode=mode)
         if not context.chosen(source):
             writer.make_dir(step.target)
+        for below in sorted(context.chosen_folders(source)):
+            writer.make_dir(posixpath.join(step.target, below))
     for name, text in step.inline:
         mode = step.mode if step.mode is not None else 0o644
         writer.put(_destination(step.target, name, "", writer), text.encode("utf-8", "surrogatepass"), mode=mode)
@@ -90,7 +107,8 @@ def fingerprint(step: CopyStep, context: Context, digests: Mapping[str, str]) ->
         sorted((below, posixpath.basename(path), digests[path]) for path, below in context.chosen(source).items())
         for source in (step.sources if step.stage is None else ())
     ]
-    return [step.sources, step.target, step.mode, step.unpack, step.inline, chosen]
+    folders = [sorted(context.chosen_folders(source)) for source in (step.sources if step.stage is None else ())]
+    return [step.sources, step.target, step.mode, step.unpack, step.inline, chosen, *(folders if any(folders) else ())]
 
 
 def _destination(target: str, path: str, below: str, writer: LayerWriter) -> str:

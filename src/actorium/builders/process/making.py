@@ -23,7 +23,7 @@ from actorium.builders.process.interpreters import Interpreters
 from actorium.builders.process.layers import Layers, LayerWriter, hand_over
 from actorium.builders.process.nodes import Nodes
 from actorium.builders.process.output import Output
-from actorium.builders.process.patterns import context_files
+from actorium.builders.process.patterns import context_files, context_folders
 from actorium.builders.process.state import Config
 from actorium.builders.process.steps import CopyStep, FolderStep, RunStep, Step
 from actorium.builders.process.store import Entry, Store
@@ -102,8 +102,13 @@ class Making:
         """Build the last stage and what it needs. Raises ``BuildFailed``."""
         name, text = await self._dockerfile()
         files = context_files(self.spec.files, name)
-        self.context = Context(files=files, left_out=frozenset(self.spec.files.keys() - files.keys()))
-        self.digests = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+        self.context = Context(
+            files=files,
+            left_out=frozenset(self.spec.files.keys() - files.keys()),
+            executable=self.spec.executable,
+            folders=context_folders(self.spec.folders, self.spec.files, name),
+        )
+        self.digests = {path: _file_digest(content, path in self.spec.executable) for path, content in files.items()}
         dockerfile = parse(text)
         stages = plan.stages(dockerfile, self.spec.build_args)
         self.total = sum(1 + len(stage.instructions) for stage in stages)
@@ -301,6 +306,10 @@ class Making:
         argv = shlex.join(image.argv)
         self.output.line(f"Successfully built {reference[:12]} ({size / 1_000_000:.1f} MB); it runs: {argv}")
         return Image(reference=reference, size_bytes=size, cached=self.made == 0)
+
+
+def _file_digest(content: bytes, executable: bool) -> str:
+    return hashlib.sha256(content).hexdigest() + ("x" if executable else "")
 
 
 def _digest(material: object) -> str:

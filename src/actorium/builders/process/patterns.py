@@ -48,14 +48,24 @@ class Ignore:
 
 def context_files(files: Mapping[str, bytes], dockerfile: str) -> dict[str, bytes]:
     """The source files that COPY can see, in order of their paths. Raises ``BuildFailed``."""
+    ignore = _ignore(files, dockerfile)
+    return {path: files[path] for path in sorted(files) if not ignore(path)}
+
+
+def context_folders(folders: Iterable[str], files: Mapping[str, bytes], dockerfile: str) -> tuple[str, ...]:
+    """The same of folders without files. Raises ``BuildFailed``."""
+    ignore = _ignore(files, dockerfile)
+    return tuple(path for path in sorted(folders) if not ignore(path))
+
+
+def _ignore(files: Mapping[str, bytes], dockerfile: str) -> Ignore:
     for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
         if name in files:
             try:
-                ignore = Ignore(files[name].decode("utf-8", "replace"))
+                return Ignore(files[name].decode("utf-8", "replace"))
             except PatternError as error:
                 raise BuildFailed(f"{name}: {error}") from error
-            return {path: files[path] for path in sorted(files) if not ignore(path)}
-    return {path: files[path] for path in sorted(files)}
+    return Ignore("")
 
 
 def _rule(line: str) -> tuple[bool, re.Pattern[str]] | None:

@@ -1,0 +1,96 @@
+"""A web server on loopback that sources are fetched from: plain files, redirects, and Git repositories."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+Answer = tuple[int, Mapping[str, str], bytes]
+
+
+class SourceServer(ThreadingHTTPServer):
+    """``pages`` are answers by path; repositories lie in ``repositories`` and answer below /git/."""
+
+    daemon_threads = True
+
+    def __init__(self, repositories: Path) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.repositories = repositories
+        self.pages: dict[str, Answer] = {}
+        self.login: str | None = None
+        """USER:PASSWORD that repositories want."""
+        self.asked: list[tuple[str, Mapping[str, str]]] = []
+        """Paths with queries, and headers."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: SourceServer
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is printed."""
+
+    def do_GET(self) -> None:
+        self.server.asked.append((self.path, dict(self.headers)))
+        path = urlsplit(self.path).path
+        if path in self.server.pages:
+            self._answer(*self.server.pages[path])
+        elif path.startswith("/git/"):
+            self._git(unquote(path.removeprefix("/git")))
+        else:
+            self._answer(404, {}, b"")
+
+    do_POST = do_GET
+
+    def _git(self, path: str) -> None:
+        """What git's own CGI program says."""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        wanted = self.server.login
+        if wanted and self.headers.get("Authorization") != f"Basic {base64.b64encode(wanted.encode()).decode()}":
+            self._answer(401, {"WWW-Authenticate": 'Basic realm="git"'}, b"")
+            return
+        environment = {
+            "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(self.server.repositories), "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH_INFO": path, "QUERY_STRING": urlsplit(self.path).query, "REQUEST_METHOD": self.command,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(body)),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""), "GIT_CONFIG_NOSYSTEM": "1", "HOME": "/nonexistent",
+            "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
+        }  # fmt: skip
+        out = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, check=True)
+        head, _, content = out.stdout.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
+        self._answer(int(headers.pop("Status", "200").split()[0]), headers, content)
+
+    def _answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.send_response(status)
+        length = {} if "Transfer-Encoding" in headers else {"Content-Length": str(len(body))}
+        for name, value in (length | dict(headers)).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@contextmanager
+def serving(repositories: Path) -> Iterator[SourceServer]:
+    """A server while the block runs."""
+    server = SourceServer(repositories)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
