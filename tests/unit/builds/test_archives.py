@@ -230,6 +230,7 @@ def test_headers_that_do_not_end(tmp_path: Path) -> None:
         (zipped(GOOD, compression=zipfile.ZIP_LZMA), "rare compression"),
         (tarred(GOOD, mode="w")[:600], "cannot be read"),
     ],
+    ids=["nothing", "text", "page", "rar", "gz of text", "cut tar.gz", "cut zip", "no gz", "lzma", "cut tar"],
 )
 def test_what_is_no_archive(tmp_path: Path, content: bytes, told: str) -> None:
     assert told in refused(tmp_path, content)
