@@ -199,6 +199,9 @@ class Settings:
     name or was used since; 0 keeps all runs for ever."""
     runs_kept: int = _setting(_whole(0, 1_000_000), 10, "a whole number from 0 to 1000000")
     """So many of the newest runs of each Actor are kept however old they are."""
+    build_days: int = _setting(_DAYS, 90, "days from 1 to 36500, or 0 for ever")
+    """A finished build that no tag points at and no run was started with for so many days is deleted with its log and
+    its image; 0 keeps all builds for ever. The build that plain runs get stays."""
     rate_limit_scale: float = _setting(_number(0, 1_000_000), 1.0, "a number from 0 (off)")
     """Multiplies every rate limit; 0 turns them off."""
     log_level: str = _setting(_choice("debug", "info", "warning", "error"), "info", "debug, info, warning or error")

@@ -1,4 +1,4 @@
-"""Builds that are aborted in any phase: what of them is left is counted. And equal builds, one of which is aborted."""
+"""Builds that are aborted in any phase: what of them is left is counted. Equal builds, and what is kept of secrets."""
 
 from __future__ import annotations
 
@@ -51,14 +51,16 @@ class Machine:
         options = ProcessOptions(allow_host_network=True)
         return ProcessBuilder(self.folder, clock=CLOCK, environment=os.environ, options=options)
 
-    async def build(self, log: Callable[[bytes], None], files: dict[str, str] = FILES, *, cache: bool = False) -> Image:
+    async def build(
+        self, log: Callable[[bytes], None], files: dict[str, str] = FILES, *, cache: bool = False, **build_args: str
+    ) -> Image:
         self.count += 1
         spec = BuildSpec(
             name=f"abort{os.getpid()}-{self.count}",
             owner_number=OWNER,
             files={path: text.encode() for path, text in files.items()},
             dockerfile="Dockerfile",
-            build_args={},
+            build_args=build_args,
             use_cache=cache,
             memory_mbytes=512,
             deadline=CLOCK.now().plus(secs=120),
@@ -151,3 +153,18 @@ async def test_aborting_one_of_two_equal_builds_does_not_end_the_other(machine: 
     assert sum(b"\nbegun " in log.text for log in logs[1:]) == 1
     left = machine.left()
     assert (left.processes, left.mounts, left.folders, left.groups) == (0, 0, [], 0)
+
+
+async def test_a_secret_build_argument_is_in_the_key_of_a_layer_and_nowhere_else(machine: Machine) -> None:
+    secret, other = "first-very-secret-value", "other-very-secret-value"
+    files = {"Dockerfile": 'FROM apify/actor-python:3.11\nARG KEY\nRUN test -n "$KEY" && echo used > used\n'}
+    log = Log(b"")
+    first = await machine.build(log.take, files, cache=True, KEY=secret)
+    assert (await machine.build(log.take, files, cache=True, KEY=secret)).cached
+    assert not (await machine.build(log.take, files, cache=True, KEY=other)).cached
+    assert secret.encode() not in log.text
+    names = [str(path) for path in machine.folder.rglob("*")]
+    assert not [name for name in names if secret in name]
+    kept = [path for path in machine.folder.rglob("*") if path.is_file() and path.stat().st_size < 1 << 20]
+    assert not [path for path in kept if secret.encode() in path.read_bytes()]
+    assert (machine.folder / "images" / first.reference / "image.json").exists()

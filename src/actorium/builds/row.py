@@ -63,6 +63,8 @@ class BuildRow:
     worker: str = ""
     """Which builder claimed it, until ``lease_until``."""
     lease_until: Instant = Instant(0)
+    used_at: Instant | None = None
+    """When a run was last started with it, to within a day, or when it finished; None until then."""
     image_reference: str | None = None
     """What an executor starts; None until the build has succeeded."""
     created_by_run: str | None = None

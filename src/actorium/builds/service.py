@@ -35,6 +35,7 @@ from actorium.kernel.limits import (
     BUILD_DISK_PER_MEMORY,
     BUILD_MEMORY_MBYTES,
     BUILD_NUMBER_MAX,
+    BUILD_USE_NOTED_SECS,
     WAIT_FOR_FINISH_SECS_MAX,
 )
 from actorium.kernel.principal import Principal
@@ -230,6 +231,11 @@ class Builds:
         Raises UnknownBuildTag, BuildNotFound, InvalidBuild.
         """
         return resolution.for_run(tx, actor, wanted)
+
+    def note_use_in(self, tx: Tx, row: BuildRow, now: Instant) -> None:
+        """Remember that a run is started with the build; once a day, as that is all that retention asks for."""
+        if row.used_at is None or row.used_at.secs_until(now) >= BUILD_USE_NOTED_SECS:
+            store.note_use(tx, row.id, now)
 
     def find_in(self, tx: Tx, build_id: str, *, even_removed: bool = False) -> BuildRow | None:
         """A build by id, whoever asks. ``even_removed``: also a deleted one that a live run still needs."""

@@ -18,9 +18,13 @@ from actorium.kernel.structs import decode, encode
 
 _COLUMNS = (
     "id, owner_id, actor_id, version_number, number, number_int, status, started_at, finished_at, attempt,"
-    " attempt_started_at, worker, lease_until, image_reference, created_by_run, revision, document, env_vars"
+    " attempt_started_at, worker, lease_until, used_at, image_reference, created_by_run, revision, document, env_vars"
 )
 _THERE = "removed_at IS NULL"
+
+Place = tuple[int, str]
+"""Last use and id of a build: where a walk over the unused ones is."""
+BEFORE_ALL: Place = (-1, "")
 
 
 def next_number(tx: Tx, actor_id: str, version_number: str) -> int:
@@ -52,7 +56,7 @@ def add(tx: Tx, row: BuildRow) -> None:
     tx.run(
         f"INSERT INTO builds ({_COLUMNS}, source_files)"
         " SELECT :id, :owner_id, :actor_id, :version_number, :number, :number_int, :status, :started_at, NULL,"
-        " :attempt, NULL, '', 0, NULL, :created_by_run, 1, :document, :env_vars, source_files"
+        " :attempt, NULL, '', 0, NULL, NULL, :created_by_run, 1, :document, :env_vars, source_files"
         " FROM actor_versions WHERE actor_versions.actor_id = :actor_id AND actor_versions.number = :version_number",
         id=row.id,
         owner_id=row.owner_id,
@@ -76,7 +80,7 @@ def save(tx: Tx, row: BuildRow, *, definition: str | None = None) -> BuildRow:
     """
     life = row.life
     changed = tx.run(
-        "UPDATE builds SET status = :status, finished_at = :finished_at, attempt = :attempt,"
+        "UPDATE builds SET status = :status, finished_at = :finished_at, used_at = :finished_at, attempt = :attempt,"
         " attempt_started_at = :attempt_started_at, worker = :worker, lease_until = :lease_until,"
         " image_reference = :image_reference, document = :document,"
         " definition = COALESCE(:definition, definition),"
@@ -174,6 +178,37 @@ def remove(tx: Tx, build_id: str, now: Instant) -> None:
     )
 
 
+def note_use(tx: Tx, build_id: str, now: Instant) -> None:
+    """Remember that a finished build is used now."""
+    tx.run("UPDATE builds SET used_at = :now WHERE id = :id AND used_at < :now", id=build_id, now=int(now))
+
+
+def unused(tx: Tx, *, before: Instant, after: Place, limit: int) -> list[Place]:
+    """Finished builds that were last used before a time, the longest unused first, behind a place."""
+    rows = tx.all(
+        "SELECT used_at, id FROM builds WHERE used_at IS NOT NULL AND removed_at IS NULL"
+        " AND (used_at, id) > (:used_at, :id) AND used_at < :before"
+        " ORDER BY used_at, id LIMIT :limit",
+        used_at=after[0],
+        id=after[1],
+        before=int(before),
+        limit=limit,
+    )
+    return [(row["used_at"], row["id"]) for row in rows]
+
+
+def remove_unused(tx: Tx, build_id: str, *, before: Instant, now: Instant) -> bool:
+    """Take a build out of sight, unless it has been used since a time; whether it was."""
+    changed = tx.run(
+        "UPDATE builds SET removed_at = :now, revision = revision + 1"
+        f" WHERE id = :id AND {_THERE} AND used_at < :before",
+        id=build_id,
+        before=int(before),
+        now=int(now),
+    )
+    return changed == 1
+
+
 def remove_of(tx: Tx, actor_id: str, now: Instant) -> None:
     """The same for every build of an Actor."""
     tx.run(
@@ -236,6 +271,7 @@ def _build(row: Row) -> BuildRow:
         **values,
         started_at=Instant(row["started_at"]),
         lease_until=Instant(row["lease_until"]),
+        used_at=_instant(row["used_at"]),
         life=Life(
             status=BuildStatus(row["status"]),
             attempt=row["attempt"],

@@ -316,6 +316,8 @@ BUILD_ATTEMPTS_MAX = 3  # our choice: a build during which the server dies three
 BUILD_LEASE_SECS = 30.0  # how long a build stays with a server that stopped renewing its claim
 BUILDS_LIVE_READ_MAX = 500  # live builds one tick looks at
 BUILDS_SWEPT_MAX = 20  # removed builds one tick cleans up behind
+BUILDS_RETIRED_PER_TICK = 200  # unused builds one tick looks at, those with a tag included
+BUILD_USE_NOTED_SECS = 86_400  # how exactly it is known when a build was last used
 BUILD_LOG_FLUSH_SECS = 0.1  # how late a build's line may be in its log
 BUILD_LOG_FLUSH_LINES = 64  # as many lines are written at once
 

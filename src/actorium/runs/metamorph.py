@@ -89,6 +89,7 @@ class Metamorphosis:
             granted = grants_in(tx, principal, prepared.granted, self._storages.by_resource)
             after = _become(run, actor, build, level=level, granted=granted, now=self._clock.now())
             after = self._with_datasets_in(tx, after, build)
+            self._builds.note_use_in(tx, build, self._clock.now())
             if payload is not None:
                 self._put_in(tx, after, payload, prepared.content_type)
             self._inputs.keep_in(tx, after.id, after.document.input_key, prepared)

@@ -143,6 +143,7 @@ class _Change:
         _check_paid_stays(tx, run, after)
         self.brakes.begin_again_in(tx, run, after)
         self.charging.resurrected_in(tx, run.id, terms(after))
+        self.builds.note_use_in(tx, build, self.now)
         return after
 
     def _build_in(self, tx: Tx, run: Run) -> BuildRow:

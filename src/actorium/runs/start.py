@@ -194,6 +194,7 @@ class Starter:
             if asked.beginning is not None:
                 run = asked.beginning.run_in(tx, run)
             self._brakes.begin_in(tx, run)
+            self._builds.note_use_in(tx, build, run.started_at)
             described = self._builds.storages_in(tx, build)
             self._make_storages_in(tx, run, asked, described)
             self._logs.create_in(tx, subject_id=run.id, owner_id=run.owner_id)

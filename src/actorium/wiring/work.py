@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 from actorium.builds import changes as builds_changes
 from actorium.builds.builder import BuildLoop
+from actorium.builds.retention import BuildRetention
 from actorium.builds.sources.fetching import Fetcher
 from actorium.builds.sources.reach import Reach
 from actorium.builds.sources.records import Records
@@ -146,9 +147,11 @@ class Work:
             days=settings.run_days,
             newest_kept=settings.runs_kept,
         )
+        builds = BuildRetention(database, clock, actors=features.actors, days=settings.build_days)
         survey = BlobSurvey(database, ground.blobs, clock=clock, ids=ground.ids)
         return [
             self._loop("runs.retention", runs.tick, RETENTION_PERIOD_SECS),
+            self._loop("builds.retention", builds.tick, RETENTION_PERIOD_SECS),
             self._loop("storages.retention", storages.tick, RETENTION_PERIOD_SECS),
             self._loop("storages.survey", survey.tick, SURVEY_PERIOD_SECS),
         ]
