@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sandboxed_builds import Builds
+from actorium.builders import BuildFailed
+from sandboxed_builds import OWNER, Builds
 
 pytestmark = [
     pytest.mark.anyio,
@@ -85,3 +86,7 @@ async def test_a_plain_node_image_at_the_root(builds: Builds, tmp_path: Path) ->
     main = "console.log(require('is-number')(1), process.cwd(), process.version.split('.')[0])"
     image = await builds.build({"Dockerfile": text, "package.json": package, "main.js": main})
     assert await builds.run(image, tmp_path) == (0, "true / v20\n")
+    assert (builds.folder / "caches" / str(OWNER) / "npm/_cacache").is_dir()
+    assert not [path for layer in builds.image(image).layers for path in Path(layer).rglob("_cacache")]
+    with pytest.raises(BuildFailed, match=r"non-zero code: 1\. It fetches a browser"):
+        await builds.build({"Dockerfile": "FROM node:20-alpine\nRUN false && npx playwright install"})

@@ -9,7 +9,7 @@ import pytest
 from actorium.builders import BuildFailed
 from actorium.builders.process.default_dockerfile import default_dockerfile
 from actorium.builders.process.dockerfile import parse
-from actorium.builders.process.host_environment import build_environment
+from actorium.builders.process.host_environment import build_environment, without_logins
 from actorium.builders.process.output import Output, credentials
 from actorium.builders.process.pip_shim import translate
 from actorium.kernel.limits import LOG_BYTES_MAX, LOG_LINE_BYTES_MAX
@@ -51,6 +51,24 @@ def test_pips_own_configuration_is_read(tmp_path: Path) -> None:
     assert "PIP_USER" not in variables
     path.write_text("nonsense")
     assert "PIP_EXTRA_INDEX_URL" not in build_environment({"HOME": str(tmp_path)}, folder="/in", etc=tmp_path)[0]
+
+
+def test_logins_of_indexes_are_no_variables() -> None:
+    plain, netrc = without_logins(
+        {
+            "PIP_INDEX_URL": "https://me:p%40ss@mirror.invalid:8443/simple",
+            "PIP_EXTRA_INDEX_URL": "https://other.invalid https://token@third.invalid/x https://you:no@mirror.invalid/2",
+            "UV_INDEX": "name=https://a:b%20c@spaced.invalid/",
+            "HTTPS_PROXY": "http://me:pass@proxy.invalid",
+        }
+    )
+    assert plain == {
+        "PIP_INDEX_URL": "https://mirror.invalid:8443/simple",
+        "PIP_EXTRA_INDEX_URL": "https://other.invalid https://token@third.invalid/x https://mirror.invalid/2",
+        "UV_INDEX": "name=https://a:b%20c@spaced.invalid/",
+        "HTTPS_PROXY": "http://me:pass@proxy.invalid",
+    }
+    assert netrc == "machine mirror.invalid login me password p@ss\n"
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from pathlib import Path
 import uv
 
 from actorium.builders import BuildFailed, BuildSpec, Image
-from actorium.builders.process.bases import PREFIX
-from actorium.builders.process.host_environment import build_environment
+from actorium.builders.process.bases import NETRC, NPMRC, PREFIX
+from actorium.builders.process.host_environment import build_environment, without_logins
 from actorium.builders.process.interpreters import Interpreters
 from actorium.builders.process.making import Host, Making
 from actorium.builders.process.nodes import Nodes
@@ -47,13 +47,15 @@ class ProcessBuilder:
         self._clock = clock
         self._store = Store(state_folder.resolve())
         variables, files = build_environment(environment, folder=f"{PREFIX}/build")
-        self._npm = npm_settings(environment, folder=f"{PREFIX}/build")
+        self._secrets = credentials(variables.values())
+        variables, netrc = without_logins(variables)
+        npm = npm_settings(environment, folder=f"{PREFIX}/build")
+        self._settings = {"npmrc": npm.text, "netrc": netrc}
         self._host = Host(
-            environment={**self._npm.env, **variables},
-            files={**files, **self._npm.files},
+            environment={**npm.env, **variables, "NETRC": NETRC, "NPM_CONFIG_GLOBALCONFIG": NPMRC},
+            files={**files, **npm.files, NPMRC: self._store.root / "npmrc", NETRC: self._store.root / "netrc"},
             interpreters=Interpreters(environment),
             nodes=Nodes(environment),
-            npmrc=self._store.root / "npmrc",
             uv=Path(uv.find_uv_bin()),
             uv_version=version("uv"),
             options=options or ProcessOptions(),
@@ -69,10 +71,11 @@ class ProcessBuilder:
     async def build(self, spec: BuildSpec, log: Callable[[bytes], None]) -> Image:
         """Build, writing whole lines to the log, several in one call when they come fast. See the port."""
         checked_names(spec.files)
-        output = Output(log, secrets=credentials(self._host.environment.values()))
+        output = Output(log, secrets=self._secrets)
         work = self._store.work(spec.owner_number, spec.name)
         self._store.prepare(spec.owner_number, self._host.uid(spec.owner_number))
-        self._store.write(self._host.npmrc.name, self._npm.text)
+        for name, text in self._settings.items():
+            self._store.write(name, text)
         late = BuildFailed("The build took longer than it may and was stopped.")
         try:
             async with (

@@ -6,8 +6,10 @@ They are the environment of build steps only and never become part of an image.
 from __future__ import annotations
 
 import configparser
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import unquote
 
 ALLOWED = frozenset(
     {
@@ -27,6 +29,7 @@ _LOCAL = frozenset(
 _CERTIFICATES = frozenset(
     {"PIP_CERT", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"}
 )
+_LOGIN = re.compile(r"(?P<scheme>https?://)(?P<login>[^\s/@]+)@(?P<host>[^\s/:@]+)")
 _VISIBLE = ("/etc/ssl/certs", "/etc/pki/tls", "/etc/pki/ca-trust", "/usr/")
 _PIP_KEYS = frozenset(
     {"index-url", "extra-index-url", "trusted-host", "find-links", "no-index", "proxy", "cert", "timeout", "retries"}
@@ -57,6 +60,29 @@ def build_environment(
     if "NODE_EXTRA_CA_CERTS" not in variables and authorities.is_file():
         variables["NODE_EXTRA_CA_CERTS"] = str(authorities)  # Node.js trusts only its own list
     return variables, files
+
+
+def without_logins(variables: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """The variables with the logins of package indexes taken out of their addresses, and those as a netrc.
+
+    Tools send what the netrc names to its host only. Two logins of one host cannot be told apart there: the first is
+    taken. Those of proxies stay in their variables, as nothing reads them from elsewhere.
+    """
+    logins: dict[str, str] = {}
+
+    def take(match: re.Match[str]) -> str:
+        user, _, password = match["login"].partition(":")
+        words = [unquote(word) for word in (match["host"], user, password)]
+        if password and not any(set(word) & set(' \t\r\n"\\') for word in words):
+            logins.setdefault(words[0], f"machine {words[0]} login {words[1]} password {words[2]}\n")
+            return match["scheme"] + match["host"]
+        return match[0]  # a netrc has no way to write it
+
+    plain = {
+        name: _LOGIN.sub(take, value) if name.startswith(("PIP_", "UV_")) and name != "PIP_PROXY" else value
+        for name, value in variables.items()
+    }
+    return plain, "".join(logins.values())
 
 
 def _addresses(value: str) -> str:

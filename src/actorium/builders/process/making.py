@@ -14,7 +14,7 @@ import msgspec
 
 from actorium.builders import BuildFailed, BuildSpec, Image
 from actorium.builders.process import foundations, plan
-from actorium.builders.process.bases import CACHE, NPMRC, PKG_CACHE, UV
+from actorium.builders.process.bases import CACHE, PKG_CACHE, UV
 from actorium.builders.process.copying import Context, fingerprint, place, place_from
 from actorium.builders.process.default_dockerfile import default_dockerfile
 from actorium.builders.process.disk_guard import limited
@@ -27,6 +27,7 @@ from actorium.builders.process.patterns import context_files, context_folders
 from actorium.builders.process.state import Config
 from actorium.builders.process.steps import CopyStep, FolderStep, RunStep, Step
 from actorium.builders.process.store import Entry, Store
+from actorium.builders.process.system_packages import hint
 from actorium.builders.process.threads import in_thread
 from actorium.executors.process.executor import ProcessOptions
 from actorium.executors.process.image import ProcessImage, save
@@ -43,7 +44,6 @@ STEP_ENVIRONMENT = {
     "UV_COMPILE_BYTECODE": "1",
     "PIP_CACHE_DIR": f"{CACHE}/pip",
     "PIP_NO_INPUT": "1",
-    "NPM_CONFIG_GLOBALCONFIG": NPMRC,
     "NPM_CONFIG_CACHE": f"{CACHE}/npm",
     "NPM_CONFIG_AUDIT": "false",
     "NPM_CONFIG_FUND": "false",
@@ -60,11 +60,9 @@ class Host:
     environment: Mapping[str, str]
     """Package indexes, proxies and certificates for build steps."""
     files: Mapping[str, Path]
-    """Certificates that those name: path inside → file of the host."""
+    """Certificates that those name, and settings of package managers: path inside → file of the host."""
     interpreters: Interpreters
     nodes: Nodes
-    npmrc: Path
-    """The npm settings for build steps."""
     uv: Path
     uv_version: str
     options: ProcessOptions
@@ -212,7 +210,8 @@ class Making:
             code = await self.step(built, upper, argv=action.argv, env=env, workdir=action.workdir)
             if code != 0:
                 command = textwrap.shorten(action.command, COMMAND_CHARS_MAX, placeholder=" ...")
-                raise BuildFailed(f"The command '{command}' returned a non-zero code: {code}", exit_code=code)
+                said = f"The command '{command}' returned a non-zero code: {code}{hint(action.command)}"
+                raise BuildFailed(said, exit_code=code)
 
         await self.layer(built, ["run", action.argv, sorted(action.env.items()), action.workdir], make, given=False)
 
@@ -230,7 +229,6 @@ class Making:
             toolchain=tuple(Path(folder) for folder in built.toolchain),
             binds=(
                 Bind(source=self.host.uv, target=UV),
-                Bind(source=self.host.npmrc, target=NPMRC),
                 Bind(source=self.store.cache(owner), target=CACHE, writable=True),
                 *([Bind(source=self.store.cache(owner), target=PKG_CACHE, writable=True)] if built.is_node else []),
                 *(Bind(source=path, target=inside) for inside, path in self.host.files.items()),

@@ -5,7 +5,7 @@ layers/{owner}/{digest}/...           one layer: a file tree as seen from /
 index/{owner}/{key}                   which layer a step's key led to last
 caches/{owner}/                       package caches, seen by that owner's build steps only
 work/{owner}/{build}/                 what a running build writes; renamed into layers/, else removed
-npmrc                                 npm's settings, as steps see them
+npmrc, netrc                          settings of package managers, as steps see them
 locks/
 """
 

@@ -58,6 +58,16 @@ def system_packages_missing(command: str) -> str | None:
     return None
 
 
+def hint(command: str) -> str:
+    """What may have been missing when a command failed; empty where nothing is known."""
+    if re.search(r"\bplaywright\s+install|\bpuppeteer\s+browsers\s+install", command):
+        return (
+            ". It fetches a browser from its maker's servers and packages of a distribution; with Chromium on this "
+            "machine, an image of apify/actor-*-playwright-chrome needs neither"
+        )
+    return ""
+
+
 def _plain_words(tool: str, rest: str) -> Iterator[str]:
     with_value, skip = _WITH_VALUE["apk" if tool == "apk" else "apt"], False
     for word in rest.split():
