@@ -234,6 +234,8 @@ def test_copy_from_a_stage(tmp_path: Path, writer: LayerWriter, host: Path) -> N
         "y/a.whl": "wheel", "y/b": "b", "y/setuid": "s",
     }  # fmt: skip
     assert (writer.root / "x/setuid").stat().st_mode & 0o7000 == 0
+    for name, shared in (("a.whl", True), ("setuid", False)):
+        assert (writer.root / "x" / name).samefile(stage / "app" / name) == shared
     for stolen in ("/etc/shadow", "/app/link", "/usr/bin/tool", "/app/nope"):
         with pytest.raises(BuildFailed, match="was not found in the stage"):
             place_from(CopyStep(sources=(stolen,), target="/z/", stage=0), view, writer)

@@ -149,7 +149,7 @@ def _tree(node: Node, stage: Layers, path: str, *, step: CopyStep, target: str, 
         node, path, target = todo.pop()
         writer.make_dir(target, stat.S_IMODE(node.mode) & 0o777)
         for name in stage.names(node):
-            child = stage.find(posixpath.join(path, name))
+            child = stage.child(node, name) if path != "/" else stage.find(f"/{name}")
             if child is None:
                 continue
             if child.is_dir:

@@ -59,7 +59,7 @@ class Layers:
                 return None
             if depth == 0 and name not in _SYSTEM:
                 node = Node(tuple(place for place in node.places if place != self._host), node.mode, of_host=False)
-            node = self._child(node, name)
+            node = self.child(node, name)
         return node
 
     def resolve(self, path: str, *, last: bool = True) -> str:
@@ -93,7 +93,8 @@ class Layers:
                 seen.setdefault(entry.name, not _whiteout(entry.stat(follow_symlinks=False)))
         return sorted(name for name, there in seen.items() if there)
 
-    def _child(self, parent: Node, name: str) -> Node | None:
+    def child(self, parent: Node, name: str) -> Node | None:
+        """What a folder has under a name: ``find`` without walking to the folder. Not for what is just below ``/``."""
         places: list[Path] = []
         mode = 0
         for place in parent.places:
@@ -120,12 +121,22 @@ class LayerWriter:
         self.root = root
         self.view = Layers([*below, root], host=host)
         self._made: dict[str, str] = {}
+        self._folders: dict[str, Node] = {}
+        """Those that were made or found, by their path with links followed: thousands of files go into a few."""
 
     def make_dir(self, path: str, mode: int = 0o755) -> str:
         """A folder and those above it; what was there stays. Returns its path with links followed."""
         if path in self._made:
             return self._made[path]
-        asked, path = path, self.view.resolve(path)
+        asked, (parent, name) = path, posixpath.split(path)
+        above = self._made.get(parent, "/")
+        if above != "/" and name not in ("", ".", ".."):
+            node = self.view.child(self._folder(above), name)
+            if node is None or node.is_dir:
+                path = self._made[asked] = f"{above}/{name}"
+                _mkdir(self.root / path.lstrip("/"), stat.S_IMODE(node.mode) if node is not None else mode)
+                return path
+        path = self.view.resolve(path)
         done, below = self.root, ""
         names = _names(path)
         for index, name in enumerate(names):
@@ -141,6 +152,8 @@ class LayerWriter:
     def put(self, path: str, content: bytes | Path | IO[bytes], *, mode: int) -> None:
         """A file, from memory, from a file of a layer or from a stream; replaces a file or a link, never a folder."""
         target = self._target(path)
+        if isinstance(content, Path) and _shared(content, target, mode):
+            return
         with target.open("xb") as writer:
             if isinstance(content, bytes):
                 writer.write(content)
@@ -160,12 +173,22 @@ class LayerWriter:
     def _target(self, path: str) -> Path:
         folder, name = posixpath.split(path)
         folder = self.make_dir(folder)
-        node = self.view.find(posixpath.join(folder, name))
+        if folder == "/":
+            node = self.view.find(posixpath.join(folder, name))
+        else:
+            node = self.view.child(self._folder(folder), name)
         if node is not None and node.is_dir:
             raise BuildFailed(f"{path} is a folder and cannot be replaced by a file")
         target = self.root / folder.lstrip("/") / name
-        target.unlink(missing_ok=True)
+        if node is not None and node.places[0] == target:
+            target.unlink()
         return target
+
+    def _folder(self, path: str) -> Node:
+        found = self._folders.get(path) or self.view.find(path)
+        assert found is not None  # it has just been made
+        self._folders[path] = found
+        return found
 
 
 def hand_over(root: Path, uid: int | None) -> int:
@@ -184,6 +207,18 @@ def hand_over(root: Path, uid: int | None) -> int:
 
 def _names(path: str) -> list[str]:
     return [part for part in path.split("/") if part not in ("", ".")]
+
+
+def _shared(source: Path, target: Path, mode: int) -> bool:
+    """Whether the file of another layer could be had without a copy. Nothing ever changes a layer's file in place."""
+    found = source.lstat()
+    if not stat.S_ISREG(found.st_mode) or stat.S_IMODE(found.st_mode) != mode & 0o777:
+        return False
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # too many links already, or another file system
+        return False
+    return True
 
 
 def _mkdir(path: Path, mode: int) -> None:
