@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from actorium.builds import changes
+from actorium.builds.sources import Log, Tree, Wanted
 from actorium.kernel.limits import BUILD_ATTEMPTS_MAX, BUILD_LEASE_SECS, BUILD_TIMEOUT_SECS
 from building import BUILDS, built, log_of, make
 from world import open_world
@@ -203,3 +204,29 @@ async def test_deleting_an_actor_ends_its_builds() -> None:
             while await world.database.read(lambda tx: tx.all("SELECT id FROM builds")):
                 await world.loop.tick()
         assert world.builder.cancelled == [f"{build['id']}-1"]
+
+
+class Repository:
+    """Sources of a whole repository, of which the Actor is one folder."""
+
+    async def fetch(self, wanted: Wanted, log: Log) -> Tree:
+        files = {
+            "actors/one/.actor/actor.json": b'{"dockerContextDir": "../../.."}',
+            "actors/one/.actor/Dockerfile": b"FROM x",
+            "lib/a.py": b"",
+        }
+        return Tree(files=files, root="actors/one")
+
+    async def forget(self, build_id: str) -> None:
+        pass
+
+
+async def test_an_actor_in_a_folder_of_a_repository_is_built_with_its_context() -> None:
+    async with open_world() as world:
+        await make(world)
+        world.loop._sources = Repository()
+        assert (await built(world))["status"] == "SUCCEEDED"
+        [spec] = world.builder.specs
+        assert spec.dockerfile == "actors/one/.actor/Dockerfile"
+        assert "lib/a.py" in spec.files
+        assert spec.build_args["ACTOR_PATH_IN_DOCKER_CONTEXT"] == "actors/one"

@@ -53,7 +53,7 @@ async def attempt(
         tree = await sources.fetch(task.wanted, lambda line: log(f"ACTOR: {line}".encode()))
         if not tree.files:
             raise BuildFailed(f"Version {task.row.version_number} has no source files.")
-        definition = read_definition(tree.files, name=task.actor_name, version=task.row.version_number)
+        definition = read_definition(tree.files, name=task.actor_name, version=task.row.version_number, root=tree.root)
         log(f"ACTOR: Found {len(tree.files)} source files, {_shown(definition)}.".encode())
         for remark in await check(definition):
             log(f"ACTOR: {remark}".encode())

@@ -36,6 +36,8 @@ class Tree:
     """Files whose executable bit is set, where the source has such bits."""
     folders: frozenset[str] = frozenset()
     """Folders without files."""
+    root: str = ""
+    """The Actor's folder, where the files are those of a whole repository; empty: the Actor is all of them."""
 
 
 class Sources(Protocol):
