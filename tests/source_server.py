@@ -15,6 +15,39 @@ from urllib.parse import unquote, urlsplit
 Answer = tuple[int, Mapping[str, str], bytes]
 
 
+IDENTITY = {
+    "PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "A",
+    "GIT_AUTHOR_EMAIL": "a@b",
+    "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@b", "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "protocol.file.allow", "GIT_CONFIG_VALUE_0": "always",
+}  # fmt: skip
+
+
+class Repository:
+    """A repository that is written to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        self.git("init", "--quiet", "--initial-branch=main")
+
+    def git(self, *arguments: str, given: str = "") -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=self.folder, env=IDENTITY, input=given, text=True, check=True, capture_output=True
+        ).stdout.strip()
+
+    def write(self, name: str, text: str, *, mode: int = 0o644) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+
+    def commit(self) -> str:
+        self.git("add", "--all", "--force")
+        self.git("commit", "--quiet", "--message=more")
+        return self.git("rev-parse", "HEAD")
+
+
 class SourceServer(ThreadingHTTPServer):
     """``pages`` are answers by path; repositories lie in ``repositories`` and answer below /git/."""
 
@@ -68,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""), "GIT_CONFIG_NOSYSTEM": "1", "HOME": "/nonexistent",
             "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
         }  # fmt: skip
-        out = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, check=True)
+        out = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, check=False)
         head, _, content = out.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
         self._answer(int(headers.pop("Status", "200").split()[0]), headers, content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +20,7 @@ from actorium.builds.for_actors import BuildsForActors
 from actorium.builds.lifecycle import TERMINAL
 from actorium.builds.service import Builds
 from actorium.builds.sources.fetching import Fetcher
+from actorium.builds.sources.git import GitRepositories
 from actorium.builds.sources.reach import Reach
 from actorium.builds.sources.records import Records
 from actorium.database import Database, Tx
@@ -78,7 +80,11 @@ class World:
         )
         self.builder = FakeBuilder()
         self.sources = Fetcher(
-            records=Records(no_records, own=()), reach=Reach("127.0.0.0/8"), scratch=None, clock=self.clock
+            records=Records(no_records, own=()),
+            reach=Reach("127.0.0.0/8"),
+            git=GitRepositories(Reach("127.0.0.0/8"), environment=os.environ, ssh_key=None),
+            scratch=None,
+            clock=self.clock,
         )
         self.builds_in_use: set[str] = set()
         self.woken = asyncio.Event()

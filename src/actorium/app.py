@@ -176,6 +176,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             node=folder.node(ids),
             secret=await installation.secret(database, SECRET, ids=ids),
             scratch=folder.sources,
+            environment=os.environ,
             port=bound.port,
             base_url=f"http://127.0.0.1:{bound.port}",
             public_url=settings.public_url.rstrip("/") or bound.url,

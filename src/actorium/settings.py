@@ -187,6 +187,9 @@ class Settings:
     source_networks: str = _setting(_networks, "", "addresses or networks, with commas between, such as 10.1.2.0/24")
     """Where archives and Git repositories of Actors may be fetched from besides public addresses: a code host in a
     private network. All others there, this machine's own services and those of its provider stay out of reach."""
+    git_ssh_key: str = _setting(str, "", "the path of a file with a private key that has no passphrase")
+    """The deploy key with which Git repositories are fetched over ssh, for all users of this installation: whoever may
+    build can read what it opens."""
     prices: Mapping[str, float] = _setting(_prices, dict, 'JSON such as {"DATASET_READS": 0.0000004}, USD a unit')
     """Prices that replace those of the built-in table."""
     pricing_tier: str = _setting(_choice(*TIERS), "FREE", ", ".join(TIERS))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import io
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from building import BUILDS, built, log_of, make
 from server_world import ServerWorld, open_server
+from source_server import Repository, serving
 from world import open_world, version
 
 pytestmark = pytest.mark.anyio
@@ -143,6 +145,30 @@ async def test_where_sources_are_is_for_the_owner_alone() -> None:
         row = await world.database.read(lambda tx: world.builds.find_in(tx, build["id"]))
         assert row is not None
         assert row.git_branch_name == "dev"
+
+
+@pytest.mark.parametrize(("kind", "field"), [("GIT_REPO", "gitRepoUrl"), ("GITHUB_GIST", "gitHubGistUrl")])
+async def test_a_repository_is_built(tmp_path: Path, kind: str, field: str) -> None:
+    made = Repository(tmp_path / "it")
+    made.write("actors/one/Dockerfile", "FROM x")
+    made.write("actors/one/run.sh", "exec", mode=0o755)
+    commit = made.commit()
+    async with open_world() as world:
+        await make(world)
+        with serving(tmp_path) as server:
+            place = f"http://me:pa55word@127.0.0.1:{server.server_port}/git/it/.git#main:actors/one"
+            after = await world.alice.put(ONE, {"sourceType": kind, field: place})
+            assert after[field] == place
+            build = await built(world)
+        log = "\n".join(await log_of(world, build["id"]))
+        assert build["status"] == "SUCCEEDED", log
+        spec = world.builder.specs[-1]
+        assert (spec.files, spec.executable) == ({"Dockerfile": b"FROM x", "run.sh": b"exec"}, {"run.sh"})
+        assert f"The commit is {commit}" in log
+        assert "pa55word" not in log
+        row = await world.database.read(lambda tx: world.builds.find_in(tx, build["id"]))
+        assert row is not None
+        assert row.git_branch_name == "main"
 
 
 async def test_what_was_fetched_is_let_go_when_the_build_has_ended() -> None:

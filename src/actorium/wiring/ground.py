@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from actorium.blobs import Blobs
@@ -40,6 +40,8 @@ class Ground:
     """The same for people and browsers."""
     scratch: Path | None = None
     """A folder of this server alone, for what is being fetched; None: a temporary one."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The server's own, where programs, proxies and certificates are found."""
     port_is_free: Callable[[str, int], bool] | None = None
     """Whether nobody listens on a port of a host; None: the machine is asked."""
 

@@ -14,6 +14,7 @@ from actorium.actors.model import SourceType
 from actorium.builders import BuildFailed
 from actorium.builds.sources import Wanted, web
 from actorium.builds.sources.fetching import Fetcher
+from actorium.builds.sources.git import GitRepositories
 from actorium.builds.sources.reach import Reach
 from actorium.builds.sources.records import Records
 from actorium.kernel.limits import SOURCE_KEPT_SECS, SOURCE_REDIRECTS_MAX
@@ -42,8 +43,9 @@ def server(tmp_path: Path) -> Iterator[SourceServer]:
 class World:
     def __init__(self, scratch: Path, *, networks: str = "127.0.0.1") -> None:
         self.scratch, self.clock, self.said = scratch, ManualClock(), list[str]()
+        git = GitRepositories(Reach(networks), environment={}, ssh_key=None)
         self.fetcher = Fetcher(
-            records=Records(no_records, own=()), reach=Reach(networks), scratch=scratch, clock=self.clock
+            records=Records(no_records, own=()), reach=Reach(networks), git=git, scratch=scratch, clock=self.clock
         )
 
     def wanted(self, place: str, *, build: str = "b1") -> Wanted:

@@ -14,6 +14,7 @@ from actorium.builders import BuildFailed
 from actorium.builds.sources import Log, Tree, Wanted
 from actorium.builds.sources.address import shown
 from actorium.builds.sources.archive import unpacked
+from actorium.builds.sources.git import GitRepositories
 from actorium.builds.sources.reach import Reach
 from actorium.builds.sources.records import Records
 from actorium.builds.sources.shape import without_outer_folder
@@ -31,10 +32,13 @@ _FIELD = {
 class Fetcher:
     """Fetches what versions name. Any number of fetches may go on at once."""
 
-    def __init__(self, *, records: Records, reach: Reach, scratch: Path | None, clock: Clock) -> None:
+    def __init__(
+        self, *, records: Records, reach: Reach, git: GitRepositories, scratch: Path | None, clock: Clock
+    ) -> None:
         """``scratch``: a folder of this server alone, for what is being fetched; None: a temporary one."""
         self._records = records
         self._reach = reach
+        self._git = git
         self._scratch = scratch
         self._is_lent = scratch is None
         self._clock = clock
@@ -77,10 +81,7 @@ class Fetcher:
 
     async def _fetched(self, wanted: Wanted, folder: Path, log: Log) -> Tree:
         if wanted.type is not SourceType.TARBALL:
-            raise BuildFailed(
-                f"This server cannot build sources of the type {wanted.type} yet. Push the files themselves instead"
-                " (source type SOURCE_FILES)."
-            )
+            return await self._git.fetch(wanted.place, folder, log)
         archive = folder / "archive"
         if archive.exists():
             log("The archive is the one that the attempt before has fetched.")

@@ -64,7 +64,7 @@ class Web:
 
     @asynccontextmanager
     async def opened(
-        self, url: str, headers: Mapping[str, str] = {}
+        self, address: HttpAddress, headers: Mapping[str, str] = {}
     ) -> AsyncIterator[tuple[HttpAddress, aiohttp.ClientResponse]]:
         """A reply, whatever its status, and the address it came from in the end. Raises BuildFailed."""
         connector = aiohttp.TCPConnector(resolver=_Resolver(self._reach), use_dns_cache=False)
@@ -73,7 +73,7 @@ class Web:
             headers={**_HEADERS, **headers},
         )  # fmt: skip
         async with session:
-            address = http_address(url)
+            asked = address
             for _ in range(SOURCE_REDIRECTS_MAX + 1):
                 if is_literal(address.host):  # of which aiohttp asks no resolver
                     await self._reach.addresses(address.host, address.port)
@@ -87,11 +87,13 @@ class Web:
                         yield address, response
                         return
                     address = _moved(address, response.headers["location"])
-        raise BuildFailed(f"{shown(url)} redirects more than {SOURCE_REDIRECTS_MAX} times. Use the final address.")
+        raise BuildFailed(
+            f"{shown(asked.url)} redirects more than {SOURCE_REDIRECTS_MAX} times. Use the final address."
+        )
 
     async def download(self, url: str, into: Path) -> None:
         """Fetch a file. Raises BuildFailed; what is there of the file then is of no use."""
-        async with self.opened(url) as (address, response):
+        async with self.opened(http_address(url)) as (address, response):
             if response.status != 200:
                 raise BuildFailed(_refusal(address, response.status))
             if (response.content_length or 0) > SOURCE_FETCH_BYTES_MAX:
