@@ -50,6 +50,7 @@ class LiveServer:
             "ACTORIUM_PORT": "0",
             "ACTORIUM_RATE_LIMIT_SCALE": "0",
             "ACTORIUM_LOG_LEVEL": "debug",
+            "ACTORIUM_WARM_STARTS": "false",  # tests that count processes would count what waits, too
         } | self._settings
         with self.log.open("ab") as log:
             self._process = subprocess.Popen([sys.executable, *self.command], env=environment, stdout=log, stderr=log)

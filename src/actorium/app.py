@@ -262,7 +262,10 @@ async def _let_go(executor: ProcessExecutor) -> None:
 
 
 def _options(settings: Settings) -> ProcessOptions:
-    return ProcessOptions(allow_host_network=settings.allow_host_network)
+    return ProcessOptions(
+        allow_host_network=settings.allow_host_network,
+        warm_memory_mbytes=settings.warm_memory_mbytes if settings.warm_starts else 0,
+    )
 
 
 def _bind(settings: Settings, folder: DataFolder) -> Bound:

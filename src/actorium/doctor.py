@@ -18,11 +18,13 @@ from rich.text import Text
 from actorium.app import open_blobs, probe_executor
 from actorium.data_folder import DataFolder
 from actorium.datasets.sql.boxes import Boxes
+from actorium.executors.process.warm import refusals
 from actorium.kernel.errors import ActoriumError
 from actorium.settings import Settings, environment_name, is_private
 
 ENGINE_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock")
 DISK_FREE_GBYTES_MIN = 5
+WARM_REASONS_SHOWN = 3
 GIGABYTE = 1_000_000_000
 SQLITE_MIN = (3, 37, 0)
 
@@ -45,7 +47,8 @@ async def examine(settings: Settings) -> list[Finding]:
         for one in await probe_executor(settings)
     ]
     stores = [_postgres(settings), await _blobs(settings), await _sql()]
-    return [_python(), _sqlite(), *executor, _engine(), *stores, _disk(settings), _port(settings)]
+    own = [_engine(), _warm(settings), *stores, _disk(settings), _port(settings)]
+    return [_python(), _sqlite(), *executor, *own]
 
 
 def _python() -> Finding:
@@ -72,6 +75,17 @@ def _engine() -> Finding:
         else "none answers; not needed, Actors run as local processes"
     )
     return Finding(name="container engine", ok=found is not None, meaning=meaning)
+
+
+def _warm(settings: Settings) -> Finding:
+    if not settings.warm_starts:
+        return Finding(name="warm starts", ok=False, meaning="switched off by ACTORIUM_WARM_STARTS")
+    meaning = f"Python Actors that ran lately are kept ready in {settings.warm_memory_mbytes} MB of memory"
+    cold = refusals(DataFolder(settings.data).containers)
+    if cold:
+        last = "; ".join(f"{entry.get('command')}: {entry['reason']}" for entry in cold[-WARM_REASONS_SHOWN:])
+        meaning += f"; {len(cold)} start cold, the latest {last}"
+    return Finding(name="warm starts", ok=True, meaning=meaning)
 
 
 def _postgres(settings: Settings) -> Finding:

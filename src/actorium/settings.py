@@ -21,6 +21,7 @@ from actorium.kernel.meter import Usage
 MEGABYTE = 1024 * 1024
 CONTAINERS_PER_CORE = 16
 _PORTS = (21_000, 30_999)  # below the range from which Linux takes ports for outgoing connections
+WARM_PART = 1 / 12  # of that, beside it: sandboxes that wait for runs, a gigabyte at most
 MEMORY_PART = 0.75  # of the machine's memory that runs may take together by default
 
 
@@ -129,6 +130,10 @@ def _memory_mbytes() -> int:
     return max(int(physical * MEMORY_PART), 256)
 
 
+def _warm_memory_mbytes() -> int:
+    return min(max(int(_memory_mbytes() * WARM_PART), 256), 1024)
+
+
 def _containers() -> int:
     return CONTAINERS_PER_CORE * (os.cpu_count() or 1)
 
@@ -182,6 +187,12 @@ class Settings:
     """Ports for the web servers of runs."""
     allow_host_network: bool = _setting(_truth, False, "true or false")
     """Let runs use this machine's own network where no private one can be made. Less isolated."""
+    warm_starts: bool = _setting(_truth, True, "true or false")
+    """Keep sandboxes ready for Python Actors that ran in the last minutes, their packages already imported, so that the
+    next run starts in tens of milliseconds."""
+    warm_memory_mbytes: int = _setting(_whole(1, 64 * MEGABYTE), _warm_memory_mbytes, "megabytes, at least 1")
+    """Memory that such sandboxes may use together, beside that of runs. Default: a sixteenth of the machine's, at least
+    256 MB and at most 1024 MB."""
     concurrent_builds: int = _setting(_whole(1, 1000), 2, "a whole number from 1 to 1000")
     """Builds at once."""
     source_networks: str = _setting(_networks, "", "addresses or networks, with commas between, such as 10.1.2.0/24")

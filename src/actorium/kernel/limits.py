@@ -364,6 +364,18 @@ FORWARDER_CONNECTIONS_MAX = 1024  # connections of one run's forwarder; more wai
 HINTS_MAX = 10_000  # hints that wait for a watcher; more are dropped, a survey finds what they said
 LOG_READ_BYTES_MAX = 1_048_576  # how much of a container's log one read returns
 
+# Warm starts
+SPARE_SECS_MAX = 600.0  # our choice: an Actor that nobody starts for so long starts cold the next time
+SPARE_IMPORT_SECS_MAX = 60.0  # beyond it the imports wait for something
+SPARE_DELAY_SECS = 0.5  # the run just started has the machine first
+SPARE_CPU_WEIGHT = 0.05  # of a core's share, while it imports
+SPARE_BURST_SECS = 60.0  # of one build as many spares as runs started within this time
+SPARES_PER_BUILD_MAX = 4  # but no more than so many
+SPARE_BYTES_GUESSED = 134_217_728  # until one of the build was measured: an SDK with a crawler takes some 80 MB
+SPARE_ENVIRONMENT_BYTES_MAX = 49_152  # fits a pipe whoever reads; larger environments start cold
+SPARE_REFUSALS_MAX = 1000  # builds remembered as ones that start cold, with the reason
+SPARE_REFUSAL_SECS = 86_400  # then they are tried again: the reason may have been the machine's
+
 # Demo
 DEMO_START_SECS = 30  # from the start of its server to the first answer; a slow disk needs a few
 DEMO_STOP_SECS = 20  # twice what the server gives to requests in flight

@@ -19,6 +19,7 @@ from actorium.executors.process import image
 from actorium.executors.process.folders import Folders, delete_tree, read_state, read_stats
 from actorium.executors.process.keeper import lock, logfile, plan, shim
 from actorium.executors.process.spawning import Spawner
+from actorium.executors.process.warm import WarmPool
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import BackendUnavailable
 from actorium.kernel.instant import Instant
@@ -41,6 +42,8 @@ class ProcessOptions:
     """Use the host's own network where no measured one can be made."""
     network_range: str = "10.213.0.0/16"
     """Addresses of containers: four for each."""
+    warm_memory_mbytes: int = 0
+    """What sandboxes made ahead of their runs may use together; 0: none is made."""
 
 
 class ProcessExecutor:
@@ -56,6 +59,10 @@ class ProcessExecutor:
         self._options = options or ProcessOptions()
         self._folders = Folders(self._folder)
         self._spawner = Spawner(self._folder, clock)
+        self._pool: WarmPool | None = None
+        if self._options.warm_memory_mbytes:
+            limit = self._options.warm_memory_mbytes
+            self._pool = WarmPool(self._folder, self._spawner, clock=clock, memory_mbytes=limit)
         self._names: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._swept: float | None = None
         self._hints: socket.socket | None = None
@@ -67,12 +74,13 @@ class ProcessExecutor:
             if self._folders.buried(spec.name):
                 return
             seen = self._folders.look(spec.name)
+            told = self._plan(spec)
             if seen is None:
-                self._folders.create(spec.name, self._plan(spec), now=self._clock.now())
+                self._folders.create(spec.name, told, now=self._clock.now())
             elif seen.phase is not Phase.CREATED:
                 return
             if not await self._gives_way(spec.name):
-                await self._begin(spec.name)
+                await self._begin(spec.name, told)
 
     async def _gives_way(self, name: str) -> bool:
         """Look around after the folder is there: of two that do so at once, one sees the other."""
@@ -126,11 +134,16 @@ class ProcessExecutor:
             network_range=self._options.network_range,
         )
 
-    async def _begin(self, name: str) -> None:
+    async def _begin(self, name: str, told: plan.Plan | str) -> None:
         seen = self._folders.look(name)
         if seen is None or seen.phase is not Phase.CREATED:
             return
-        word = await self._spawner.start(name)
+        warm = self._pool.take(told) if self._pool is not None and isinstance(told, plan.Plan) else None
+        word = await warm.become(name) if warm is not None else b""
+        if word != shim.STARTED:
+            word = await self._spawner.start(name)
+        if self._pool is not None and isinstance(told, plan.Plan):
+            self._pool.started(told)
         if word == shim.STARTED:
             return
         if word not in (shim.FOUND, b""):
@@ -288,10 +301,14 @@ class ProcessExecutor:
 
     async def retire(self) -> None:
         """End the spawner of this folder too, as after the last use of it; containers go on."""
+        if self._pool is not None:
+            await self._pool.close()
         await self._spawner.retire()
 
     async def close(self) -> None:
         """See the port."""
+        if self._pool is not None:
+            await self._pool.close()
         if self._hints is not None:
             asyncio.get_running_loop().remove_reader(self._hints)
             self._hints.close()

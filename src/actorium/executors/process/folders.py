@@ -113,7 +113,11 @@ class Folders:
         return seen
 
     def _kill_group(self, name: str) -> None:
-        group = cgroups.group(sandbox.group_name(self.state, name))
+        try:
+            made = (self.containers / name / plan.GROUP).read_text()
+        except OSError:
+            made = sandbox.group_name(self.state, name)
+        group = cgroups.group(made)
         if group is not None:
             group.kill()
             group.remove()

@@ -52,6 +52,19 @@ class Spawner:
                 await self._clock.sleep(_RETRY_SECS)
         raise BackendUnavailable(f"The spawner in {self._folder} does not answer.")
 
+    async def prepare(self, name: str) -> socket.socket:
+        """Have a spare made. Returns the connection to it, which it lives by. Raises OSError or BackendUnavailable."""
+        await self.ensure()
+        connection = self._connected()
+        try:
+            await asyncio.get_running_loop().sock_sendall(
+                connection, json.dumps({"op": "prepare", "name": name}).encode()
+            )
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
     async def ensure(self) -> None:
         """Meet a spawner of this version, started if there is none. Raises BackendUnavailable."""
         async with self._meeting:
@@ -116,12 +129,20 @@ class Spawner:
 
     async def _ask(self, request: dict[str, str], secs_max: float | None) -> bytes:
         loop = asyncio.get_running_loop()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
+        with self._connected() as connection:
+            await loop.sock_sendall(connection, json.dumps(request).encode())
+            return await asyncio.wait_for(loop.sock_recv(connection, 4096), secs_max)
+
+    def _connected(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
             connection.setblocking(False)
             with self.short_folder() as folder:
                 connection.connect(f"{folder}/{plan.SPAWNER_SOCKET}")
-            await loop.sock_sendall(connection, json.dumps(request).encode())
-            return await asyncio.wait_for(loop.sock_recv(connection, 4096), secs_max)
+        except OSError:
+            connection.close()
+            raise
+        return connection
 
     @contextlib.contextmanager
     def short_folder(self) -> Iterator[str]:

@@ -16,13 +16,14 @@ import signal
 import socket
 import struct
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from actorium.executors.process.keeper import clock, linux, network, seccomp, skeleton, view
+from actorium.executors.process.keeper import clock, forerunner, linux, network, seccomp, skeleton, view
 from actorium.executors.process.keeper.plan import Plan
 
 # The shim and init talk by datagrams of one letter and its argument.
 LINK, TERMINATE, SOCKETS = b"L", b"T", b"S"  # shim to init; SOCKETS also back, with descriptors
+ADMIT = b"A"  # shim to init of a spare: the run has come, with its link and web port
 LISTENERS, RUNNING, FAILED, ENDED = b"I", b"R", b"E", b"X"  # init to shim
 RUNNING_FORMAT = "=d"  # when the program was started, by the monotonic clock
 ENDED_FORMAT = "=i"  # wait status
@@ -42,6 +43,8 @@ class Doors:
     """A "0" written into each takes the program into its control group."""
     outer: tuple[int, int]
     """User and group of the server, for the map of a user namespace."""
+    ahead: tuple[int, int, int] | None = None
+    """Of a spare: where its program waits for the run, where it says that it does, and the archive that makes it so."""
 
 
 def become_init(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
@@ -53,7 +56,7 @@ def become_init(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
         _close_others(doors)
         if not stage.privileged:
             _map_user(plan.uid, doors.outer)
-        _prepare(plan, stage, doors.channel)
+        _prepare(plan, stage, doors)
     except OSError as error:
         doors.channel.send(FAILED + str(error).encode()[:4000])
         os._exit(1)
@@ -62,13 +65,18 @@ def become_init(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
     main = os.fork()
     if main == 0:
         _become_program(plan, stage, doors)
-    os.close(doors.output)
-    for fd in doors.groups:
+    for fd in (doors.output, *doors.groups, *(doors.ahead or ())):
         os.close(fd)
+    if doors.ahead is None:
+        _let_run(doors.channel, begun)
+    _reap(main, plan, doors.channel)
+
+
+def _let_run(channel: socket.socket, begun: float) -> None:
+    """From here on init can do nothing but end what runs."""
     linux.keep_capabilities(1 << linux.CAP_KILL)
     linux.set_dumpable(False)
-    doors.channel.send(RUNNING + struct.pack(RUNNING_FORMAT, begun))
-    _reap(main, doors.channel)
+    channel.send(RUNNING + struct.pack(RUNNING_FORMAT, begun))
 
 
 def _forget_signals() -> None:
@@ -79,25 +87,44 @@ def _forget_signals() -> None:
 
 
 def _close_others(doors: Doors) -> None:
-    kept = sorted((0, 1, 2, doors.channel.fileno(), doors.output, *doors.groups))
+    kept = sorted((0, 1, 2, doors.channel.fileno(), doors.output, *doors.groups, *(doors.ahead or ())))
     for low, high in zip(kept, [*kept[1:], 1 << 20], strict=True):
         if low + 1 < high:
             os.closerange(low + 1, high)
 
 
-def _prepare(plan: Plan, stage: view.Stage, channel: socket.socket) -> None:
+def _prepare(plan: Plan, stage: view.Stage, doors: Doors) -> None:
     os.umask(0o022)
     socket.sethostname(skeleton.HOSTNAME)
     network.loopback_up()
-    _open_doors(plan, channel)
+    if doors.ahead is None:
+        _open_doors(plan, plan.web_port, doors.channel)
     view.build(plan, stage)
-    message = channel.recv(4096)
-    if not message.startswith(LINK):
-        raise OSError(errno.EPIPE, "the shim went away")
-    link = json.loads(message[1:])
-    if link is not None:
-        network.configure(network.Link(**link))
+    if doors.ahead is None:
+        message = doors.channel.recv(4096)
+        if not message.startswith(LINK):
+            raise OSError(errno.EPIPE, "the shim went away")
+        _connect(json.loads(message[1:]))
+    else:
+        linux.set_dumpable(False)  # what it may still do is not for those who wait beside it
     _make_workdir(plan)
+
+
+def _connect(link: dict[str, str | int] | None) -> None:
+    if link is not None:
+        network.configure(network.Link(**link))  # type: ignore[arg-type]
+
+
+def _admit(plan: Plan, channel: socket.socket, told: dict[str, Any]) -> None:
+    """What a spare's sandbox gets only now: the ways in and out of it. Then its program may go on."""
+    begun = clock.monotonic()
+    try:
+        _open_doors(plan, told["web_port"], channel)
+        _connect(told["link"])
+    except OSError as error:
+        channel.send(FAILED + str(error).encode()[:4000])
+        os._exit(1)
+    _let_run(channel, begun)
 
 
 def _map_user(uid: int, outer: tuple[int, int]) -> None:
@@ -106,10 +133,10 @@ def _map_user(uid: int, outer: tuple[int, int]) -> None:
             file.write(text)
 
 
-def _open_doors(plan: Plan, channel: socket.socket) -> None:
+def _open_doors(plan: Plan, web_port: int | None, channel: socket.socket) -> None:
     """Sockets of this network namespace for the shim: listeners for what it leads out, spares for what it lets in."""
     listeners = []
-    for port in (plan.api_port, plan.web_port if plan.web_port != plan.container_port else None):
+    for port in (plan.api_port, web_port if web_port != plan.container_port else None):
         if port is None:
             continue
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -118,7 +145,7 @@ def _open_doors(plan: Plan, channel: socket.socket) -> None:
         listener.listen(1024)
         listeners.append(listener)
     socket.send_fds(channel, [LISTENERS], [listener.fileno() for listener in listeners])
-    if plan.web_port is not None:
+    if web_port is not None:
         _send_sockets(channel)
 
 
@@ -138,7 +165,7 @@ def _make_workdir(plan: Plan) -> None:
         os.chown(folder, plan.uid, plan.uid)
 
 
-def _reap(main: int, channel: socket.socket) -> NoReturn:
+def _reap(main: int, plan: Plan, channel: socket.socket) -> NoReturn:
     """Wait for the program to end; meanwhile pass on requests and bury orphans."""
     woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
@@ -158,7 +185,7 @@ def _reap(main: int, channel: socket.socket) -> NoReturn:
             if fd == woken:
                 os.read(woken, 4096)
             else:
-                _obey(channel, main)
+                _obey(channel, plan, main)
 
 
 def _bury(main: int) -> bytes | None:
@@ -173,8 +200,8 @@ def _bury(main: int) -> bytes | None:
             return struct.pack(ENDED_FORMAT, status)
 
 
-def _obey(channel: socket.socket, main: int) -> None:
-    request = channel.recv(16)
+def _obey(channel: socket.socket, plan: Plan, main: int) -> None:
+    request = channel.recv(4096)
     if not request:
         os._exit(1)  # the shim is gone, and with it all that watched over this container
     if request == TERMINATE:
@@ -182,6 +209,8 @@ def _obey(channel: socket.socket, main: int) -> None:
             os.kill(main, signal.SIGTERM)
     elif request == SOCKETS:
         _send_sockets(channel)
+    elif request.startswith(ADMIT):
+        _admit(plan, channel, json.loads(request[1:]))
 
 
 def _become_program(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
@@ -190,7 +219,7 @@ def _become_program(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
     try:
         _enter(plan, stage, doors)
         os.chdir(plan.workdir)
-        os.execvpe(plan.argv[0], plan.argv, plan.env)  # noqa: S606
+        os.execvpe(plan.argv[0], plan.argv, plan.env if doors.ahead is None else _ahead(plan.env, doors.ahead))  # noqa: S606
     except (FileNotFoundError, NotADirectoryError):
         code = NOT_FOUND
         text = f"The command {plan.argv[0]!r} was not found in the container (working directory {plan.workdir})."
@@ -199,6 +228,17 @@ def _become_program(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
     with contextlib.suppress(OSError):
         os.write(output, f"actorium: {text}\n".encode())
     os._exit(code)
+
+
+def _ahead(env: dict[str, str], ahead: tuple[int, int, int]) -> dict[str, str]:
+    """The environment in which an interpreter finds what makes it import ahead and wait."""
+    waiting, verdict, archive = ahead
+    for fd in ahead:
+        os.set_inheritable(fd, True)
+    path = f"/proc/self/fd/{archive}"
+    if env.get("PYTHONPATH"):
+        path = f"{path}:{env['PYTHONPATH']}"
+    return {**env, "PYTHONPATH": path, forerunner.VARIABLE: f"{waiting} {verdict}"}
 
 
 def _enter(plan: Plan, stage: view.Stage, doors: Doors) -> None:

@@ -58,14 +58,15 @@ class Meter:
         self.internal_rx = self.internal_tx = 0
         self._started = self._cpu_at = self._mem_at = clock.monotonic()
         self._cpu_ns: int | None = None
+        self._cpu_before_ns = 0
         self._mem_integral = 0.0
         self._write()
 
-    def started(self, begun: float) -> None:
-        """The program runs since the given moment of the monotonic clock."""
+    def started(self, begun: float, *, cpu_before_ns: int = 0) -> None:
+        """The program runs since the given moment of the monotonic clock; what its group used before is not its own."""
         self.state.started_ms = clock.now_ms() - round((clock.monotonic() - begun) * 1000)
         self._started = self._cpu_at = self._mem_at = begun
-        self._cpu_ns = 0
+        self._cpu_ns = self._cpu_before_ns = cpu_before_ns
         self._write()
 
     def sample(self) -> None:
@@ -90,7 +91,7 @@ class Meter:
         if cpu_ns is None or self._cpu_ns is None:
             return
         window = now - self._cpu_at
-        self.state.cpu_avg = cpu_ns / 1e7 / max(now - self._started, 1e-3)
+        self.state.cpu_avg = (cpu_ns - self._cpu_before_ns) / 1e7 / max(now - self._started, 1e-3)
         if window >= CPU_WINDOW_SECS_MIN or self.state.cpu_current < 0:
             self.state.cpu_current = (cpu_ns - self._cpu_ns) / 1e7 / max(window, 1e-3)
             self.state.cpu_max = max(self.state.cpu_max, self.state.cpu_current)

@@ -13,7 +13,10 @@ LOG = "log"
 EXIT = "exit.json"
 DISK = "disk"  # the loop file, or the folder where there are no loop devices
 
+GROUP = "group"  # the name of its control group, where that is not the container's own
+
 CONTAINERS = "containers"
+SPARES = "spares"  # sandboxes that wait for a run
 TOMBSTONES = "tombstones"
 SKELETONS = "skeletons"
 SPAWNER_SOCKET = "spawner.sock"

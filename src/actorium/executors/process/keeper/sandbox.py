@@ -10,6 +10,7 @@ import signal
 import socket
 import struct
 import subprocess
+from collections.abc import Iterator
 from dataclasses import asdict
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -41,6 +42,7 @@ class Sandbox:
         self._state = state
         self._folder = folder
         self._slirp: subprocess.Popen[bytes] | None = None
+        self._outward = False
         self.group = cgroups.group(group_name(state, told.name))
         self.channel, self._inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.privileged = os.geteuid() == 0
@@ -48,24 +50,50 @@ class Sandbox:
 
     def start(self, output: int) -> None:
         """Run the program, its output into the given descriptor. Raises SandboxFailed; then ``end`` cleans up."""
-        try:
-            groups = self._make_group()
-            stage = self._stage()
-            doors = inside.Doors(channel=self._inner, output=output, groups=groups, outer=(os.getuid(), os.getgid()))
+        with _told():
             outward, host = self._choose_network()
-            flags = _NAMESPACES | (0 if self.privileged else linux.CLONE_NEWUSER) | (0 if host else linux.CLONE_NEWNET)
-            self.pid = linux.fork_into(flags)
-            if self.pid == 0:
-                inside.become_init(self.plan, stage, doors)
-            self._inner.close()
-            for fd in groups:
-                os.close(fd)
+            self._fork(output, host_network=host)
             link = self._connect() if outward else None
             self.channel.settimeout(START_SECS_MAX)
             self.channel.send(inside.LINK + json.dumps(asdict(link) if link else None).encode())
             self._await_running()
-        except (OSError, subprocess.SubprocessError) as error:
-            raise SandboxFailed(f"The sandbox could not be made: {error}.") from error
+
+    def prepare(self, output: int, ahead: tuple[int, int, int]) -> None:
+        """Everything but the ways in and out; the program imports ahead and waits. Raises SandboxFailed."""
+        with _told():
+            outward, host = self._choose_network()
+            if host:
+                raise OSError("only the host's own network could be used, and imports ahead of a run get none")
+            self._outward = outward
+            self._fork(output, host_network=False, ahead=ahead)
+
+    def admit(self, told: plan.Plan, folder: Path) -> None:
+        """A run takes over what was prepared: its limits, its folder, its network. Raises SandboxFailed."""
+        with _told():
+            if (self._folder / plan.DISK).exists():
+                (self._folder / plan.DISK).rename(folder / plan.DISK)
+            shutil.rmtree(self._folder)  # from here on everything of it is the container's
+            self.plan, self._folder = told, folder
+            for fd in self._make_group():
+                os.close(fd)
+            link = self._connect() if self._outward else None
+            admission = {"web_port": told.web_port, "link": asdict(link) if link else None}
+            self.channel.settimeout(START_SECS_MAX)
+            self.channel.send(inside.ADMIT + json.dumps(admission).encode())
+            self._await_running()
+
+    def _fork(self, output: int, *, host_network: bool, ahead: tuple[int, int, int] | None = None) -> None:
+        groups = self._make_group()
+        stage = self._stage()
+        outer = (os.getuid(), os.getgid())
+        doors = inside.Doors(channel=self._inner, output=output, groups=groups, outer=outer, ahead=ahead)
+        own_user = 0 if self.privileged else linux.CLONE_NEWUSER
+        self.pid = linux.fork_into(_NAMESPACES | own_user | (0 if host_network else linux.CLONE_NEWNET))
+        if self.pid == 0:
+            inside.become_init(self.plan, stage, doors)
+        self._inner.close()
+        for fd in groups:
+            os.close(fd)
 
     def _make_group(self) -> tuple[int, ...]:
         if self.group is None:
@@ -195,6 +223,15 @@ class Sandbox:
             image.unlink(missing_ok=True)
         if self.plan.upper is not None:
             _settle(Path(self.plan.upper))
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What can't be done, in words for people."""
+    try:
+        yield
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SandboxFailed(f"The sandbox could not be made: {error}.") from error
 
 
 def group_name(state: Path, name: str) -> str:

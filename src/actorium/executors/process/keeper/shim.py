@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
 from actorium.executors.process.keeper import clock, inside, linux, lock, plan
@@ -67,20 +68,54 @@ class Hints:
             self._socket.sendto(f"{kind} {self._name}".encode(), self._address)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A sandbox made ahead of its run, with a program in it that waits."""
+
+    sandbox: Sandbox
+    group: str
+    """Its control group's name."""
+    output: int
+    waiting: int
+    """Where the program waits for its environment."""
+
+    def release(self, env: dict[str, str]) -> None:
+        """Let the program go on, in this environment. Raises SandboxFailed."""
+        try:
+            os.set_blocking(self.waiting, False)  # a program that does not read must not hold its shim
+            block = environment_block(env)
+            if os.write(self.waiting, block) != len(block):
+                raise BlockingIOError
+        except OSError as error:
+            raise SandboxFailed(f"The program did not take its environment: {error}.") from error
+        finally:
+            os.close(self.waiting)
+
+
+def environment_block(env: dict[str, str]) -> bytes:
+    """An environment as the kernel shows it."""
+    return b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in env.items())
+
+
 class Shim:
     """From a plan to an exit file."""
 
-    def __init__(self, state: Path, told: plan.Plan, woken: int) -> None:
+    def __init__(self, state: Path, told: plan.Plan, woken: int, prepared: Prepared | None) -> None:
         """``woken`` has a byte for each signal that came."""
         self._plan = told
+        self._prepared = prepared
         self._folder = state / plan.CONTAINERS / told.name
         self._reactor = Reactor()
         self._hints = Hints(state, told.name, self._reactor)
-        self._sandbox = Sandbox(told, state, self._folder)
+        if prepared is None:
+            self._sandbox = Sandbox(told, state, self._folder)
+        else:
+            self._sandbox = prepared.sandbox
+            (self._folder / plan.GROUP).write_text(prepared.group)  # before anything can end without it
         self._meter = Meter(str(self._folder / plan.STATE), self._sandbox.group)
         self._log = LogFile(str(self._folder / plan.LOG), told.log_bytes_max)
         self._api_bytes = ByteMeter()
-        self._output, self._input = os.pipe2(os.O_CLOEXEC)
+        self._output = -1
         self._cause = "exited"
         self._message: str | None = None
         self._exit_code: int | None = None
@@ -92,16 +127,17 @@ class Shim:
 
     def run(self, reply: socket.socket | None) -> None:
         """The container's whole life."""
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(self._output, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        cpu_before_ns = 0
         try:
-            self._sandbox.start(self._input)
+            if self._prepared is None:
+                self._start()
+            else:
+                cpu_before_ns = self._take_over(self._prepared)
         except SandboxFailed as error:
             self._cause, self._message = "not-started", str(error)
             self._log.note(str(error))
-        os.close(self._input)
         if self._message is None:
-            self._meter.started(self._sandbox.begun)
+            self._meter.started(self._sandbox.begun, cpu_before_ns=cpu_before_ns)
             if self._deadline_ms is None and self._plan.timeout_ms is not None:
                 self._deadline_ms = self._meter.state.started_ms + self._plan.timeout_ms
             answer(reply, STARTED)
@@ -110,6 +146,21 @@ class Shim:
             self._reactor.run()
         self._end()
         answer(reply, STARTED)
+
+    def _start(self) -> None:
+        self._output, inner = output_pipe()
+        try:
+            self._sandbox.start(inner)
+        finally:
+            os.close(inner)
+
+    def _take_over(self, prepared: Prepared) -> int:
+        """Let the program that waits become this run's. Returns what its group used until now, in nanoseconds."""
+        self._output = prepared.output
+        cpu_before_ns = (self._sandbox.group.usage().cpu_ns or 0) if self._sandbox.group is not None else 0
+        self._sandbox.admit(self._plan, self._folder)
+        prepared.release(self._plan.env)
+        return cpu_before_ns
 
     # While it runs
 
@@ -272,13 +323,15 @@ class Shim:
 
     def _drain(self) -> None:
         """Every writer is dead: what is left in the pipe is the end of it."""
+        if self._output < 0:
+            return
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self._output, _READ_BYTES):
                 self._log.feed(data)
 
 
-def keep(state: Path, name: str, reply: socket.socket | None) -> None:
-    """Take a container on, unless another shim has or had it."""
+def keep(state: Path, name: str, reply: socket.socket | None, prepared: Prepared | None = None) -> None:
+    """Take a container on, unless another shim has or had it; with a sandbox made for it now, or made ahead."""
     linux.set_name(f"shim {name}")
     folder = state / plan.CONTAINERS / name
     woken = _take_signals()  # before the lock, which is what makes others send them
@@ -296,7 +349,15 @@ def keep(state: Path, name: str, reply: socket.socket | None) -> None:
         write_exit(folder, "not-started", message=message, exit_code=None)
         answer(reply, STARTED)
         return
-    Shim(state, told, woken).run(reply)
+    Shim(state, told, woken, prepared).run(reply)
+
+
+def output_pipe() -> tuple[int, int]:
+    """Where a program's output is read, and where it writes."""
+    output, inner = os.pipe2(os.O_CLOEXEC)
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    return output, inner
 
 
 def _take_signals() -> int:

@@ -12,7 +12,7 @@ import socket
 import sys
 from pathlib import Path
 
-from actorium.executors.process.keeper import cgroups, linux, lock, plan, shim
+from actorium.executors.process.keeper import cgroups, linux, lock, plan, shim, spare
 
 REQUEST_BYTES_MAX = 4096
 REQUEST_SECS_MAX = 2.0
@@ -87,7 +87,7 @@ def _still_mine(own: int) -> bool:
 
 
 class Spawner:
-    """Answers one request a connection: hello, start, leave."""
+    """Answers one request a connection: hello, start, prepare, leave."""
 
     def __init__(self, state: Path, listener: socket.socket, own_version: str) -> None:
         self._state, self._listener, self._version = state, listener, own_version
@@ -119,8 +119,8 @@ class Spawner:
             operation, name = str(request["op"]), str(request.get("name", ""))
         except (OSError, ValueError, KeyError, TypeError):
             return True  # somebody who went away, or no server of ours
-        if operation == "start":
-            self._fork(connection, name)
+        if operation in ("start", "prepare"):
+            self._fork(connection, name, is_spare=operation == "prepare")
         elif operation == "leave":
             return False
         else:
@@ -128,7 +128,8 @@ class Spawner:
                 connection.send(json.dumps({"version": self._version, "pid": os.getpid()}).encode())
         return True
 
-    def _fork(self, connection: socket.socket, name: str) -> None:
+    def _fork(self, connection: socket.socket, name: str, *, is_spare: bool) -> None:
+        own = os.getpid()
         try:
             if os.fork():
                 return
@@ -138,5 +139,8 @@ class Spawner:
             return
         # What it does not expect ends it with a trace in the spawner's log; the kernel then ends its container.
         self._listener.close()
-        shim.keep(self._state, name, connection)
+        if is_spare:
+            spare.keep(self._state, name, connection, spawner=own)
+        else:
+            shim.keep(self._state, name, connection)
         os._exit(0)

@@ -1,0 +1,152 @@
+"""Which imports an Actor's program begins with: read from its files, without running them.
+
+It runs inside the Actor's own interpreter, with ``forerunner``: standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+_HARMLESS_CALLS = frozenset(
+    {"getLogger", "TypeVar", "ParamSpec", "NewType", "Path", "compile", "frozenset", "dataclass"}
+)
+
+
+class NotAhead(BaseException):
+    """Something that only the run itself may do. No package catches it by accident."""
+
+
+class Program:
+    """Which imports a program begins with. Reads files, runs none."""
+
+    def __init__(self, root: str, packages: tuple[str, ...]) -> None:
+        """``root``: the folder of the program's own modules. ``packages``: folders of installed ones."""
+        import ast
+
+        self._ast = ast
+        self._root, self._packages = root, packages
+        self.imports: list[tuple[str, tuple[str, ...], bool]] = []
+        """Module, names from it, and whether its failure is handled."""
+        self.third_party = False
+        self._seen: set[str] = set()
+
+    def module(self, name: str) -> bool:
+        """Walk through a module of the program and the packages around it; False: something else comes first."""
+        place = self._root
+        parts = name.split(".")
+        for number, part in enumerate(parts):
+            place = os.path.join(place, part)
+            if os.path.isdir(place):
+                package = ".".join(parts[: number + 1])
+                if not self.file(os.path.join(place, "__init__.py"), package):
+                    return False
+            elif not self.file(f"{place}.py", ".".join(parts[:number])):
+                return False
+        return True
+
+    def file(self, path: str, package: str) -> bool:
+        """Walk through one file, until a statement that is neither an import nor harmless."""
+        if path in self._seen or not os.path.isfile(path):
+            return True
+        self._seen.add(path)
+        with open(path, "rb") as file:
+            tree = self._ast.parse(file.read(), path)
+        return all(self._statement(statement, package, optional=False) for statement in tree.body)
+
+    def _statement(self, node: Any, package: str, *, optional: bool) -> bool:
+        ast = self._ast
+        if isinstance(node, ast.Import):
+            return all(self._import(alias.name, (), optional) for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            return self._import_from(node, package, optional=optional)
+        if isinstance(node, ast.Try):
+            plain = not node.orelse and not node.finalbody
+            imports = (ast.Import, ast.ImportFrom)
+            return plain and all(
+                isinstance(inner, imports) and self._statement(inner, package, optional=True) for inner in node.body
+            )
+        if isinstance(node, ast.If):
+            test = node.test
+            name = test.id if isinstance(test, ast.Name) else getattr(test, "attr", "")
+            return name == "TYPE_CHECKING" and not node.orelse
+        return self._harmless(node)
+
+    def _harmless(self, node: Any) -> bool:
+        """Whether nothing that is imported later can depend on it."""
+        ast = self._ast
+        if isinstance(node, ast.Expr):
+            return isinstance(node.value, ast.Constant)
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            return all(isinstance(one, ast.Name) for one in targets) and not self._acts(node)
+        kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Pass)
+        return isinstance(node, kinds) and not self._acts(node)
+
+    def _acts(self, node: Any) -> bool:
+        """Whether running it calls something that is not known; bodies of functions do not run."""
+        ast = self._ast
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            for one in node.decorator_list:
+                called = one.func if isinstance(one, ast.Call) else one
+                if getattr(called, "id", getattr(called, "attr", "")) not in _HARMLESS_CALLS:
+                    return True
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            return any(self._acts(one) for one in (*node.args.defaults, *filter(None, node.args.kw_defaults)))
+        if isinstance(node, ast.Lambda):
+            return False
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            if name not in _HARMLESS_CALLS:
+                return True
+        if isinstance(node, ast.Await | ast.NamedExpr | ast.Import | ast.ImportFrom | ast.Delete | ast.With):
+            return True
+        return any(self._acts(child) for child in ast.iter_child_nodes(node))
+
+    def _import_from(self, node: Any, package: str, *, optional: bool) -> bool:
+        names = tuple(alias.name for alias in node.names)
+        module = node.module or ""
+        if node.level:
+            parts = package.split(".") if package else []
+            if node.level - 1 >= len(parts) or not package:
+                return False  # the run itself will say what is wrong with it
+            above = parts[: len(parts) - node.level + 1]
+            module = ".".join([*above, *([module] if module else [])])
+            return self._local(module, names)
+        if module == "__future__":
+            return True
+        return self._import(module, names, optional)
+
+    def _import(self, name: str, names: tuple[str, ...], optional: bool) -> bool:
+        import importlib.util
+
+        try:
+            spec = importlib.util.find_spec(name.partition(".")[0])
+        except (ImportError, ValueError):
+            spec = None
+        if spec is None:
+            return optional  # not installed: what the program does then is its own affair
+        if is_installed(spec, self._packages):
+            self.third_party = self.third_party or "-packages" in (spec.origin or str(spec.submodule_search_locations))
+            self.imports.append((name, names, optional))
+            return True
+        return self._local(name, names)
+
+    def _local(self, module: str, names: tuple[str, ...]) -> bool:
+        return self.module(module) and all(
+            self.module(f"{module}.{name}") for name in names if self._has(f"{module}.{name}")
+        )
+
+    def _has(self, module: str) -> bool:
+        place = os.path.join(self._root, *module.split("."))
+        return os.path.isdir(place) or os.path.isfile(f"{place}.py")
+
+
+def is_installed(spec: Any, packages: tuple[str, ...]) -> bool:
+    """Whether a module lies where packages are installed, or in the interpreter itself."""
+    if spec.origin in ("built-in", "frozen"):
+        return True
+    places = (
+        [spec.origin] if spec.origin and spec.origin != "namespace" else list(spec.submodule_search_locations or ())
+    )
+    return bool(places) and all(os.path.abspath(place).startswith(packages) for place in places)

@@ -1,0 +1,178 @@
+"""A sandbox made ahead of its run: its program has imported what it begins with, and waits. Used once, or ended.
+
+A spare belongs to the server that asked for it, by the connection it asked over. When that closes (the server died, or
+has no more use for it) everything of the spare goes, as it does with the spawner. Neither token nor input of any run is
+in it, and no way out of its network namespace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import os
+import shutil
+import signal
+import socket
+import struct
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+from actorium.executors.process.keeper import cgroups, forerunner, inside, leading, linux, lock, plan, sandbox, shim
+from actorium.executors.process.keeper.reactor import READ, Reactor
+from actorium.executors.process.keeper.sandbox import Sandbox, SandboxFailed
+from actorium.kernel.limits import SPARE_CPU_WEIGHT, SPARE_IMPORT_SECS_MAX, SPARE_SECS_MAX
+
+VERDICT_BYTES_MAX = 4096
+NAME_BYTES_MAX = 1024
+_PACKAGE = "actorium/executors/process/keeper"
+_SEALS = 0x000F  # F_SEAL_SEAL, SHRINK, GROW and WRITE
+_ADD_SEALS = 1033
+
+
+def keep(state: Path, name: str, connection: socket.socket, *, spawner: int) -> None:
+    """The whole life of a spare, up to its end or that of the run it became."""
+    linux.set_name(f"spare {name}")
+    folder = state / plan.SPARES / name
+    held = lock.take(folder / plan.LOCK)
+    if held is None:
+        return
+    connection.settimeout(None)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # the spawner ignores it; who waits for a child must not
+    Spare(state, folder, connection, spawner).live()
+    os.close(held)
+
+
+class Spare:
+    """Waits for whichever comes first: a run, the end of those it belongs to, or too long a time."""
+
+    def __init__(self, state: Path, folder: Path, connection: socket.socket, spawner: int) -> None:
+        told = plan.decode((folder / plan.PLAN).read_bytes())
+        self._state, self._folder, self._connection = state, folder, connection
+        # What is made ahead has time: it takes nothing from what runs.
+        self._sandbox = Sandbox(replace(told, cpu_weight=SPARE_CPU_WEIGHT), state, folder)
+        self._reactor = Reactor()
+        self._spawner = spawner
+        self._ready = False
+        self._run = ""
+        self._waiting = self._verdict = self._output = -1
+
+    def live(self) -> None:
+        """Prepare, wait, become the run or go."""
+        try:
+            self._prepare()
+            self._attend()
+            self._reactor.run()
+        except SandboxFailed as error:
+            self._say(forerunner.COLD + b" " + str(error).encode()[:VERDICT_BYTES_MAX])
+        except ProcessLookupError:
+            pass  # the spawner is gone already
+        self._reactor.close()
+        if self._run:
+            prepared = shim.Prepared(
+                sandbox=self._sandbox,
+                group=sandbox.group_name(self._state, self._folder.name),
+                output=self._output,
+                waiting=self._waiting,
+            )
+            shim.keep(self._state, self._run, self._connection, prepared)
+        self._sandbox.kill()
+        self._sandbox.remove()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _prepare(self) -> None:
+        self._output, inner = shim.output_pipe()
+        there, self._waiting = os.pipe2(os.O_CLOEXEC)
+        self._verdict, told = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._verdict, False)
+        archive = _archive()
+        try:
+            self._sandbox.prepare(inner, (there, told, archive))
+        finally:
+            for fd in (inner, there, told, archive):
+                os.close(fd)
+
+    def _attend(self) -> None:
+        spawner = os.pidfd_open(self._spawner)
+        self._reactor.watch(spawner, READ, lambda _: self._stop())
+        self._reactor.watch(self._connection.fileno(), READ, lambda _: self._asked())
+        self._reactor.watch(self._sandbox.channel.fileno(), READ, lambda _: self._heard())
+        self._reactor.watch(self._verdict, READ, lambda _: self._judged(os.read(self._verdict, VERDICT_BYTES_MAX)))
+        self._reactor.after(SPARE_IMPORT_SECS_MAX, self._late)
+        self._reactor.after(SPARE_SECS_MAX, self._stop)
+
+    def _stop(self) -> None:
+        self._reactor.stopped = True
+
+    def _asked(self) -> None:
+        """A run's name, or nothing when whoever asked for the spare is gone."""
+        with contextlib.suppress(ConnectionError):
+            self._run = self._connection.recv(NAME_BYTES_MAX).decode()
+        self._stop()
+
+    def _heard(self) -> None:
+        message = self._sandbox.receive()
+        if message.startswith(inside.FAILED):
+            self._refuse(message[1:].decode("utf-8", "replace"))
+        elif message.startswith(inside.ENDED) and not self._ready:
+            status = os.waitstatus_to_exitcode(*struct.unpack(inside.ENDED_FORMAT, message[1:]))
+            with contextlib.suppress(BlockingIOError):
+                self._judged(os.read(self._verdict, VERDICT_BYTES_MAX))  # it may have said why
+            self._refuse(f"its program ended while it was imported, with {status}")
+        else:
+            self._stop()
+
+    def _judged(self, verdict: bytes) -> None:
+        self._reactor.forget(self._verdict)
+        if verdict == forerunner.READY:
+            self._ready = True
+            self._say(forerunner.READY + b" %d" % self._memory_bytes())
+        elif verdict:
+            self._say(verdict)
+            self._stop()
+
+    def _memory_bytes(self) -> int:
+        group = self._sandbox.group
+        used = group.usage().mem_bytes if group is not None else None
+        return used if used is not None else self._sandbox.plan.memory_mbytes << 20
+
+    def _late(self) -> None:
+        if not self._ready:
+            self._refuse(f"its imports took longer than {SPARE_IMPORT_SECS_MAX:.0f} seconds")
+
+    def _refuse(self, reason: str) -> None:
+        if not self._reactor.stopped:
+            self._say(f"{forerunner.COLD.decode()} {reason}".encode()[:VERDICT_BYTES_MAX])
+        self._stop()
+
+    def _say(self, word: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self._connection.send(word)
+
+
+def sweep(state: Path) -> None:
+    """Take away what spares left whose keeper was killed."""
+    for folder in (state / plan.SPARES).iterdir():
+        if lock.holder(folder / plan.LOCK) is not None:
+            continue
+        group = cgroups.group(sandbox.group_name(state, folder.name))
+        if group is not None:
+            group.kill()
+            group.remove()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _archive() -> int:
+    """What the waiting interpreter loads, as a sealed file in memory: nothing of it is to be seen in a file system."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as packed:
+        place = Path(_PACKAGE)
+        for folder in (place, *place.parents[:-1]):
+            packed.writestr(f"{folder}/__init__.py", b"")
+        for module, name in ((leading, f"{_PACKAGE}/leading.py"), (forerunner, f"{forerunner.NAME}.py")):
+            packed.writestr(name, Path(str(module.__file__)).read_bytes())
+    fd = os.memfd_create("forerunner", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.write(fd, content.getvalue())
+    fcntl.fcntl(fd, _ADD_SEALS, _SEALS)
+    return fd

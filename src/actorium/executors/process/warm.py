@@ -1,0 +1,266 @@
+"""Warm starts: for builds that ran lately, sandboxes made ahead of need whose program has imported its packages.
+
+Each is whole (namespaces, file system, control group, user, system-call filter) and becomes exactly one run: nothing
+but the code on disk is shared between two runs (docs/decisions/0035).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import re
+import socket
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from actorium.executors.process.keeper import forerunner, plan, shim, spare
+from actorium.executors.process.spawning import Spawner
+from actorium.kernel.clock import Clock
+from actorium.kernel.errors import BackendUnavailable
+from actorium.kernel.limits import (
+    SPARE_BURST_SECS,
+    SPARE_BYTES_GUESSED,
+    SPARE_DELAY_SECS,
+    SPARE_ENVIRONMENT_BYTES_MAX,
+    SPARE_REFUSAL_SECS,
+    SPARE_REFUSALS_MAX,
+    SPARES_PER_BUILD_MAX,
+)
+
+REFUSALS = "cold.json"
+_BUILDS_MAX = 1000
+_CLAIM_SECS_MAX = 60.0
+_PYTHON = re.compile(r"(.*/)?python(3(\.\d+)?)?")
+
+log = structlog.get_logger()
+
+
+def is_plain_python(argv: tuple[str, ...]) -> bool:
+    """Whether a command is an interpreter with a module or a file, whose imports can be found by reading it."""
+    if not argv or _PYTHON.fullmatch(argv[0]) is None:
+        return False
+    rest = [word for word in argv[1:3] if word not in ("-u", "-B")]
+    return bool(rest) and (rest[0].endswith(".py") or (rest[0] == "-m" and len(argv) > 2))
+
+
+def prepared_plan(told: plan.Plan) -> plan.Plan:
+    """What of a run's plan is the same for every run of its build with these limits: no token, input or deadline."""
+    env = {name: value for name, value in told.env.items() if not name.startswith(forerunner.RUN_VARIABLES)}
+    return replace(told, name="", env=env, deadline_ms=None, timeout_ms=None, log_bytes_max=0, web_port=None)
+
+
+@dataclass(slots=True, eq=False)
+class Spare:
+    """A sandbox that waits, and the connection it lives by."""
+
+    key: bytes
+    connection: socket.socket
+    mem_bytes: int
+
+    def close(self) -> None:
+        """End it, if it waits still."""
+        asyncio.get_running_loop().remove_reader(self.connection)
+        self.connection.close()
+
+    async def become(self, name: str) -> bytes:
+        """Let it become a container. Returns the shim's word; empty when it could not."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self.connection)
+        try:
+            await loop.sock_sendall(self.connection, name.encode())
+            return await asyncio.wait_for(loop.sock_recv(self.connection, 4096), _CLAIM_SECS_MAX)
+        except (OSError, TimeoutError):
+            return b""
+        finally:
+            self.connection.close()
+
+
+@dataclass(slots=True)
+class Build:
+    """What is remembered of a plan that was started."""
+
+    told: plan.Plan
+    """Without a name."""
+    mem_bytes: int = SPARE_BYTES_GUESSED
+    starts: deque[float] = field(default_factory=lambda: deque(maxlen=SPARES_PER_BUILD_MAX))
+    spares: list[Spare] = field(default_factory=list)
+
+
+class Refusals:
+    """Plans that start cold, and why: kept in a file, so that they are not tried at each start of the server."""
+
+    def __init__(self, state: Path, clock: Clock) -> None:
+        self._path, self._clock = state / REFUSALS, clock
+        self._known: dict[str, dict[str, Any]] = {entry["key"]: entry for entry in refusals(state)}
+
+    def why(self, key: bytes) -> str | None:
+        found = self._known.get(key.hex())
+        if found is None or int(self._clock.now()) - int(found["at"]) > SPARE_REFUSAL_SECS * 1000:
+            return None
+        return str(found["reason"])
+
+    def add(self, key: bytes, command: str, reason: str) -> None:
+        entry = {"key": key.hex(), "at": int(self._clock.now()), "command": command, "reason": reason}
+        self._known.pop(key.hex(), None)
+        self._known[key.hex()] = entry
+        while len(self._known) > SPARE_REFUSALS_MAX:
+            del self._known[next(iter(self._known))]
+        scratch = self._path.with_name(f".{REFUSALS}")
+        scratch.write_text(json.dumps(list(self._known.values())))
+        scratch.replace(self._path)
+
+
+def refusals(state: Path) -> list[dict[str, Any]]:
+    """What the file holds, oldest first: key, at (milliseconds), command, reason. Empty when there is none."""
+    try:
+        found = json.loads((state / REFUSALS).read_text())
+    except (OSError, ValueError):
+        return []
+    return [entry for entry in found if isinstance(entry, dict) and {"key", "at", "reason"} <= set(entry)]
+
+
+class WarmPool:
+    """Spares by what they were made from. Nothing of it outlives this process."""
+
+    def __init__(self, state: Path, spawner: Spawner, *, clock: Clock, memory_mbytes: int) -> None:
+        """``memory_mbytes``: what all spares together may use."""
+        self._state, self._spawner, self._clock = state, spawner, clock
+        self._bytes_max = memory_mbytes << 20
+        self._builds: OrderedDict[bytes, Build] = OrderedDict()
+        """The last used last."""
+        self._refusals = Refusals(state, clock)
+        self._wanted: OrderedDict[bytes, None] = OrderedDict()
+        self._work: asyncio.Future[None] | None = None
+        self._count = 0
+        self._closed = False
+
+    @property
+    def spares(self) -> list[Spare]:
+        """Those that wait now."""
+        return [one for build in self._builds.values() for one in build.spares]
+
+    def take(self, told: plan.Plan) -> Spare | None:
+        """A spare for this plan, which is the caller's from now on; None: start cold."""
+        build = self._builds.get(_key(told)) if self._builds else None
+        return build.spares.pop() if build is not None and build.spares else None
+
+    def started(self, told: plan.Plan) -> None:
+        """A container was started, warm or cold: have a spare ready for the next one like it."""
+        if self._closed or not is_plain_python(told.argv):
+            return
+        if len(shim.environment_block(told.env)) > SPARE_ENVIRONMENT_BYTES_MAX:
+            return
+        key = _key(told)
+        if self._refusals.why(key) is not None:
+            return
+        build = self._builds.setdefault(key, Build(prepared_plan(told)))
+        self._builds.move_to_end(key)
+        build.starts.append(self._clock.monotonic())
+        while len(self._builds) > _BUILDS_MAX:
+            self._forget(next(iter(self._builds)))
+        self._wanted[key] = None
+        if self._work is None or self._work.done():
+            self._work = asyncio.ensure_future(self._prepare_all())
+
+    async def close(self) -> None:
+        """End every spare."""
+        self._closed = True
+        if self._work is not None and not self._work.done():
+            self._work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._work
+        for key in list(self._builds):
+            self._forget(key)
+
+    def _forget(self, key: bytes) -> None:
+        for one in self._builds.pop(key).spares:
+            one.close()
+
+    async def _prepare_all(self) -> None:
+        """One after the other: imports take a whole core."""
+        (self._state / plan.SPARES).mkdir(mode=0o700, exist_ok=True)
+        await asyncio.to_thread(spare.sweep, self._state)
+        while self._wanted:
+            await self._clock.sleep(SPARE_DELAY_SECS)
+            key, _ = self._wanted.popitem(last=False)
+            build = self._builds.get(key)
+            while build is not None and len(build.spares) < self._target(build) and self._make_room(key, build):
+                try:
+                    made = await self._make(key, build)
+                except (OSError, BackendUnavailable) as error:
+                    log.warning("warm.unavailable", reason=str(error))
+                    break
+                if not made:
+                    break
+
+    def _target(self, build: Build) -> int:
+        since = self._clock.monotonic() - SPARE_BURST_SECS
+        return max(1, sum(at >= since for at in build.starts))
+
+    def _make_room(self, key: bytes, build: Build) -> bool:
+        """Whether another spare fits the budget, perhaps in place of those of builds that ran longer ago."""
+        older = [one for other, seen in self._builds.items() if other != key for one in seen.spares]
+        kept = sum(one.mem_bytes for one in build.spares) + build.mem_bytes
+        if kept > self._bytes_max:
+            return False
+        while sum(one.mem_bytes for one in older) + kept > self._bytes_max:
+            gone = older.pop(0)
+            self._builds[gone.key].spares.remove(gone)
+            gone.close()
+        return True
+
+    async def _make(self, key: bytes, build: Build) -> bool:
+        """One more spare; False: this build starts cold."""
+        name = self._folder(build)
+        connection = await self._spawner.prepare(name)
+        try:
+            word = await asyncio.get_running_loop().sock_recv(connection, spare.VERDICT_BYTES_MAX)
+        except BaseException:
+            connection.close()
+            raise
+        kind, _, rest = word.decode("utf-8", "replace").partition(" ")
+        if kind != forerunner.READY.decode() or key not in self._builds:
+            connection.close()
+            if kind == forerunner.COLD.decode():
+                self._refuse(key, rest)
+            return False
+        build.mem_bytes = int(rest)
+        made = Spare(key, connection, build.mem_bytes)
+        build.spares.append(made)
+        asyncio.get_running_loop().add_reader(connection, self._gone, made)
+        log.debug("warm.ready", command=" ".join(build.told.argv), memory_mbytes=build.mem_bytes >> 20)
+        return True
+
+    def _folder(self, build: Build) -> str:
+        """A new spare's folder with its plan, which is what the spawner is told."""
+        while True:
+            self._count += 1
+            name = f"spare-{self._count}"
+            folder = self._state / plan.SPARES / name
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir()
+                (folder / plan.PLAN).write_bytes(plan.encode(replace(build.told, name=name)))
+                return name
+
+    def _refuse(self, key: bytes, reason: str) -> None:
+        command = " ".join(self._builds[key].told.argv) if key in self._builds else ""
+        self._builds.pop(key, None)
+        self._refusals.add(key, command, reason)
+        log.info("warm.cold", command=command, reason=reason)
+
+    def _gone(self, one: Spare) -> None:
+        """It waited too long, or was killed."""
+        one.close()
+        build = self._builds.get(one.key)
+        if build is not None and one in build.spares:
+            build.spares.remove(one)
+
+
+def _key(told: plan.Plan) -> bytes:
+    return hashlib.sha256(plan.encode(prepared_plan(told))).digest()

@@ -1,0 +1,282 @@
+"""Warm starts: a run that took over a sandbox made ahead is like any other, and nothing is left of those unused."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from actorium.executors import Cause, Phase, Spec
+from actorium.executors.process import image, warm
+from actorium.executors.process.executor import ProcessExecutor, ProcessOptions
+from actorium.executors.process.keeper import lock, plan
+from actorium.kernel.clock import SystemClock
+from actorium.testing.conformance.executor import ended, lines, says, until
+from executor_machine import PATH, held, spec
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.process,
+    pytest.mark.skipif(os.geteuid() != 0, reason="control groups and users need root here"),
+]
+
+NOTHING = {"groups": 0, "loops": 0, "processes": 0, "mounts": 0}
+ENVIRONMENT = {"KEPT": "a", "ACTOR_RUN_ID": "one", "APIFY_TOKEN": "secret", "LAST": "z"}
+LOOK = """
+import json, os, random, resource, secrets, sys, uuid
+import heavy
+
+def read(name):
+    with open(name) as file:
+        return file.read()
+
+def status():
+    kept = ("Uid", "Gid", "Groups", "Cap", "NoNewPrivs", "Seccomp", "Sig", "Umask", "Threads", "NSpid", "CoreDump")
+    return [line for line in read("/proc/self/status").splitlines() if line.startswith(kept)]
+
+def interfaces():
+    return sorted(line.split(":")[0].strip() for line in read("/proc/net/dev").splitlines()[2:])
+
+seen = {
+    "environment": list(os.environ.items()), "shown": read("/proc/self/environ"), "cwd": os.getcwd(),
+    "argv": sys.argv, "orig_argv": sys.orig_argv, "command": read("/proc/self/cmdline"), "path": sys.path,
+    "flags": str(sys.flags), "name": __name__, "file": __file__, "spec": str(__spec__ and __spec__.name),
+    "fds": sorted(fd for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")),
+    "status": status(), "pid": os.getpid(), "parent": os.getppid(), "session": os.getsid(0), "group": os.getpgid(0),
+    "nice": os.nice(0), "oom": read("/proc/self/oom_score_adj"), "cgroup": read("/proc/self/cgroup"),
+    "limits": read("/proc/self/limits"), "mounts": sorted(line.split()[4] for line in open("/proc/self/mountinfo")),
+    "interfaces": interfaces(), "hosts": read("/etc/hosts"), "hostname": os.uname().nodename,
+    "finders": [str(type(one)) for one in sys.meta_path], "stdin": os.readlink("/proc/self/fd/0"),
+    "processes": sorted(name for name in os.listdir("/proc") if name.isdigit()),
+    "heavy": heavy.__file__, "set": os.environ.get("HEAVY"),
+}
+spaces = {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in os.listdir("/proc/self/ns")}
+chance = [random.random(), str(uuid.uuid4()), secrets.token_hex(8), hash("a")]
+print(json.dumps({"seen": seen, "spaces": spaces, "chance": chance, "ahead": heavy.AHEAD}), flush=True)
+"""
+HEAVY = """
+import os, random, sys, uuid
+os.environ["HEAVY"] = "yes"
+AHEAD = not hasattr(sys.modules["__main__"], "__file__")  # no program runs yet
+"""
+
+
+class Machine:
+    """An executor with a pool, and images whose program lies above a package of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state = folder / "state"
+        self.executor = self.open()
+
+    def open(self, mbytes: int = 512) -> ProcessExecutor:
+        options = ProcessOptions(warm_memory_mbytes=mbytes)
+        return ProcessExecutor(self.state, clock=SystemClock(), options=options)
+
+    def image(self, name: str, program: str, package: str = HEAVY) -> str:
+        """A module ``src`` and a package ``heavy`` in an environment of its own."""
+        layer = self.folder / f"{name}.layer"
+        environment, app = layer / "opt/venv", layer / "usr/src/app/src"
+        minor = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        packages = environment / "lib" / minor / "site-packages"
+        for place in (environment / "bin", packages, app):
+            place.mkdir(parents=True)
+        base = Path(sys.base_prefix, "bin", minor)
+        (environment / "bin/python3").symlink_to(base)
+        (environment / "pyvenv.cfg").write_text(f"home = {base.parent}\ninclude-system-site-packages = false\n")
+        (packages / "heavy.py").write_text(package)
+        (app / "__init__.py").touch()
+        (app / "__main__.py").write_text(program)
+        for place, _, files in os.walk(layer):
+            for one in (place, *(os.path.join(place, file) for file in files)):
+                os.chown(one, 1_880_000_007, 1_880_000_007, follow_symlinks=False)
+        made = image.ProcessImage(
+            layers=(str(layer),), toolchain=(sys.base_prefix,), env={"PATH": f"/opt/venv/bin:{PATH}"},
+            workdir="/usr/src/app", cmd=("python3", "-u", "-m", "src"),
+        )  # fmt: skip
+        image.save(self.folder / name, made)
+        return str(self.folder / name)
+
+    @property
+    def pool(self) -> warm.WarmPool:
+        assert self.executor._pool is not None
+        return self.executor._pool
+
+    async def has(self, count: int) -> None:
+        """Wait for so many spares: none, or at least one."""
+
+        async def enough() -> bool:
+            return len(self.pool.spares) >= count > 0 or not (self.pool.spares or count)
+
+        await until(enough)
+
+    async def run(self, name: str, reference: str, **changes: object) -> bytes:
+        """Run to the end; the last line it printed."""
+        await self.executor.start(of(name, reference, **changes))
+        seen = await ended(self.executor, name)
+        printed = await lines(self.executor, name)
+        assert (seen.exit_code, seen.cause) == (0, Cause.EXITED), (seen, printed)
+        return printed[-1]
+
+
+def of(name: str, reference: str, **changes: object) -> Spec:
+    made: dict[str, object] = {"env": ENVIRONMENT, "command": None, **changes}
+    return spec(name, reference, **made)
+
+
+@pytest.fixture
+async def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Machine]:
+    monkeypatch.setattr(warm, "SPARE_DELAY_SECS", 0)
+    opened = Machine(tmp_path)
+    yield opened
+    for name in await opened.executor.survey():
+        await opened.executor.remove(name)
+    await opened.executor.retire()
+    await opened.executor.close()
+
+
+async def gone(state: Path) -> None:
+    async def nothing() -> bool:
+        return held(state) == NOTHING and not list((state / plan.SPARES).iterdir())
+
+    await until(nothing)
+
+
+async def test_a_warm_run_sees_what_a_cold_one_sees(machine: Machine) -> None:
+    reference = machine.image("look", LOOK)
+    cold = json.loads(await machine.run("a-1", reference))
+    await machine.has(1)
+    first = json.loads(await machine.run("b-1", reference))
+    await machine.has(1)
+    second = json.loads(await machine.run("c-1", reference))
+    assert not cold["ahead"]
+    assert first["ahead"]
+    assert second["ahead"]
+    assert first["seen"] == cold["seen"]
+    assert second["seen"] == cold["seen"]
+    assert ["ACTOR_RUN_ID", "one"] in cold["seen"]["environment"]
+    for kind, space in first["spaces"].items():
+        assert (space == second["spaces"][kind]) == (kind in ("user", "time", "time_for_children")), kind
+    for one, other in zip(first["chance"], second["chance"], strict=True):
+        assert one != other
+
+
+WAIT = """
+import time
+import heavy
+print("warm" if heavy.AHEAD else "cold", flush=True)
+try:
+    time.sleep(600)
+finally:
+    print("left", flush=True)
+"""
+
+
+async def test_a_warm_run_is_stopped_killed_and_ended_at_its_deadline(machine: Machine) -> None:
+    reference = machine.image("wait", WAIT)
+    executor = machine.executor
+    await executor.start(of("a-1", reference))
+    await says(executor, "a-1", b"cold")
+    await executor.kill("a-1")
+    await machine.has(1)
+    await executor.start(of("b-1", reference))
+    await says(executor, "b-1", b"warm")
+    seen = (await executor.survey())["b-1"]
+    assert seen.phase is Phase.RUNNING
+    await executor.stop("b-1")
+    assert (await ended(executor, "b-1")).cause is Cause.KILLED
+    await machine.has(1)
+    await executor.start(of("c-1", reference, timeout_secs=1))
+    seen = await ended(executor, "c-1")
+    assert (seen.cause, await lines(executor, "c-1")) == (Cause.DEADLINE, [b"warm"])
+    assert seen.stats is not None
+    assert seen.stats.mem_max_bytes
+    await machine.has(1)
+    await executor.start(of("d-1", reference))
+    await says(executor, "d-1", b"warm")
+    os.kill(lock.holder(machine.state / plan.CONTAINERS / "d-1" / plan.LOCK) or 0, signal.SIGKILL)
+    assert (await ended(executor, "d-1")).cause is Cause.VANISHED
+    for name in await executor.survey():
+        await executor.remove(name)
+    await executor.retire()
+    await gone(machine.state)
+
+
+def spare_keeper(state: Path) -> int:
+    (folder,) = (state / plan.SPARES).iterdir()
+    pid = lock.holder(folder / plan.LOCK)
+    assert pid is not None
+    return pid
+
+
+async def test_a_run_starts_cold_when_its_spare_was_killed(machine: Machine) -> None:
+    reference = machine.image("look", LOOK)
+    await machine.run("a-1", reference)
+    await machine.has(1)
+    os.kill(spare_keeper(machine.state), signal.SIGKILL)
+    assert not json.loads(await machine.run("b-1", reference))["ahead"]
+    await machine.has(1)  # before this one was made, what the killed one left was swept away
+    assert not (machine.state / plan.SPARES / "spare-1").exists()
+
+
+async def test_no_spare_outlives_its_spawner_or_its_server(machine: Machine) -> None:
+    reference = machine.image("look", LOOK)
+    await machine.run("a-1", reference)
+    await machine.has(1)
+    os.kill(lock.holder(machine.state / plan.SPAWNER_LOCK) or 0, signal.SIGKILL)
+    await machine.has(0)
+    await machine.run("b-1", reference)
+    await machine.has(1)
+    for one in machine.pool.spares:
+        one.connection.shutdown(2)  # as the kernel does when the server dies
+    for name in await machine.executor.survey():
+        await machine.executor.remove(name)
+    await machine.executor.retire()
+    await gone(machine.state)
+
+
+async def test_spares_keep_to_their_budget(machine: Machine) -> None:
+    machine.executor = machine.open(mbytes=130)  # one that is not measured yet counts as 128
+    first, second = machine.image("first", LOOK), machine.image("second", LOOK)
+    await machine.run("a-1", first)
+    await machine.has(1)
+    (one,) = machine.pool.spares
+    assert 1 << 20 < one.mem_bytes < 64 << 20
+    await machine.run("b-1", second)
+
+    async def replaced() -> bool:
+        return [other.key for other in machine.pool.spares] not in ([], [one.key])
+
+    await until(replaced)
+    assert len(machine.pool.spares) == 1
+
+
+async def test_another_owner_or_environment_gets_no_spare(machine: Machine) -> None:
+    reference = machine.image("look", LOOK)
+    await machine.run("a-1", reference)
+    await machine.has(1)
+    for number, change in enumerate(
+        ({"owner_number": 8}, {"env": {**ENVIRONMENT, "KEPT": "b"}}, {"memory_mbytes": 128})
+    ):
+        assert not json.loads(await machine.run(f"b{number}-1", reference, **change))["ahead"]
+
+
+async def test_what_must_not_be_done_ahead_starts_cold_and_is_remembered(machine: Machine) -> None:
+    reads = "import os\nAHEAD = 'ACTOR_RUN_ID' not in os.environ"
+    reference = machine.image("reads", LOOK.replace('os.environ.get("HEAVY")', "None"), reads)
+    await machine.run("a-1", reference)
+
+    async def told() -> bool:
+        return bool(warm.refusals(machine.state))
+
+    await until(told)
+    (refusal,) = warm.refusals(machine.state)
+    assert refusal["reason"] == "an import reads the run's variable ACTOR_RUN_ID"
+    assert refusal["command"] == "python3 -u -m src"
+    assert not json.loads(await machine.run("b-1", reference))["ahead"]
+    assert not machine.pool.spares
