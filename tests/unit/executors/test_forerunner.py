@@ -108,6 +108,20 @@ def test_what_opens_nothing_for_good_may_be_done_ahead(actor: Actor) -> None:
     assert actor.verdict("import os; os.environ.get('HOME'); os.environ['A'] = 'b'") == "ready"
 
 
+def test_the_programs_own_modules_are_read_and_not_run(actor: Actor) -> None:
+    actor.write("pass", "import beside\nfrom src.own import x\nimport package")
+    for own in ("beside.py", "src/own.py"):
+        (actor.folder / own).write_text("import json\nx = 1\ndef f():\n    raise AssertionError\n1 / 0")
+    (actor.folder / "src/own.py").write_text("x = 1")
+    with actor.ahead() as (_, run, said):
+        os.close(run)
+    assert said == "cold it begins with no package beyond the standard library"  # what beside does comes first
+    (actor.folder / "beside.py").write_text("import json\nx = 1\ndef f():\n    raise AssertionError")
+    with actor.ahead() as (_, run, said):
+        os.close(run)
+    assert said == "ready"
+
+
 def test_a_program_of_the_standard_library_alone_is_not_worth_it(actor: Actor) -> None:
     actor.write("pass", "import json")
     with actor.ahead() as (_, run, said):

@@ -161,8 +161,8 @@ def entry(command: list[str]) -> tuple[str, str, str]:
     raise NotAhead("its command is not a plain 'python -m module' or 'python file.py'")
 
 
-def bring(program: Program, module: str, file: str) -> None:
-    """Import what the program begins with."""
+def walk(program: Program, module: str, file: str) -> Program:
+    """Find what the program begins with."""
     if file:
         program.file(file, "")
     elif program.module(module):
@@ -170,6 +170,11 @@ def bring(program: Program, module: str, file: str) -> None:
         program.file(os.path.join(place, "__main__.py"), module)
     if not program.third_party:
         raise NotAhead("it begins with no package beyond the standard library")
+    return program
+
+
+def bring(program: Program) -> None:
+    """Import what was found."""
     for name, names, optional in program.imports:
         try:
             found = __import__(name, {"__name__": "__main__"}, None, names or None, 0)
@@ -192,8 +197,9 @@ def prepare(watch: Watch) -> str:
         root, module, file = entry(sys.orig_argv)
         sys.path.insert(0, root)
         sys.argv[:1] = [file or os.path.join(root, *module.split("."), "__main__.py")]
+        program = walk(Program(root, packages), module, file)
         sys.meta_path.insert(0, Guard(packages))
-        bring(Program(root, packages), module, file)
+        bring(program)
     except NotAhead as error:
         watch.seen.append(str(error))
     except BaseException as error:
