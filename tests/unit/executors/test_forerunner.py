@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from actorium.executors.process.keeper import forerunner, shim, spare
+from actorium.executors.process.keeper import forerunner, spare
+from actorium.executors.process.keeper.prepared import environment_block
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -147,7 +148,7 @@ def test_it_goes_on_as_an_ordinary_start_in_the_environment_of_its_run(actor: Ac
         assert said == "ready"
         shown = Path(f"/proc/{process.pid}/environ")
         assert b"ACTOR_RUN_ID" not in shown.read_bytes()
-        os.write(run, shim.environment_block(env))
+        os.write(run, environment_block(env))
         os.close(run)
         assert process.stdout is not None
         printed = process.stdout.read()

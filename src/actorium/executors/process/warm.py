@@ -19,7 +19,8 @@ from typing import Any
 
 import structlog
 
-from actorium.executors.process.keeper import forerunner, plan, shim, spare
+from actorium.executors.process.keeper import forerunner, plan, spare
+from actorium.executors.process.keeper.prepared import environment_block
 from actorium.executors.process.spawning import Spawner
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import BackendUnavailable
@@ -154,7 +155,7 @@ class WarmPool:
         """A container was started, warm or cold: have a spare ready for the next one like it."""
         if self._closed or not is_plain_python(told.argv):
             return
-        if len(shim.environment_block(told.env)) > SPARE_ENVIRONMENT_BYTES_MAX:
+        if len(environment_block(told.env)) > SPARE_ENVIRONMENT_BYTES_MAX:
             return
         key = _key(told)
         if self._refusals.why(key) is not None:

@@ -9,13 +9,13 @@ import os
 import signal
 import socket
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 
 from actorium.executors.process.keeper import clock, inside, linux, lock, plan
 from actorium.executors.process.keeper.forwarder import ByteMeter, Forwarder
 from actorium.executors.process.keeper.logfile import LogFile
 from actorium.executors.process.keeper.measure import Meter
+from actorium.executors.process.keeper.prepared import Prepared
 from actorium.executors.process.keeper.reactor import READ, Reactor
 from actorium.executors.process.keeper.sandbox import Sandbox, SandboxFailed
 from actorium.kernel.limits import STATS_PERIOD_SECS, TIMING_OUT_SECS
@@ -66,35 +66,6 @@ class Hints:
     def _send(self, kind: str) -> None:
         with contextlib.suppress(OSError):
             self._socket.sendto(f"{kind} {self._name}".encode(), self._address)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A sandbox made ahead of its run, with a program in it that waits."""
-
-    sandbox: Sandbox
-    group: str
-    """Its control group's name."""
-    output: int
-    waiting: int
-    """Where the program waits for its environment."""
-
-    def release(self, env: dict[str, str]) -> None:
-        """Let the program go on, in this environment. Raises SandboxFailed."""
-        try:
-            os.set_blocking(self.waiting, False)  # a program that does not read must not hold its shim
-            block = environment_block(env)
-            if os.write(self.waiting, block) != len(block):
-                raise BlockingIOError
-        except OSError as error:
-            raise SandboxFailed(f"The program did not take its environment: {error}.") from error
-        finally:
-            os.close(self.waiting)
-
-
-def environment_block(env: dict[str, str]) -> bytes:
-    """An environment as the kernel shows it."""
-    return b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in env.items())
 
 
 class Shim:

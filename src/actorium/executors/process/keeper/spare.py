@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from actorium.executors.process.keeper import cgroups, forerunner, inside, leading, linux, lock, plan, sandbox, shim
+from actorium.executors.process.keeper.prepared import Prepared
 from actorium.executors.process.keeper.reactor import READ, Reactor
 from actorium.executors.process.keeper.sandbox import Sandbox, SandboxFailed
 from actorium.kernel.limits import SPARE_CPU_WEIGHT, SPARE_IMPORT_SECS_MAX, SPARE_SECS_MAX
@@ -70,7 +71,7 @@ class Spare:
             pass  # the spawner is gone already
         self._reactor.close()
         if self._run:
-            prepared = shim.Prepared(
+            prepared = Prepared(
                 sandbox=self._sandbox,
                 group=sandbox.group_name(self._state, self._folder.name),
                 output=self._output,
