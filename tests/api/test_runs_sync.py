@@ -285,6 +285,16 @@ async def test_a_call_that_is_wrong_starts_nothing(rest: str, status: int, kind:
         assert (await world.alice.get("/v2/actor-runs"))["total"] == 0
 
 
+async def test_head_starts_nothing() -> None:
+    async with open_server() as world:
+        actor = await world.actor()
+        for path in (f"actors/{actor}", f"actor-tasks/{await task_of(world, actor)}"):
+            for end in (RECORD, ITEMS):
+                refused = await world.alice.request("HEAD", f"/v2/{path}/{end}")
+                assert (refused.status, refused.headers["allow"]) == (405, "OPTIONS, GET, POST")
+        assert (await world.alice.get("/v2/actor-runs"))["total"] == 0
+
+
 async def test_whom_the_actor_is_not_there_for_and_who_may_not_ask() -> None:
     async with open_server() as world:
         actor = await world.actor()

@@ -35,6 +35,7 @@ async def test_sqlite_and_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.services
+@pytest.mark.long
 async def test_postgres_and_s3(tmp_path: Path, postgres: Server, s3: ObjectStore) -> None:
     with LiveServer(tmp_path, ACTORIUM_DATABASE=postgres.url(), ACTORIUM_BLOBS=s3.url, **s3.environment) as server:
         await play(server, secs=SECS, seed=SEED, disturb=postgres.restart)

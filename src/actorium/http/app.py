@@ -78,7 +78,10 @@ class HttpApp:
         )
         self.operations: Sequence[Operation] = expand(routes, aliases)
         endpoints = [Endpoint(operation, gate) for operation in [*self.operations, *expand(pages, ())]]
-        self._trie = compile_leaves((made.operation.method, made.operation.path, made) for made in endpoints)
+        self._trie = compile_leaves(
+            ((made.operation.method, made.operation.path, made) for made in endpoints),
+            acting={made.operation.path for made in endpoints if made.operation.route.acts},
+        )
         self._sockets = SocketRoutes(websockets or {}, authenticate=authenticate)
         self._monotonic = clock.monotonic
         self._request_prefix = ids.new()[:10]

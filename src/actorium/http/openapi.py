@@ -115,12 +115,12 @@ def _schema_hook(kind: type) -> Json:
 
 
 def _with_heads(operations: Sequence[Operation]) -> list[Operation]:
-    """The operations and the HEAD that every GET brings."""
+    """The operations and the HEAD that comes with a GET, unless that does something."""
     known = {operation.key for operation in operations}
     shown = []
     for operation in operations:
         shown.append(operation)
-        if operation.method == "GET" and ("HEAD", shape(operation.path)) not in known:
+        if operation.method == "GET" and not operation.route.acts and ("HEAD", shape(operation.path)) not in known:
             shown.append(_head(operation))
     return shown
 

@@ -160,6 +160,8 @@ class Route:
     """Requests a second per resource (method family + first path parameter); None: RATE_DEFAULT."""
     soft_rate: bool = False
     """Over its rate the handler is called all the same and sees ``call.over_rate``: it refuses in its own words."""
+    acts: bool = False
+    """A GET that does something. HEAD must not, so none comes with it."""
     deprecated: bool = False
 
 

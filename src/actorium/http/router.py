@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Generic, TypeVar
@@ -43,12 +43,12 @@ class Leaf(Generic[T]):
     declared: str = "OPTIONS"
     """The methods in messages: ``OPTIONS,GET``."""
     allow: str = "OPTIONS"
-    """The same for the Allow header, with the HEAD that every GET brings."""
+    """The same for the Allow header, with the HEAD that a GET brings."""
 
-    def settle(self) -> None:
+    def settle(self, *, acts: bool = False) -> None:
         own = [method for method in METHODS if method in self.methods]
         self.declared = ",".join(["OPTIONS", *own])
-        if "GET" in self.methods:
+        if "GET" in self.methods and not acts:
             self.methods.setdefault("HEAD", self.methods["GET"])
         self.allow = ", ".join(["OPTIONS", *(method for method in METHODS if method in self.methods)])
 
@@ -84,15 +84,15 @@ def expand(routes: Sequence[Route], aliases: Sequence[Alias]) -> list[Operation]
     return list(found.values())
 
 
-def compile_leaves(entries: Iterable[tuple[str, str, T]]) -> Trie[Leaf[T]]:
-    """The tree for (method, path template, what answers)."""
+def compile_leaves(entries: Iterable[tuple[str, str, T]], *, acting: Collection[str] = ()) -> Trie[Leaf[T]]:
+    """The tree for (method, path template, what answers). ``acting``: the paths whose GET has no HEAD."""
     leaves: dict[str, tuple[str, Leaf[T]]] = {}
     for method, path, target in entries:
         _, leaf = leaves.setdefault(shape(path), (path, Leaf()))
         leaf.methods[method] = target
     trie: Trie[Leaf[T]] = Trie()
     for path, leaf in leaves.values():
-        leaf.settle()
+        leaf.settle(acts=path in acting)
         trie.put(path, leaf)
     trie.settle()
     return trie

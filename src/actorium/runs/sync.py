@@ -90,6 +90,7 @@ class SyncRuns:
                 media_type="*/*",
                 statuses=(201,),
                 rate=RATE_HIGH,
+                acts=True,
             )
             for end, operation, handler, query, answer in kinds
             for method, body, with_input in (("POST", RawBody, "with"), ("GET", None, "without"))
