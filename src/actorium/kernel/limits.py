@@ -237,6 +237,10 @@ NODE_WHEEL_MISSED_SECS = 3600  # a Node.js that the package index did not have i
 BUILD_DISK_PERIOD_SECS = 1.0  # how often a build step's use of the disk is looked at
 PIDS_BUILD_MAX = 2048  # processes and threads of one build step
 
+# Container engines
+ENGINE_ANSWER_SECS_MAX = 60.0  # what an engine may take for a call that is no build and no pull
+ENGINE_LINE_BYTES_MAX = 16 * 1024 * 1024  # one message of a build's progress
+
 # Database
 WRITES_PER_COMMIT_MAX = 256  # works that share one synced commit: more gains little and makes the first one wait
 WRITES_WAITING_MAX = 10_000  # works in line for a commit: about a second of the slowest disk worth serving

@@ -57,8 +57,7 @@ class ProcessExecutor:
         self._images = images
         self._clock = clock
         self._options = options or ProcessOptions()
-        self._folders = Folders(self._folder)
-        self._spawner = Spawner(self._folder, clock)
+        self._folders, self._spawner = self._parts(clock)
         self._pool: WarmPool | None = None
         if self._options.warm_memory_mbytes:
             limit = self._options.warm_memory_mbytes
@@ -68,13 +67,16 @@ class ProcessExecutor:
         self._hints: socket.socket | None = None
         self._watchers: set[asyncio.Queue[tuple[str, Hint]]] = set()
 
+    def _parts(self, clock: Clock) -> tuple[Folders, Spawner]:
+        return Folders(self._folder), Spawner(self._folder, clock)
+
     async def start(self, spec: Spec) -> None:
         """See the port."""
         async with self._names.setdefault(spec.name, asyncio.Lock()):
             if self._folders.buried(spec.name):
                 return
             seen = self._folders.look(spec.name)
-            told = self._plan(spec)
+            told = await self._plan(spec)
             if seen is None:
                 self._folders.create(spec.name, told, now=self._clock.now())
             elif seen.phase is not Phase.CREATED:
@@ -94,7 +96,7 @@ class ProcessExecutor:
                 raise BackendUnavailable(f"The container {other} of the same run has not ended.")
         return False
 
-    def _plan(self, spec: Spec) -> plan.Plan | str:
+    async def _plan(self, spec: Spec) -> plan.Plan | str:
         """What the shim is told, or why it can't be told anything."""
         try:
             return self._planned(spec)

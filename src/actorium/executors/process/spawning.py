@@ -33,10 +33,12 @@ def helper_command(kind: str, *arguments: str) -> list[str]:
 class Spawner:
     """The one spawner of a state folder."""
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, clock: Clock, *others: Path, kind: str = "spawner") -> None:
+        """``kind`` is what the keeper calls it; ``others`` are folders of its code outside of the keeper."""
         self._folder = folder
         self._clock = clock
-        self._version = spawner.version()
+        self._kind = kind
+        self._version = spawner.version(*others)
         self._met = False
         self._meeting = asyncio.Lock()
 
@@ -116,7 +118,7 @@ class Spawner:
     async def _launch(self) -> None:
         with (self._folder / plan.SPAWNER_LOG).open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *helper_command("spawner", str(self._folder)),
+                *helper_command(self._kind, str(self._folder)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=log,

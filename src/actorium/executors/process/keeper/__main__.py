@@ -1,4 +1,4 @@
-"""Starts a helper without the server's packages: ``python -I -S keeper/__main__.py spawner|step|probe …``."""
+"""Starts a helper without the server's packages: ``python -I -S keeper/__main__.py spawner|engine|step|probe …``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def main() -> int:
         from actorium.executors.process.keeper import spawner
 
         return spawner.main(state)
+    if kind == "engine":
+        from actorium.executors.container.keeper import shim as engine_shim
+        from actorium.executors.process.keeper import spawner
+
+        return spawner.main(state, engine_shim.FOLDER, kind=engine_shim.EngineShim)
     from actorium.executors.process.keeper import steprun
 
     return steprun.main(state, int(sys.argv[3]))

@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -52,8 +53,8 @@ def become_init(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
     try:
         linux.die_with_parent()
         linux.set_name("actorium-init")
-        _forget_signals()
-        _close_others(doors)
+        forget_signals()
+        close_others((0, 1, 2, doors.channel.fileno(), doors.output, *doors.groups, *(doors.ahead or ())))
         if not stage.privileged:
             _map_user(plan.uid, doors.outer)
         _prepare(plan, stage, doors)
@@ -79,15 +80,16 @@ def _let_run(channel: socket.socket, begun: float) -> None:
     channel.send(RUNNING + struct.pack(RUNNING_FORMAT, begun))
 
 
-def _forget_signals() -> None:
+def forget_signals() -> None:
     """What the shim does at a signal is not for init, nor for the program between its fork and its start."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
 
 
-def _close_others(doors: Doors) -> None:
-    kept = sorted((0, 1, 2, doors.channel.fileno(), doors.output, *doors.groups, *(doors.ahead or ())))
+def close_others(descriptors: Iterable[int]) -> None:
+    """Close every descriptor but these."""
+    kept = sorted(descriptors)
     for low, high in zip(kept, [*kept[1:], 1 << 20], strict=True):
         if low + 1 < high:
             os.closerange(low + 1, high)
@@ -98,7 +100,7 @@ def _prepare(plan: Plan, stage: view.Stage, doors: Doors) -> None:
     socket.sethostname(skeleton.HOSTNAME)
     network.loopback_up()
     if doors.ahead is None:
-        _open_doors(plan, plan.web_port, doors.channel)
+        open_doors(plan, plan.web_port, doors.channel)
     view.build(plan, stage)
     if doors.ahead is None:
         message = doors.channel.recv(4096)
@@ -119,7 +121,7 @@ def _admit(plan: Plan, channel: socket.socket, told: dict[str, Any]) -> None:
     """What a spare's sandbox gets only now: the ways in and out of it. Then its program may go on."""
     begun = clock.monotonic()
     try:
-        _open_doors(plan, told["web_port"], channel)
+        open_doors(plan, told["web_port"], channel)
         _connect(told["link"])
     except OSError as error:
         channel.send(FAILED + str(error).encode()[:4000])
@@ -133,7 +135,7 @@ def _map_user(uid: int, outer: tuple[int, int]) -> None:
             file.write(text)
 
 
-def _open_doors(plan: Plan, web_port: int | None, channel: socket.socket) -> None:
+def open_doors(plan: Plan, web_port: int | None, channel: socket.socket) -> None:
     """Sockets of this network namespace for the shim: listeners for what it leads out, spares for what it lets in."""
     listeners = []
     for port in (plan.api_port, web_port if web_port != plan.container_port else None):
@@ -146,10 +148,11 @@ def _open_doors(plan: Plan, web_port: int | None, channel: socket.socket) -> Non
         listeners.append(listener)
     socket.send_fds(channel, [LISTENERS], [listener.fileno() for listener in listeners])
     if web_port is not None:
-        _send_sockets(channel)
+        send_sockets(channel)
 
 
-def _send_sockets(channel: socket.socket) -> None:
+def send_sockets(channel: socket.socket) -> None:
+    """Hand over some sockets of this network namespace."""
     made = [socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) for _ in range(SPARE_SOCKETS)]
     socket.send_fds(channel, [SOCKETS], [one.fileno() for one in made])
 
@@ -208,7 +211,7 @@ def _obey(channel: socket.socket, plan: Plan, main: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(main, signal.SIGTERM)
     elif request == SOCKETS:
-        _send_sockets(channel)
+        send_sockets(channel)
     elif request.startswith(ADMIT):
         _admit(plan, channel, json.loads(request[1:]))
 

@@ -107,6 +107,11 @@ def detach(target: str) -> None:
     _checked(_libc.umount2(os.fsencode(target), ctypes.c_int(MNT_DETACH)), f"umount {target}")
 
 
+def setns(fd: int, kind: int) -> None:
+    """Enter the namespace of this kind that a descriptor names."""
+    _checked(_libc.setns(ctypes.c_int(fd), ctypes.c_int(kind)), "setns")
+
+
 def pivot_root(new: str, old: str) -> None:
     """Make a mount the root of this mount namespace."""
     _syscall("pivot_root", os.fsencode(new), os.fsencode(old))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 PLAN = "plan.json"
 LOCK = "lock"  # held by the shim as long as it lives
@@ -62,6 +63,8 @@ class Plan:
     """Keep what is written in this folder instead of a disk of its own (steps of a build)."""
     binds: tuple[tuple[str, str, bool], ...] = ()
     """(source on the host, path inside, writable)"""
+    engine: dict[str, Any] | None = None
+    """What a container engine is told instead: its ``socket``, and the container to ``create`` there."""
 
 
 def encode(plan: Plan) -> bytes:

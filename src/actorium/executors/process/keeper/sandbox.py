@@ -43,7 +43,7 @@ class Sandbox:
         self._folder = folder
         self._slirp: subprocess.Popen[bytes] | None = None
         self._outward = False
-        self.group = cgroups.group(group_name(state, told.name))
+        self.group: cgroups.Group | None = cgroups.group(group_name(state, told.name))
         self.channel, self._inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.privileged = os.geteuid() == 0
         self.limited_disk = told.upper is None and told.disk_mbytes is not None and disk.possible()

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 from actorium.executors.process.keeper import clock, inside, linux, lock, plan
@@ -71,15 +72,22 @@ class Hints:
 class Shim:
     """From a plan to an exit file."""
 
-    def __init__(self, state: Path, told: plan.Plan, woken: int, prepared: Prepared | None) -> None:
-        """``woken`` has a byte for each signal that came."""
+    def __init__(
+        self,
+        state: Path,
+        told: plan.Plan,
+        woken: int,
+        prepared: Prepared | None,
+        make: Callable[..., Sandbox] = Sandbox,
+    ) -> None:
+        """``woken`` has a byte for each signal that came; ``make`` makes what it keeps, unless that was made ahead."""
         self._plan = told
         self._prepared = prepared
         self._folder = state / plan.CONTAINERS / told.name
         self._reactor = Reactor()
         self._hints = Hints(state, told.name, self._reactor)
         if prepared is None:
-            self._sandbox = Sandbox(told, state, self._folder)
+            self._sandbox = make(told, state, self._folder)
         else:
             self._sandbox = prepared.sandbox
             (self._folder / plan.GROUP).write_text(prepared.group)  # before anything can end without it
@@ -301,7 +309,13 @@ class Shim:
                 self._log.feed(data)
 
 
-def keep(state: Path, name: str, reply: socket.socket | None, prepared: Prepared | None = None) -> None:
+def keep(
+    state: Path,
+    name: str,
+    reply: socket.socket | None,
+    prepared: Prepared | None = None,
+    kind: Callable[[Path, plan.Plan, int, Prepared | None], Shim] = Shim,
+) -> None:
     """Take a container on, unless another shim has or had it; with a sandbox made for it now, or made ahead."""
     linux.set_name(f"shim {name}")
     folder = state / plan.CONTAINERS / name
@@ -320,7 +334,7 @@ def keep(state: Path, name: str, reply: socket.socket | None, prepared: Prepared
         write_exit(folder, "not-started", message=message, exit_code=None)
         answer(reply, STARTED)
         return
-    Shim(state, told, woken, prepared).run(reply)
+    kind(state, told, woken, prepared).run(reply)
 
 
 def output_pipe() -> tuple[int, int]:

@@ -20,16 +20,21 @@ ALONE_SECS = 30.0  # how often an idle spawner looks whether its folder is still
 _BACKLOG = 1024
 
 
-def version() -> str:
-    """Changes whenever the code of this package does: a server replaces a spawner of another version."""
+def version(*others: Path) -> str:
+    """Changes whenever the code of this package, or of other folders, does: a server replaces a spawner of another
+    version."""
     digest = hashlib.sha256(sys.version.encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    for folder in (Path(__file__).parent, *others):
+        for path in sorted(folder.glob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def main(state: Path) -> int:
-    """Become the spawner of a state folder, or leave if there is one. The first process returns when it listens."""
+def main(state: Path, *others: Path, kind: type[shim.Shim] = shim.Shim) -> int:
+    """Become the spawner of a state folder, or leave if there is one. The first process returns when it listens.
+
+    ``kind`` is the shim that it forks; ``others`` are the folders of its code outside of this package.
+    """
     ready, told = os.pipe()
     if os.fork():
         os.close(told)
@@ -47,7 +52,7 @@ def main(state: Path) -> int:
     listener = _listen()
     os.write(told, b"+")
     os.close(told)
-    Spawner(state, listener, version()).run()
+    Spawner(state, listener, version(*others), kind).run()
     return 0
 
 
@@ -89,8 +94,8 @@ def _still_mine(own: int) -> bool:
 class Spawner:
     """Answers one request a connection: hello, start, prepare, leave."""
 
-    def __init__(self, state: Path, listener: socket.socket, own_version: str) -> None:
-        self._state, self._listener, self._version = state, listener, own_version
+    def __init__(self, state: Path, listener: socket.socket, own_version: str, kind: type[shim.Shim]) -> None:
+        self._state, self._listener, self._version, self._kind = state, listener, own_version, kind
 
     def run(self) -> None:
         # Zombies are collected by the kernel: nobody asks a shim for its status.
@@ -142,5 +147,5 @@ class Spawner:
         if is_spare:
             spare.keep(self._state, name, connection, spawner=own)
         else:
-            shim.keep(self._state, name, connection)
+            shim.keep(self._state, name, connection, kind=self._kind)
         os._exit(0)

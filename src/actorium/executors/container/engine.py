@@ -1,0 +1,154 @@
+"""A container engine's API for the server: Docker's, over a socket of this machine, which Podman answers too."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from actorium.kernel.errors import ActoriumError, BackendUnavailable
+from actorium.kernel.limits import ENGINE_ANSWER_SECS_MAX, ENGINE_LINE_BYTES_MAX
+
+_KNOWN = ("/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock")
+_OF_A_USER = ("docker.sock", "podman/podman.sock")
+_SCHEME = "unix://"
+
+
+class EngineRefused(ActoriumError):
+    """The engine said no."""
+
+    type = "container-engine-refused"
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def sockets(host: str, environment: Mapping[str, str]) -> list[str]:
+    """Where engines may answer: at the address that a setting names, else at the usual places."""
+    if host:
+        return [host.removeprefix(_SCHEME)]
+    places = list(_KNOWN)
+    if folder := environment.get("XDG_RUNTIME_DIR"):
+        places += [f"{folder}/{name}" for name in _OF_A_USER]
+    found: dict[tuple[int, int], str] = {}
+    for place in places:
+        if Path(place).is_socket():
+            seen = os.stat(place)  # noqa: PTH116
+            found.setdefault((seen.st_dev, seen.st_ino), place)
+    return list(found.values())
+
+
+class Engine:
+    """One engine. Raises BackendUnavailable when it does not answer, EngineRefused when it says no."""
+
+    def __init__(self, path: str) -> None:
+        self.socket = path
+        self._opened: aiohttp.ClientSession | None = None
+
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        if self._opened is None:
+            self._opened = aiohttp.ClientSession(
+                connector=aiohttp.UnixConnector(self.socket),
+                base_url="http://engine",
+                timeout=aiohttp.ClientTimeout(total=ENGINE_ANSWER_SECS_MAX),
+            )
+        return self._opened
+
+    async def call(self, method: str, target: str, **params: str) -> Any:
+        """One call with a short answer, decoded."""
+        try:
+            async with self._session.request(method, target, params=params) as reply:
+                answer = await reply.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise self._absent(error) from error
+        if reply.status >= 400:
+            raise EngineRefused(reply.status, _message(answer))
+        return _decoded(answer)
+
+    async def stream(
+        self, target: str, *, content: AsyncIterator[bytes] | None = None, **params: str
+    ) -> AsyncIterator[dict[str, Any]]:
+        """A long call's messages as they come. The engine ends the work when the connection closes."""
+        endless = aiohttp.ClientTimeout(total=None)
+        headers = {"Content-Type": "application/x-tar"} if content is not None else {}
+        try:
+            async with self._session.post(
+                target, params=params, data=content, headers=headers, timeout=endless
+            ) as reply:
+                if reply.status >= 400:
+                    raise EngineRefused(reply.status, _message(await reply.read()))
+                async for line in _lines(reply.content):
+                    message = _decoded(line)
+                    if isinstance(message, dict):
+                        yield message
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise self._absent(error) from error
+
+    def _absent(self, error: BaseException) -> BackendUnavailable:
+        why = str(error) or type(error).__name__
+        return BackendUnavailable(
+            f"The container engine at {self.socket} does not answer ({why}). Start it, or name another one in "
+            "ACTORIUM_CONTAINER_HOST."
+        )
+
+    async def image(self, reference: str) -> dict[str, Any] | None:
+        """What is known of an image of this machine; None: there is none."""
+        try:
+            found: dict[str, Any] = await self.call("GET", f"/images/{reference.lstrip('/')}/json")
+        except EngineRefused as error:
+            if error.status in (400, 404, 500):  # no such image, or no name of an image at all
+                return None
+            raise
+        return found
+
+    async def labelled(self, label: str) -> list[dict[str, Any]]:
+        """Containers with this label, those that ended included."""
+        found: list[dict[str, Any]] = await self.call(
+            "GET", "/containers/json", all="true", filters=json.dumps({"label": [label]})
+        )
+        return found
+
+    async def remove_container(self, reference: str) -> None:
+        """End and remove a container; absent is success."""
+        try:
+            await self.call("DELETE", f"/containers/{reference}", force="true", v="true")
+        except EngineRefused as error:
+            if error.status not in (404, 409):  # gone, or somebody is removing it
+                raise
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._opened is not None:
+            await self._opened.close()
+            self._opened = None
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    rest = b""
+    async for piece in content.iter_any():
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield line
+        if len(rest) > ENGINE_LINE_BYTES_MAX:
+            raise EngineRefused(502, "It sent a line without an end.")
+    yield rest
+
+
+def _decoded(answer: bytes) -> Any:
+    try:
+        return json.loads(answer) if answer.strip() else None
+    except ValueError:
+        return answer.decode("utf-8", "replace")
+
+
+def _message(answer: bytes) -> str:
+    found = _decoded(answer)
+    if isinstance(found, dict) and "message" in found:
+        return str(found["message"])
+    return str(found or "no reason given")[:500]

@@ -1,0 +1,192 @@
+"""One container of an engine in the place of a sandbox: made, given its network, let go, ended and removed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+from actorium.executors.container.keeper.api import Api, EngineError
+from actorium.executors.container.keeper.counters import Counters
+from actorium.executors.container.keeper.door import open_door
+from actorium.executors.process.keeper import clock, inside, network, plan
+from actorium.executors.process.keeper.sandbox import START_SECS_MAX, Sandbox, SandboxFailed
+
+RESOLV_CONF = "resolv.conf"
+# The program waits for its network; its two outputs are one, so that lines stay in the order in which they were written.
+GATE = ("/bin/sh", "-c", 'read -r actorium_gate && exec "$@" </dev/null 2>&1', "sh")
+_SETTLE_SECS_MAX = 30.0
+_KILL_TRY_SECS = 0.5
+_PAUSE_SECS = 0.02
+
+
+class Box(Sandbox):
+    """The shim's view of a container that an engine keeps."""
+
+    def __init__(self, told: plan.Plan, state: Path, folder: Path) -> None:
+        super().__init__(told, state, folder)
+        self.counters = Counters()
+        self.group = self.counters
+        self.limited_disk = False
+        self.stream: socket.socket | None = None
+        self.early = b""
+        self.pidfd = -1
+        """Readable once the container's first process, and so everything in it, has ended."""
+        self.failed_at_start: int | None = None
+        """The exit code of a command that the engine could not start."""
+        self._engine = cast("dict[str, Any]", told.engine)
+        self._api = Api(self._engine["socket"])
+        self._id = ""
+        self._door = 0
+        self._upper: Path | None = None
+
+    def start(self, output: int) -> None:  # noqa: ARG002 - the engine has the output
+        """Run the program. Raises SandboxFailed; then ``kill`` and ``remove`` clean up."""
+        try:
+            outward, _ = self._choose_network()
+            gated = self._create(outward=outward)
+            self.stream, self.early = self._api.attach(self._id)
+            self._api.call("POST", f"/containers/{self._id}/start")
+            self._meet(outward=outward)
+            self.begun = clock.monotonic()
+            if gated:
+                self.stream.sendall(b"\n")
+            self.stream.setblocking(False)
+        except EngineError as error:
+            raise SandboxFailed(f"The container could not be started: {error}.") from error
+        except OSError as error:
+            raise SandboxFailed(f"The container could not be made: {error}.") from error
+
+    def _create(self, *, outward: bool) -> bool:
+        """Make the container. True: its program waits until it is told to go, as the image has a shell to do that."""
+        self._write_resolv_conf(outward=outward)
+        body = dict(self._engine["create"])
+        name = self._engine["name"]
+        self._id = self._made(name, body, (*GATE, *self.plan.argv))
+        if self._has_shell():
+            return True
+        self._api.call("DELETE", f"/containers/{self._id}?force=true&v=true")
+        self._id = self._made(name, body, self.plan.argv)
+        return False
+
+    def _made(self, name: str, body: dict[str, Any], entrypoint: tuple[str, ...]) -> str:
+        told = body | {"Entrypoint": list(entrypoint)}
+        return str(self._api.call("POST", f"/containers/create?name={name}", told)["Id"])
+
+    def _has_shell(self) -> bool:
+        try:
+            self._api.call("HEAD", f"/containers/{self._id}/archive?path={GATE[0]}")
+        except EngineError as error:
+            if error.status != 404:
+                raise
+            return False
+        return True
+
+    def _write_resolv_conf(self, *, outward: bool) -> None:
+        """The engine binds this file into the container: without a network of its own it would not write one."""
+        text = network.resolv_conf() if self.privileged else network.SLIRP_NAMESERVER
+        target = self._folder / RESOLV_CONF
+        target.write_text(text if outward else "")
+        target.chmod(0o644)
+
+    def _meet(self, *, outward: bool) -> None:
+        """Find the container's first process, and give it its network and its doors."""
+        seen = self._api.call("GET", f"/containers/{self._id}/json")
+        self.pid = int(seen["State"]["Pid"])
+        if self.pid <= 0:
+            raise OSError(f"it ended before its program was started: {seen['State'].get('Error') or 'no reason given'}")
+        self.pidfd = os.pidfd_open(self.pid)
+        data = (seen.get("GraphDriver") or {}).get("Data") or {}
+        if upper := data.get("UpperDir"):
+            self._upper = Path(upper)
+        self.counters.follow(self.pid)
+        self._door = open_door(self.pid, self.plan, self._inner)
+        self._inner.close()
+        link = self._connect() if outward else None
+        self.channel.settimeout(START_SECS_MAX)
+        self.channel.send(inside.LINK + json.dumps(asdict(link) if link else None).encode())
+        self._await_running()
+
+    def attach_again(self) -> None:
+        """The stream broke off and the container goes on. Raises EngineError or OSError."""
+        if self.stream is not None:
+            self.stream.close()
+            self.stream = None
+        self.stream, self.early = self._api.attach(self._id)
+        self.stream.setblocking(False)
+
+    def settled(self) -> dict[str, Any] | None:
+        """What the engine says of the end; None: it has no such container any more, or does not answer in time."""
+        until = clock.monotonic() + _SETTLE_SECS_MAX
+        while clock.monotonic() < until:
+            try:
+                state: dict[str, Any] = self._api.call("GET", f"/containers/{self._id}/json")["State"]
+            except EngineError as error:
+                if error.status == 404:
+                    return None
+            else:
+                if not state["Running"]:
+                    return state
+            clock.pause(_PAUSE_SECS)
+        return None
+
+    def written_bytes(self) -> int | None:
+        """What it wrote over its image; None: not known now."""
+        if self._upper is not None and os.access(self._upper, os.R_OK | os.X_OK):
+            return bytes_below(self._upper)
+        with contextlib.suppress(EngineError):
+            seen = self._api.call("GET", f"/containers/{self._id}/json?size=true")
+            return int(seen.get("SizeRw") or 0)
+        return None
+
+    def terminate(self) -> None:
+        """Ask the program to leave."""
+        with contextlib.suppress(EngineError):
+            self._api.call("POST", f"/containers/{self._id}/kill?signal=SIGTERM")
+
+    def kill(self) -> None:
+        """End everything in it; returns when nothing is left."""
+        if self.pidfd >= 0:
+            while not select.select([self.pidfd], [], [], 0)[0]:
+                # Root needs no engine for this: with its first process everything in the container ends.
+                with contextlib.suppress(OSError):
+                    signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+                if not select.select([self.pidfd], [], [], _KILL_TRY_SECS)[0]:
+                    with contextlib.suppress(EngineError):
+                        self._api.call("POST", f"/containers/{self._id}/kill?signal=SIGKILL")
+        if self._door:
+            os.kill(self._door, signal.SIGKILL)  # its own child, not waited for: the number can't be another's
+            os.waitpid(self._door, 0)
+            self._door = 0
+        self.pid = 0
+        if self._slirp is not None:
+            self._slirp.kill()
+            self._slirp.wait()
+
+    def remove(self) -> None:
+        """Take away what the engine still holds for it; one that does not answer is asked again by the server."""
+        super().remove()
+        if self._id:
+            with contextlib.suppress(EngineError):
+                self._api.call("DELETE", f"/containers/{self._id}?force=true&v=true")
+        if self.stream is not None:
+            self.stream.close()
+
+
+def bytes_below(folder: Path) -> int:
+    """The bytes of all files below a folder; a file with two names counts once."""
+    total, seen = 0, set()
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                found = os.lstat(os.path.join(place, name))  # noqa: PTH118
+                if found.st_nlink == 1 or found.st_ino not in seen:
+                    total += found.st_blocks * 512
+                    seen.add(found.st_ino)
+    return total

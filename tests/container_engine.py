@@ -1,0 +1,261 @@
+"""Container engines of the tests' own: Docker's daemon and Podman's service from Debian's packages, in a temp folder.
+
+No image registry is needed: a base image is made of this machine's own files and tagged with the well-known names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import io
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+START_SECS_MAX = 60.0
+STOP_SECS_MAX = 20.0
+PROGRAMS = {"docker": ("dockerd", "containerd", "runc", "docker-init"), "podman": ("podman", "conmon", "runc")}
+PACKAGES = ("docker.io", "containerd", "podman", "conmon", "runc", "tini", "catatonit")
+BASE_NAMES = ("apify/actor-python:3.11", "apify/actor-python:3.13", "python:3.11-slim")
+TOOLS = (
+    "bash cat chmod cp date dd df dirname env expr find grep head id kill ln ls mkdir mv nproc printf ps pwd rm sed seq"
+)
+TOOLS += " setsid sh sleep sort stat tail tar touch tr true false uname wc whoami xargs yes"
+PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+def missing(kind: str) -> str | None:
+    """What this machine lacks to start an engine of this kind; None: nothing."""
+    if os.geteuid() != 0:
+        return "starting an engine of the tests' own needs root"
+    absent = [name for name in PROGRAMS[kind] if shutil.which(name) is None]
+    return f"{', '.join(absent)} not installed (apt-get install {' '.join(PACKAGES)})" if absent else None
+
+
+def install() -> None:
+    """Debian's packages, without starting a service of theirs; what fails is told by ``missing``."""
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        return
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *PACKAGES]
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        for arguments in (["apt-get", "update"], command):
+            subprocess.run(arguments, env=environment, capture_output=True, timeout=300, check=False)
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over an engine's socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("engine", timeout=120)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class TestEngine:
+    """``with TestEngine("docker") as engine: engine.socket``. Ended by its own process ids."""
+
+    __test__ = False
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.folder = Path(tempfile.mkdtemp(prefix=f"actorium-{kind}-"))
+        self.socket = str(self.folder / "engine.sock")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> TestEngine:
+        try:
+            self._process = self._docker() if self.kind == "docker" else self._podman()
+            self._await()
+            self._make_base()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._end_containers()
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(STOP_SECS_MAX)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        for mount in reversed(_mounts_below(self.folder)):
+            subprocess.run(["umount", "-l", mount], capture_output=True, check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def call(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
+        """One request to the engine."""
+        connection = UnixConnection(self.socket)
+        content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        kind = "application/x-tar" if isinstance(body, bytes) else "application/json"
+        try:
+            connection.request(method, path, body=content, headers={"Content-Type": kind})
+            reply = connection.getresponse()
+            return reply.status, reply.read()
+        finally:
+            connection.close()
+
+    def _docker(self) -> subprocess.Popen[bytes]:
+        # Nothing of the machine's firewall and bridges is touched: containers get their network elsewhere.
+        command = "dockerd --iptables=false --ip6tables=false --bridge=none --storage-driver=overlay2".split()
+        command += [f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec"]
+        command += [f"--pidfile={self.folder}/pid", f"--config-file={self._write('daemon.json', '{}')}"]
+        return self._popen([*command, f"--host=unix://{self.socket}"])
+
+    def _podman(self) -> subprocess.Popen[bytes]:
+        settings = '[engine]\nruntime = "runc"\nevents_logger = "file"\ncgroup_manager = "cgroupfs"\n[containers]\n'
+        files, processes = (resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
+        settings += f'default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]\n'
+        environment = os.environ | {"CONTAINERS_CONF": self._write("containers.conf", settings)}
+        command = ["podman", "--root", f"{self.folder}/root", "--runroot", f"{self.folder}/run"]
+        command += ["--tmpdir", f"{self.folder}/tmp", "--storage-driver=overlay", "system", "service", "--time=0"]
+        return self._popen([*command, f"unix://{self.socket}"], environment)
+
+    def _write(self, name: str, text: str) -> str:
+        (self.folder / name).write_text(text)
+        return str(self.folder / name)
+
+    def _popen(self, command: list[str], environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def _await(self) -> None:
+        until = time.monotonic() + START_SECS_MAX
+        while True:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                if self.call("GET", "/_ping")[0] == 200:
+                    return
+            assert self._process is not None
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise AssertionError(f"{self.kind} did not start:\n{(self.folder / 'log').read_text()[-3000:]}")
+            time.sleep(0.05)
+
+    def _make_base(self) -> None:
+        status, reply = self.call("POST", f"/images/create?fromSrc=-&{_changes()}", base_tar())
+        assert status == 200, reply
+        made = json.loads(reply.splitlines()[-1])["status"]
+        for name in BASE_NAMES:
+            repository, _, tag = name.partition(":")
+            status, reply = self.call("POST", f"/images/{made}/tag?repo={_full(repository)}&tag={tag}")
+            assert status == 201, reply
+
+    def _end_containers(self) -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            for one in json.loads(self.call("GET", "/containers/json?all=true")[1]):
+                self.call("DELETE", f"/containers/{one['Id']}?force=true")
+
+
+def _full(repository: str) -> str:
+    """As engines complete a name without a registry."""
+    return f"docker.io/{repository}" if "/" in repository else f"docker.io/library/{repository}"
+
+
+def _changes() -> str:
+    lines = (f"ENV PATH={PATH}", "WORKDIR /usr/src/app")
+    return "&".join("changes=" + line.replace(" ", "%20").replace("/", "%2F") for line in lines)
+
+
+def base_tar() -> bytes:
+    """A small root of this machine's own programs: a shell, the usual tools, Python with pip, and what they need."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", dereference=False) as tar:
+        for folder in ("tmp", "root", "proc", "sys", "dev", "var/tmp", "usr/src/app", "etc", "home", "usr/local/bin"):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder.endswith("tmp") else 0o755
+            tar.addfile(entry)
+        for folder in ("bin", "sbin", "lib", "lib64"):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.linkname = tarfile.SYMTYPE, f"usr/{folder}"
+            tar.addfile(entry)
+        _add_text(tar, "etc/passwd", "root:x:0:0:root:/root:/bin/sh\nmyuser:x:1000:1000::/home/myuser:/bin/sh\n")
+        _add_text(tar, "etc/group", "root:x:0:\nmyuser:x:1000:\n")
+        _add_programs(tar)
+        _add_python(tar)
+    return made.getvalue()
+
+
+def _add_text(tar: tarfile.TarFile, name: str, text: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(text)
+    tar.addfile(entry, io.BytesIO(text.encode()))
+
+
+def _add_programs(tar: tarfile.TarFile) -> None:
+    places = [found for name in TOOLS.split() if (found := shutil.which(name, path="/usr/bin:/bin")) is not None]
+    for place in places:
+        tar.add(os.path.realpath(place), f"usr/bin/{Path(place).name}")
+    modules = [str(path) for path in Path(_stdlib(), "lib-dynload").glob("*.so") if "tkinter" not in path.name]
+    libraries = _libraries([*places, os.path.realpath(sys.executable), *modules])
+    for target, library in sorted({_merged(library): library for library in libraries}.items()):
+        tar.add(os.path.realpath(library), target)
+
+
+def _merged(library: str) -> str:
+    """Where a library lies once /lib is /usr/lib and Python is not in a folder of its own."""
+    for top in ("/usr/lib", "/lib"):
+        if library.startswith(top):
+            return f"usr/lib{library.removeprefix(top)}"
+    return f"usr/lib/{Path(library).name}"
+
+
+def _stdlib() -> str:
+    return os.path.dirname(os.__file__)
+
+
+def _add_python(tar: tarfile.TarFile) -> None:
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    tar.add(os.path.realpath(sys.executable), f"usr/local/bin/{version}")
+    for name in ("python3", "python"):
+        entry = tarfile.TarInfo(f"usr/local/bin/{name}")
+        entry.type, entry.linkname = tarfile.SYMTYPE, version
+        tar.addfile(entry)
+    left_out = {"test", "idlelib", "tkinter", "turtledemo", "__pycache__", "site-packages", "lib2to3"}
+
+    def kept(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        parts = entry.name.split("/")
+        return None if left_out & set(parts) or parts[-1].startswith("config-") or entry.name.endswith(".a") else entry
+
+    tar.add(_stdlib(), f"usr/local/lib/{version}", filter=kept)
+
+
+def _libraries(programs: Iterable[str]) -> Iterator[str]:
+    said = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False).stdout
+    for line in said.splitlines():
+        word = next((part for part in line.split() if part.startswith("/") and not part.endswith(":")), None)
+        if word is not None:
+            yield word
+
+
+def _mounts_below(folder: Path) -> list[str]:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [place for line in lines if (place := line.split()[4]).startswith(f"{folder}/")]
+
+
+@contextlib.contextmanager
+def engine_of(kind: str) -> Iterator[TestEngine]:
+    """An engine of the tests' own, installed if it can be; else the test is skipped and says why."""
+    if missing(kind):
+        install()
+    if why := missing(kind):
+        pytest.skip(f"no {kind}: {why}")
+    with TestEngine(kind) as engine:
+        yield engine
