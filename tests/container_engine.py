@@ -19,7 +19,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -116,7 +116,7 @@ class TestEngine:
 
     def _docker(self) -> subprocess.Popen[bytes]:
         # Nothing of the machine's firewall and bridges is touched: containers get their network elsewhere.
-        command = "dockerd --iptables=false --ip6tables=false --bridge=none --storage-driver=overlay2".split()
+        command = ["dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=overlay2"]
         command += [f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec"]
         command += [f"--pidfile={self.folder}/pid", f"--config-file={self._write('daemon.json', '{}')}"]
         return self._popen([*command, f"--host=unix://{self.socket}"])
@@ -124,6 +124,7 @@ class TestEngine:
     def _podman(self) -> subprocess.Popen[bytes]:
         settings = '[engine]\nruntime = "runc"\nevents_logger = "file"\ncgroup_manager = "cgroupfs"\n[containers]\n'
         files, processes = (resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
+        processes = min(processes, int(Path("/proc/sys/kernel/pid_max").read_text()))  # Podman's own limit for itself
         settings += f'default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]\n'
         environment = os.environ | {"CONTAINERS_CONF": self._write("containers.conf", settings)}
         command = ["podman", "--root", f"{self.folder}/root", "--runroot", f"{self.folder}/run"]
@@ -250,12 +251,20 @@ def _mounts_below(folder: Path) -> list[str]:
     return [place for line in lines if (place := line.split()[4]).startswith(f"{folder}/")]
 
 
-@contextlib.contextmanager
-def engine_of(kind: str) -> Iterator[TestEngine]:
-    """An engine of the tests' own, installed if it can be; else the test is skipped and says why."""
-    if missing(kind):
-        install()
-    if why := missing(kind):
-        pytest.skip(f"no {kind}: {why}")
-    with TestEngine(kind) as engine:
-        yield engine
+@pytest.fixture(scope="session")
+def engines() -> Iterator[Callable[[str], TestEngine]]:
+    """Engines of the tests' own by kind, each started once, installed if it can be; else the test is skipped and says
+    why."""
+    started: dict[str, TestEngine] = {}
+    with contextlib.ExitStack() as stack:
+
+        def engine_of(kind: str) -> TestEngine:
+            if kind not in started:
+                if missing(kind):
+                    install()
+                if why := missing(kind):
+                    pytest.skip(f"no {kind}: {why}")
+                started[kind] = stack.enter_context(TestEngine(kind))
+            return started[kind]
+
+        yield engine_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -19,14 +19,17 @@ from actorium.actors.approvals import Approvals
 from actorium.blobs import Blobs
 from actorium.blobs.files import FileBlobs
 from actorium.blobs.memory import MemoryBlobs
+from actorium.builders import Builder
 from actorium.builders.process.builder import ProcessBuilder
 from actorium.data_folder import DataFolder, write_private
 from actorium.database import installation, sqlite
 from actorium.database.migrate import Engine, migrate
 from actorium.database.sqlite import SQLite
+from actorium.executors.container.places import sockets
 from actorium.executors.fake import FakeExecutor
 from actorium.executors.process import probe
 from actorium.executors.process.executor import ProcessExecutor, ProcessOptions
+from actorium.executors.process.keeper.plan import installation as installation_name
 from actorium.http.app import HttpApp, HttpLimits
 from actorium.http.openapi import document
 from actorium.http.server import Bound, bind, serve
@@ -41,6 +44,9 @@ from actorium.runs.view import Views
 from actorium.settings import Settings
 from actorium.users.service import Users
 from actorium.wiring import Features, Ground, Work, aliases, routes
+
+if TYPE_CHECKING:
+    from actorium.executors.container.engine import ContainerEngine
 
 log = structlog.get_logger()
 
@@ -116,7 +122,58 @@ async def open_blobs(settings: Settings, folder: DataFolder, *, only_reading: bo
 
 async def probe_executor(settings: Settings) -> list[probe.Finding]:
     """What the executor that the settings name can do on this machine."""
-    return await probe.probe(_options(settings))
+    engine = await _engine(settings)
+    if engine is None:
+        return await probe.probe(_options(settings))
+    from actorium.executors.container import probe as engines
+
+    try:
+        return await engines.probe(engine)
+    finally:
+        await engine.close()
+
+
+async def _engine(settings: Settings) -> ContainerEngine | None:
+    """The container engine that is to run Actors; None: local processes do."""
+    places = sockets(settings.container_host, os.environ)
+    if settings.executor == "process" or (settings.executor == "auto" and not places):
+        return None
+    from actorium.executors.container import probe as engines
+
+    if settings.executor == "container":
+        found = await engines.find(settings.container_host, os.environ)
+        if found is None:
+            where = settings.container_host or "any of the usual places"
+            raise Unavailable(
+                f"ACTORIUM_EXECUTOR is container, and no container engine answers at {where}. Start Docker or Podman's "
+                "service (podman system service --time=0), or name its socket in ACTORIUM_CONTAINER_HOST."
+            )
+        return found
+    if (await probe.probe(_options(settings)))[0].ok:
+        return None
+    return await engines.find(settings.container_host, os.environ)
+
+
+async def _backend(settings: Settings, folder: DataFolder, clock: SystemClock) -> tuple[ProcessExecutor, Builder]:
+    """What runs Actors, and what builds what it runs."""
+    options, engine = _options(settings), await _engine(settings)
+    if engine is None:
+        builder = ProcessBuilder(folder.builds, clock=clock, environment=os.environ, options=options)
+        return ProcessExecutor(folder.containers, clock=clock, images=builder.images, options=options), builder
+    from actorium.builders.container.builder import ContainerBuilder
+    from actorium.executors.container import probe as engines
+    from actorium.executors.container.executor import ContainerExecutor
+
+    log.info("executor.container", engine=await engines.name(engine), socket=engine.socket)
+    folder.containers.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return ContainerExecutor(folder.containers, engine=engine, clock=clock, options=options), ContainerBuilder(
+        engine,
+        clock=clock,
+        installation=installation_name(folder.containers),
+        environment=os.environ,
+        network=settings.container_build_network,
+        cpu_cores=float(os.cpu_count() or 1),
+    )
 
 
 @asynccontextmanager
@@ -161,9 +218,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         blobs = await open_blobs(settings, folder)
         stack.push_async_callback(blobs.close)
         bound = _bind(settings, folder)
-        options = _options(settings)
-        builder = ProcessBuilder(folder.builds, clock=clock, environment=os.environ, options=options)
-        executor = ProcessExecutor(folder.containers, clock=clock, images=builder.images, options=options)
+        executor, builder = await _backend(settings, folder, clock)
         stack.push_async_callback(_let_go, executor)
         ground = Ground(
             settings=settings,

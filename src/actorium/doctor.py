@@ -9,7 +9,6 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -18,11 +17,13 @@ from rich.text import Text
 from actorium.app import open_blobs, probe_executor
 from actorium.data_folder import DataFolder
 from actorium.datasets.sql.boxes import Boxes
+from actorium.executors.container import probe as engines
+from actorium.executors.process import probe as executor_probe
 from actorium.executors.process.warm import refusals
 from actorium.kernel.errors import ActoriumError
 from actorium.settings import Settings, environment_name, is_private
 
-ENGINE_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock")
+REQUIRED = ("namespaces", "container engine", "networks of containers")
 DISK_FREE_GBYTES_MIN = 5
 WARM_REASONS_SHOWN = 3
 GIGABYTE = 1_000_000_000
@@ -43,12 +44,12 @@ class Finding:
 async def examine(settings: Settings) -> list[Finding]:
     """Try what the server and its executor need."""
     executor = [
-        Finding(name=one.name, ok=one.ok, meaning=one.meaning, required=one.name == "namespaces")
-        for one in await probe_executor(settings)
+        Finding(name=one.name, ok=one.ok, meaning=one.meaning, required=one.name in REQUIRED)
+        for one in await _executor(settings)
     ]
     stores = [_postgres(settings), await _blobs(settings), await _sql()]
-    own = [_engine(), _warm(settings), *stores, _disk(settings), _port(settings)]
-    return [_python(), _sqlite(), *executor, *own]
+    beside = [*(await _engine(settings, executor)), _warm(settings)]
+    return [_python(), _sqlite(), *executor, *beside, *stores, _disk(settings), _port(settings)]
 
 
 def _python() -> Finding:
@@ -67,14 +68,23 @@ def _sqlite() -> Finding:
     )
 
 
-def _engine() -> Finding:
-    found = next((path for path in ENGINE_SOCKETS if Path(path).is_socket()), None)
-    meaning = (
-        f"{found} is there, but this version does not use it yet; Actors run as local processes"
-        if found
-        else "none answers; not needed, Actors run as local processes"
-    )
-    return Finding(name="container engine", ok=found is not None, meaning=meaning)
+async def _executor(settings: Settings) -> Sequence[executor_probe.Finding]:
+    try:
+        return await probe_executor(settings)
+    except ActoriumError as error:
+        return [executor_probe.Finding("container engine", False, error.message)]
+
+
+async def _engine(settings: Settings, executor: Sequence[Finding]) -> list[Finding]:
+    """What there is beside the executor in use."""
+    if any(one.name == "container engine" for one in executor):
+        return []
+    engine = await engines.find(settings.container_host, os.environ)
+    if engine is None:
+        return [Finding(name="container engine", ok=False, meaning="none answers; Actors run as local processes")]
+    meaning = f"{await engines.name(engine)} at {engine.socket}; ACTORIUM_EXECUTOR=container would use it"
+    await engine.close()
+    return [Finding(name="container engine", ok=True, meaning=meaning)]
 
 
 def _warm(settings: Settings) -> Finding:

@@ -170,8 +170,17 @@ class Settings:
     )
     """Where large payloads live. ``file:`` alone is a folder in the data folder. Credentials of S3 come from
     AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the role of the machine."""
-    executor: str = _setting(_choice("auto", "process"), "auto", "auto or process")
-    """What runs Actors. ``auto`` takes local processes."""
+    executor: str = _setting(_choice("auto", "process", "container"), "auto", "auto, process or container")
+    """What builds and runs Actors. ``auto`` takes local processes where they can be isolated, else a container engine
+    that answers. Images of the one can't be run by the other: after a change, build again."""
+    container_host: str = _setting(
+        _matching(r"(unix://)?/[^\s?#]+"), "", "the path of a socket, such as /run/podman/podman.sock, or nothing"
+    )
+    """Where the container engine answers, Docker or Podman on this machine; without it the usual places are tried."""
+    container_build_network: str = _setting(
+        _matching(r"[A-Za-z0-9][A-Za-z0-9_.:-]*"), "", "a network's name, none or host, or nothing"
+    )
+    """The engine's network for the steps of builds; without it the engine's default one."""
     memory_mbytes: int = _setting(_whole(128, 64 * MEGABYTE), _memory_mbytes, "megabytes, at least 128")
     """Memory that runs may take together; further runs wait in READY. Default: three quarters of the machine's."""
     concurrent_runs: int = _setting(_whole(1, 10_000), _containers, "a whole number from 1 to 10000")

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
 from actorium.executors import Executor, Spec
-from actorium.executors.container.engine import Engine
+from actorium.executors.container.engine import ContainerEngine
 from actorium.executors.container.executor import ContainerExecutor
 from actorium.kernel.clock import SystemClock
 from actorium.testing.conformance.executor import Program, SandboxConformance
-from container_engine import BASE_NAMES, TestEngine, engine_of
+from container_engine import BASE_NAMES, TestEngine
 
 pytestmark = [pytest.mark.process, pytest.mark.long]
-
-
-@pytest.fixture(scope="class")
-def started(request: pytest.FixtureRequest) -> Iterator[TestEngine]:
-    with engine_of(request.cls.kind) as engine:
-        yield engine
 
 
 class OnEngine(SandboxConformance):
@@ -33,14 +27,18 @@ class OnEngine(SandboxConformance):
     many = 6
     own_env = frozenset({b"HOSTNAME", b"HOME", b"TERM", b"container"})
 
+    @pytest.fixture
+    def started(self, engines: Callable[[str], TestEngine]) -> TestEngine:
+        return engines(self.kind)
+
     @pytest.fixture(autouse=True)
-    def state(self, tmp_path: Path, started: TestEngine) -> Path:
-        self.engine, self.folder = started, tmp_path / "state"
+    def state(self, tmp_path: Path) -> Path:
+        self.folder = tmp_path / "state"
         return self.folder
 
     @pytest.fixture
     async def executor(self, state: Path, started: TestEngine) -> AsyncIterator[Executor]:
-        opened = ContainerExecutor(state, engine=Engine(started.socket), clock=SystemClock())
+        opened = ContainerExecutor(state, engine=ContainerEngine(started.socket), clock=SystemClock())
         yield opened
         for name in await opened.survey():
             await opened.remove(name)
@@ -50,7 +48,7 @@ class OnEngine(SandboxConformance):
 
     @pytest.fixture
     async def another(self, state: Path, executor: Executor, started: TestEngine) -> AsyncIterator[Executor]:
-        opened = ContainerExecutor(state, engine=Engine(started.socket), clock=SystemClock())
+        opened = ContainerExecutor(state, engine=ContainerEngine(started.socket), clock=SystemClock())
         yield opened
         await opened.close()
 

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 
 from actorium.kernel.errors import ActoriumError, BackendUnavailable
 from actorium.kernel.limits import ENGINE_ANSWER_SECS_MAX, ENGINE_LINE_BYTES_MAX
-
-_KNOWN = ("/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock")
-_OF_A_USER = ("docker.sock", "podman/podman.sock")
-_SCHEME = "unix://"
 
 
 class EngineRefused(ActoriumError):
@@ -28,22 +22,7 @@ class EngineRefused(ActoriumError):
         self.status = status
 
 
-def sockets(host: str, environment: Mapping[str, str]) -> list[str]:
-    """Where engines may answer: at the address that a setting names, else at the usual places."""
-    if host:
-        return [host.removeprefix(_SCHEME)]
-    places = list(_KNOWN)
-    if folder := environment.get("XDG_RUNTIME_DIR"):
-        places += [f"{folder}/{name}" for name in _OF_A_USER]
-    found: dict[tuple[int, int], str] = {}
-    for place in places:
-        if Path(place).is_socket():
-            seen = os.stat(place)  # noqa: PTH116
-            found.setdefault((seen.st_dev, seen.st_ino), place)
-    return list(found.values())
-
-
-class Engine:
+class ContainerEngine:
     """One engine. Raises BackendUnavailable when it does not answer, EngineRefused when it says no."""
 
     def __init__(self, path: str) -> None:

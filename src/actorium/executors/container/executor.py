@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from actorium.executors import Container, Spec
-from actorium.executors.container.engine import Engine
+from actorium.executors.container.engine import ContainerEngine
 from actorium.executors.container.keeper import shim as engine_shim
 from actorium.executors.container.keeper.api import Api, EngineError
 from actorium.executors.container.keeper.box import RESOLV_CONF
@@ -35,7 +35,9 @@ _PAGE = 4096
 class ContainerExecutor(ProcessExecutor):
     """Starts and ends containers of one engine of this machine."""
 
-    def __init__(self, folder: Path, *, engine: Engine, clock: Clock, options: ProcessOptions | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, engine: ContainerEngine, clock: Clock, options: ProcessOptions | None = None
+    ) -> None:
         """``folder`` keeps what is known of containers, beside what the engine knows."""
         self._engine = engine
         self._looked_for_strays: float | None = None
@@ -139,6 +141,7 @@ class EngineFolders(Folders):
 
     def _kill_group(self, name: str) -> None:
         """The container goes on without its shim: end it before anybody is told that it vanished. Raises OSError."""
+        super()._kill_group(name)  # it may have been a sandbox, before ACTORIUM_EXECUTOR was changed
         try:
             self._api.call("DELETE", f"/containers/{engine_name(self.state, name)}?force=true&v=true")
         except EngineError as error:

@@ -19,7 +19,7 @@ from actorium.executors.process.keeper import clock, inside, network, plan
 from actorium.executors.process.keeper.sandbox import START_SECS_MAX, Sandbox, SandboxFailed
 
 RESOLV_CONF = "resolv.conf"
-# The program waits for its network; its two outputs are one, so that lines stay in the order in which they were written.
+# The program waits for its network; its two outputs are one, so that lines stay in the order they were written in.
 GATE = ("/bin/sh", "-c", 'read -r actorium_gate && exec "$@" </dev/null 2>&1', "sh")
 _SETTLE_SECS_MAX = 30.0
 _KILL_TRY_SECS = 0.5
@@ -31,8 +31,7 @@ class Box(Sandbox):
 
     def __init__(self, told: plan.Plan, state: Path, folder: Path) -> None:
         super().__init__(told, state, folder)
-        self.counters = Counters()
-        self.group = self.counters
+        self.group = self.counters = Counters()
         self.limited_disk = False
         self.stream: socket.socket | None = None
         self.early = b""

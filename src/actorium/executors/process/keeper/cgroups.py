@@ -34,6 +34,10 @@ class Group(Protocol):
     limits: frozenset[str]
     """Which of memory, cpu, pids are limited."""
 
+    def create(self, *, memory_bytes: int, cpu_cores: float, cpu_weight: float, pids_max: int) -> None:
+        """Make it, with its limits."""
+        ...
+
     def entries(self) -> list[int]:
         """Descriptors: a process that writes "0" into each of them is in the group."""
         ...

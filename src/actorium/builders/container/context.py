@@ -1,0 +1,97 @@
+"""What an engine is sent to build: the source as an archive, and its Dockerfile with the marks of its owner."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+from actorium.builders import BuildFailed, BuildSpec
+from actorium.builders.process.default_dockerfile import default_dockerfile
+from actorium.builders.process.dockerfile import Dockerfile, parse
+from actorium.builders.process.patterns import context_files
+from actorium.builders.process.plan import stages
+
+DEFAULT_PYTHON = "3.13"
+"""Of the base image that an Actor without a Dockerfile gets."""
+DOCKERFILE = ".actorium.Dockerfile"
+IGNORE = ".dockerignore"
+SCRATCH = "scratch"
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One build as an engine is told it."""
+
+    archive: bytes
+    dockerfile: str
+    """The Dockerfile's name in the archive."""
+    bases: tuple[str, ...]
+    """Images that the build stands on."""
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The archive, to be sent."""
+        for at in range(0, len(self.archive), _PIECE):
+            yield self.archive[at : at + _PIECE]
+
+
+def context(spec: BuildSpec, labels: Mapping[str, str]) -> Context:
+    """The archive of a build. Raises ``BuildFailed``.
+
+    The labels stand right after each FROM: all layers of a build carry them, so that an engine, which shares layers by
+    what made them, shares none between owners, and unused ones can be found again.
+    """
+    name = spec.dockerfile or DOCKERFILE
+    text = _text(spec)
+    parsed = parse(text)
+    bases = dict.fromkeys(stage.image for stage in stages(parsed, spec.build_args) if stage.parent is None)
+    visible = dict(context_files(spec.files, spec.dockerfile))
+    hidden = [one for one in (name, IGNORE) if one not in visible]
+    sent = visible | {name: _marked(text, parsed, labels).encode()}
+    if hidden:  # engines need both, and take from the context what this file names
+        sent[IGNORE] = "".join(f"{one}\n" for one in dict.fromkeys((*hidden, IGNORE))).encode()
+    return Context(archive=_archive(sent), dockerfile=name, bases=tuple(base for base in bases if base != SCRATCH))
+
+
+def fingerprint(spec: BuildSpec, made: Context, base_ids: Mapping[str, str]) -> str:
+    """What a build is made of, as one short text: equal ones of one owner give the same image."""
+    parts = [spec.owner_number, sorted(spec.build_args.items()), sorted(base_ids.items()), made.dockerfile]
+    digest = hashlib.sha256(json.dumps(parts).encode())
+    digest.update(made.archive)
+    return digest.hexdigest()
+
+
+def _text(spec: BuildSpec) -> str:
+    if not spec.dockerfile:
+        return default_dockerfile(spec.files, minor=DEFAULT_PYTHON)
+    if spec.dockerfile not in spec.files:
+        raise BuildFailed(f"The Dockerfile {spec.dockerfile} is not among the source files.")
+    return spec.files[spec.dockerfile].decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n")
+
+
+def _marked(text: str, parsed: Dockerfile, labels: Mapping[str, str]) -> str:
+    """The Dockerfile with a LABEL before whatever follows each FROM."""
+    mark = "LABEL " + " ".join(f"{name}={json.dumps(value)}" for name, value in labels.items())
+    lines = text.split("\n")
+    instructions = parsed.instructions
+    for at in range(len(instructions) - 1, -1, -1):
+        if instructions[at].keyword == "FROM":
+            following = instructions[at + 1].line - 1 if at + 1 < len(instructions) else len(lines)
+            lines.insert(following, mark)
+    return "\n".join(lines) + "\n"
+
+
+def _archive(files: Mapping[str, bytes]) -> bytes:
+    """Reproducible: the same files make the same bytes, so that layers are found again."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name in sorted(files):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(files[name])
+            entry.mode = 0o755 if files[name].startswith(b"#!") else 0o644
+            tar.addfile(entry, io.BytesIO(files[name]))
+    return made.getvalue()
