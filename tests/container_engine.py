@@ -27,6 +27,7 @@ import pytest
 START_SECS_MAX = 60.0
 STOP_SECS_MAX = 20.0
 PROGRAMS = {"docker": ("dockerd", "containerd", "runc", "docker-init"), "podman": ("podman", "conmon", "runc")}
+KINDS = ("docker", "podman")
 PACKAGES = ("docker.io", "containerd", "podman", "conmon", "runc", "tini", "catatonit")
 BASE_NAMES = ("apify/actor-python:3.11", "apify/actor-python:3.13", "python:3.11-slim")
 TOOLS = (
@@ -113,6 +114,22 @@ class TestEngine:
             return reply.status, reply.read()
         finally:
             connection.close()
+
+    def containers(self) -> dict[str, dict[str, str]]:
+        """The labels of every container by its id."""
+        found = json.loads(self.call("GET", "/containers/json?all=true")[1])
+        return {one["Id"]: one.get("Labels") or {} for one in found}
+
+    def build(self, dockerfile: str) -> str:
+        """An image for a test, as the engine itself builds it; its id."""
+        made = io.BytesIO()
+        with tarfile.open(fileobj=made, mode="w") as tar:
+            _add_text(tar, "Dockerfile", dockerfile)
+        status, reply = self.call("POST", "/build?networkmode=none&rm=true", made.getvalue())
+        messages = [json.loads(line) for line in reply.splitlines() if line.strip()]
+        found = [message["aux"]["ID"] for message in messages if "aux" in message]
+        assert status == 200 and found, reply
+        return str(found[-1])
 
     def _docker(self) -> subprocess.Popen[bytes]:
         # Nothing of the machine's firewall and bridges is touched: containers get their network elsewhere.

@@ -150,7 +150,7 @@ class ContainerBuilder:
         if image is None:
             return
         own = f"actorium-{self._installation}:"
-        names = [name for name in image.get("RepoTags") or () if name.removeprefix("localhost/").startswith(own)]
+        names = [name for name in image.get("RepoTags") or () if name.rpartition("/")[2].startswith(own)]
         for name in names or ([] if image.get("RepoTags") else [reference]):
             try:
                 await self._engine.call("DELETE", f"/images/{name}")

@@ -45,11 +45,11 @@ def context(spec: BuildSpec, labels: Mapping[str, str]) -> Context:
     The labels stand right after each FROM: all layers of a build carry them, so that an engine, which shares layers by
     what made them, shares none between owners, and unused ones can be found again.
     """
-    name = spec.dockerfile or DOCKERFILE
     text = _text(spec)
     parsed = parse(text)
     bases = dict.fromkeys(stage.image for stage in stages(parsed, spec.build_args) if stage.parent is None)
     visible = dict(context_files(spec.files, spec.dockerfile))
+    name = spec.dockerfile if spec.dockerfile in visible else DOCKERFILE
     hidden = [one for one in (name, IGNORE) if one not in visible]
     sent = visible | {name: _marked(text, parsed, labels).encode()}
     if hidden:  # engines need both, and take from the context what this file names

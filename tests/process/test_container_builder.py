@@ -1,0 +1,169 @@
+"""Real builds by Docker's daemon and by Podman: layers, owners, limits, ends, and what a failure says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import pytest
+
+from actorium.builders import BuildFailed, BuildSpec, Image
+from actorium.builders.container.builder import ContainerBuilder
+from actorium.builders.container.group import BuildGroup
+from actorium.executors.container.engine import ContainerEngine
+from actorium.kernel.clock import SystemClock
+from actorium.kernel.limits import PIDS_BUILD_MAX
+from actorium.testing.conformance.executor import until
+from container_engine import BASE_NAMES, KINDS, TestEngine
+
+pytestmark = [pytest.mark.anyio, pytest.mark.process, pytest.mark.long]
+CLOCK = SystemClock()
+BASE = f"FROM {BASE_NAMES[0]}\n"
+
+
+class Builds:
+    """Builds on one engine, and the log of the last one."""
+
+    def __init__(self, engine: TestEngine, installation: str) -> None:
+        self.engine, self.installation = engine, installation
+        self.client = ContainerEngine(engine.socket)
+        self.builder = ContainerBuilder(
+            self.client, clock=CLOCK, installation=installation, environment={}, network="none"
+        )
+        self.pieces: list[bytes] = []
+        self.heard = asyncio.Event()
+        """A step has written a line with ``heard``."""
+        self._count = 0
+
+    @property
+    def name(self) -> str:
+        return f"b{self._count}-1"
+
+    @property
+    def text(self) -> str:
+        return b"".join(self.pieces).decode()
+
+    def _hear(self, piece: bytes) -> None:
+        self.pieces.append(piece)
+        if b"heard" in piece.replace(b"echo heard", b""):
+            self.heard.set()
+
+    async def build(self, text: str, files: Mapping[str, str] | None = None, **changes: Any) -> Image:
+        self.pieces.clear()
+        self._count += 1
+        values = {
+            "name": self.name,
+            "owner_number": 7,
+            "files": {path: text.encode() for path, text in {"Dockerfile": text, **(files or {})}.items()},
+            "dockerfile": "Dockerfile",
+            "build_args": {},
+            "use_cache": True,
+            "memory_mbytes": 256,
+            "deadline": CLOCK.now().plus(secs=60),
+        }
+        return await self.builder.build(BuildSpec(**{**values, **changes}), self._hear)
+
+    def left(self) -> set[int]:
+        """Processes of the last build."""
+        return BuildGroup(f"{self.installation}.{self.name}").processes()
+
+    def names(self) -> set[str]:
+        """The names of this installation's images."""
+        found = json.loads(self.engine.call("GET", "/images/json")[1])
+        tags = {tag.rpartition("/")[2] for one in found for tag in one.get("RepoTags") or ()}
+        return {tag for tag in tags if tag.startswith(f"actorium-{self.installation}:")}
+
+
+@pytest.fixture(params=KINDS)
+async def builds(request: pytest.FixtureRequest, engines: Callable[[str], TestEngine]) -> AsyncIterator[Builds]:
+    made = Builds(engines(request.param), request.node.name.partition("[")[0][5:].replace("_", ""))
+    yield made
+
+    async def cleared() -> bool:  # Docker removes the container of a cancelled step a moment later
+        return made.engine.containers() == {}
+
+    await until(cleared)
+    await made.client.close()
+
+
+async def test_layers_and_owners(builds: Builds) -> None:
+    """Equal builds of one owner are one; a change builds what follows it; another owner's layers are never taken."""
+    dockerfile = BASE + "ARG X\nRUN echo $X heard; id -u\nCOPY . ./\nCMD python3 main.py\n"
+    first = await builds.build(dockerfile, {"main.py": "1"}, build_args={"X": "two"})
+    assert "two heard\n0\n" in builds.text
+    assert (first.cached, first.reference[:7]) == (False, "sha256:")
+    assert first.size_bytes is not None
+    assert first.size_bytes > 10_000_000
+    again = await builds.build(dockerfile, {"main.py": "1"}, build_args={"X": "two"})
+    assert (again.reference, again.cached) == (first.reference, True)
+    await builds.build(dockerfile, {"main.py": "2"}, build_args={"X": "two"})
+    assert "two heard\n" not in builds.text
+    other = await builds.build(dockerfile, {"main.py": "1"}, build_args={"X": "two"}, owner_number=8)
+    assert "two heard\n" in builds.text
+    assert other.reference != first.reference
+    await builds.build(dockerfile, {"main.py": "1"}, build_args={"X": "two"}, use_cache=False)
+    assert "two heard\n" in builds.text
+
+
+async def test_images_are_removed_by_their_names(builds: Builds) -> None:
+    made = await builds.build(BASE + "RUN echo x > /x\n")
+    assert builds.names() == {f"actorium-{builds.installation}:b1-1"}
+    await builds.builder.remove(made.reference)
+    await builds.builder.remove(made.reference)
+    assert builds.names() == set()
+    await builds.builder.prune()
+
+
+async def test_the_context(builds: Builds) -> None:
+    """What .dockerignore leaves out is not sent; stages, and a Dockerfile below a folder."""
+    ignore = "secret\n.actor\n"
+    dockerfile = (
+        BASE.strip() + " AS one\nRUN echo made > /made\n" + BASE + "COPY --from=one /made ./\nCOPY . ./\nRUN ls -A\n"
+    )
+    files = {".actor/Dockerfile": dockerfile, "kept": "", "secret": "", ".dockerignore": ignore}
+    await builds.build("FROM none\n", files, dockerfile=".actor/Dockerfile")
+    listed = builds.text.partition("RUN ls -A\n")[2].split("\n")
+    assert {"kept", "made"} <= set(listed)
+    assert "secret" not in listed
+    assert not any(line.startswith(".actor") for line in listed)
+
+
+async def test_failures_say_what_failed(builds: Builds) -> None:
+    with pytest.raises(BuildFailed, match=r"echo boo && exit 3") as failed:
+        await builds.build(BASE + "RUN echo boo && exit 3\n")
+    assert failed.value.exit_code == 3
+    assert "\nboo\n" in builds.text
+    with pytest.raises(BuildFailed, match=r"Dockerfile line 2: .*FOO"):
+        await builds.build(BASE + "FOO bar\n")
+    with pytest.raises(BuildFailed, match=r"The base image nowhere\.invalid/x:1 can't be had"):
+        await builds.build("FROM nowhere.invalid/x:1\n")
+    assert "Pulling nowhere.invalid/x:1" in builds.text
+
+
+async def test_memory_and_processes_are_limited(builds: Builds) -> None:
+    with pytest.raises(BuildFailed, match="256 MB of memory"):
+        await builds.build(BASE + 'RUN python3 -c "x = bytearray(600 << 20)"\n')
+    limit = "cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; true"
+    await builds.build(BASE + f"RUN {limit}\n")
+    group = BuildGroup("probe")
+    assert group.make(memory_mbytes=256, cpu_cores=1) is not None
+    group.remove()
+    assert PIDS_BUILD_MAX > 0
+
+
+async def test_a_build_that_is_late_or_cancelled_leaves_nothing(builds: Builds) -> None:
+    steps = BASE + "RUN echo heard; trap '' TERM; sleep 600 & sleep 600\n"
+    with pytest.raises(BuildFailed, match="longer than it may"):
+        await builds.build(steps, deadline=CLOCK.now().plus(secs=3))
+    assert builds.left() == set()
+    builds.heard.clear()
+    going = asyncio.ensure_future(builds.build(steps))
+    await asyncio.wait_for(builds.heard.wait(), 30)
+    assert builds.left()
+    going.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await going
+    assert builds.left() == set()
+    assert builds.names() == set()
