@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from actorium.builders import BuildFailed, BuildSpec
 from actorium.builders.process.default_dockerfile import default_dockerfile
-from actorium.builders.process.dockerfile import Dockerfile, parse
+from actorium.builders.process.dockerfile import Dockerfile, DockerfileError, parse
 from actorium.builders.process.patterns import context_files
-from actorium.builders.process.plan import stages
+from actorium.builders.process.plan import PLATFORM_ARGS
+from actorium.builders.process.variables import ExpansionError, expand, split_words
 
 DEFAULT_PYTHON = "3.13"
 """Of the base image that an Actor without a Dockerfile gets."""
@@ -47,7 +48,7 @@ def context(spec: BuildSpec, labels: Mapping[str, str]) -> Context:
     """
     text = _text(spec)
     parsed = parse(text)
-    bases = dict.fromkeys(stage.image for stage in stages(parsed, spec.build_args) if stage.parent is None)
+    bases = _bases(parsed, spec.build_args)
     visible = dict(context_files(spec.files, spec.dockerfile))
     name = spec.dockerfile if spec.dockerfile in visible else DOCKERFILE
     hidden = [one for one in (name, IGNORE) if one not in visible]
@@ -73,10 +74,30 @@ def _text(spec: BuildSpec) -> str:
     return spec.files[spec.dockerfile].decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n")
 
 
+def _bases(parsed: Dockerfile, build_args: Mapping[str, str]) -> list[str]:
+    """What stages stand on that is no stage itself. What COPY takes from other images the engine finds by itself."""
+    variables, aliases, found = dict(PLATFORM_ARGS), set[str](), list[str]()
+    for instruction in parsed.instructions:
+        try:
+            words = split_words(instruction.rest, escape=parsed.escape)
+            if instruction.keyword == "ARG" and not found:
+                for word in words:
+                    name, _, value = word.partition("=")
+                    variables[name] = build_args.get(name, expand(value, variables, escape=parsed.escape))
+            elif instruction.keyword == "FROM":
+                image = expand(words[0], variables, escape=parsed.escape)
+                if image.lower() not in aliases and image not in found:
+                    found.append(image)
+                aliases |= {word.lower() for word in words[2:3]}
+        except ExpansionError as error:
+            raise DockerfileError(instruction.line, str(error)) from error
+    return found
+
+
 def _marked(text: str, parsed: Dockerfile, labels: Mapping[str, str]) -> str:
     """The Dockerfile with a LABEL before whatever follows each FROM."""
     mark = "LABEL " + " ".join(f"{name}={json.dumps(value)}" for name, value in labels.items())
-    lines = text.split("\n")
+    lines = text.rstrip("\n").split("\n")
     instructions = parsed.instructions
     for at in range(len(instructions) - 1, -1, -1):
         if instructions[at].keyword == "FROM":

@@ -1,0 +1,118 @@
+"""What a container engine is sent to build, and how its messages become a log."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from typing import Any
+
+import pytest
+
+from actorium.builders import BuildFailed, BuildSpec
+from actorium.builders.container.context import DOCKERFILE, context, fingerprint
+from actorium.builders.container.progress import Progress
+from actorium.builders.process.output import Output
+from actorium.kernel.instant import Instant
+
+LABELS = {"of": 'a "b"', "owner": "7"}
+MARK = 'LABEL of="a \\"b\\"" owner="7"'
+
+
+def spec(files: dict[str, str], dockerfile: str = "Dockerfile", **changes: Any) -> BuildSpec:
+    values: dict[str, Any] = {
+        "name": "b-1",
+        "owner_number": 7,
+        "build_args": {},
+        "use_cache": True,
+        "memory_mbytes": 256,
+        "deadline": Instant(1),
+    }
+    sources = {name: text.encode() for name, text in files.items()}
+    return BuildSpec(files=sources, dockerfile=dockerfile, **{**values, **changes})
+
+
+def sent(archive: bytes) -> dict[str, str]:
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        return {entry.name: tar.extractfile(entry).read().decode() for entry in tar}  # type: ignore[union-attr]
+
+
+def test_every_stage_is_marked_at_its_beginning() -> None:
+    text = "# syntax=x\nARG A=3\nFROM one:$A \\\n  AS first\n# remark\n\nRUN <<E\nFROM two\nE\nFROM first\nFROM scratch"
+    made = context(spec({"Dockerfile": text}), LABELS)
+    assert sent(made.archive)["Dockerfile"] == (
+        f"# syntax=x\nARG A=3\nFROM one:$A \\\n  AS first\n# remark\n\n{MARK}\nRUN <<E\nFROM two\nE\n"
+        f"FROM first\n{MARK}\nFROM scratch\n{MARK}\n"
+    )
+
+
+def test_bases_are_named() -> None:
+    text = "ARG V=1\nFROM one:${V} AS first\nARG V=9\nFROM two:$V AS other\nFROM First\nCOPY --from=three /x /x\n"
+    assert context(spec({"Dockerfile": text}), LABELS).bases == ("one:1", "two:1")
+    assert context(spec({"Dockerfile": text}, build_args={"V": "5"}), LABELS).bases == ("one:5", "two:5")
+    assert context(spec({"Dockerfile": "FROM scratch\nCOPY . .\n"}), LABELS).bases == ()
+
+
+def test_what_is_ignored_stays_here() -> None:
+    files = {"Dockerfile": "FROM one\n", ".dockerignore": "*\n!kept\n", "kept": "1", "left": "2"}
+    made = context(spec(files), LABELS)
+    assert sent(made.archive) == {
+        DOCKERFILE: f"FROM one\n{MARK}\n",
+        ".dockerignore": f"{DOCKERFILE}\n.dockerignore\n",
+        "kept": "1",
+    }
+    assert made.dockerfile == DOCKERFILE
+
+
+def test_an_actor_without_a_dockerfile_gets_one() -> None:
+    made = context(spec({"main.py": ""}, dockerfile=""), LABELS)
+    assert sent(made.archive)[DOCKERFILE].startswith("FROM apify/actor-python:")
+
+
+def test_a_dockerfile_that_is_not_there() -> None:
+    with pytest.raises(BuildFailed, match="Dockerfile x is not among"):
+        context(spec({"main.py": ""}, dockerfile="x"), LABELS)
+
+
+def test_a_fingerprint_changes_with_everything() -> None:
+    files = {"Dockerfile": "FROM one\n", "a": "1"}
+    first = spec(files)
+    made = context(first, LABELS)
+    known = fingerprint(first, made, {"one": "id"})
+    assert fingerprint(first, context(first, LABELS), {"one": "id"}) == known
+    others = [spec({**files, "a": "2"}), spec({**files, "b": ""}), spec(files, owner_number=8)]
+    others.append(spec(files, build_args={"X": "1"}))
+    found = {fingerprint(one, context(one, LABELS), {"one": "id"}) for one in others}
+    assert len(found | {known, fingerprint(first, made, {"one": "newer"})}) == 6
+
+
+def test_messages_become_lines() -> None:
+    log: list[bytes] = []
+    output = Output(log.append)
+    progress = Progress(output, memory_mbytes=256)
+    progress.hear({"stream": "Step 1"})
+    progress.hear({"stream": "\n\x1b[91mred\n\x1b[0m"})
+    for current in (1, 2, 30, 31, 100):
+        detail = {"current": current * 10_000, "total": 1_000_000}
+        progress.hear({"status": "Downloading", "id": "abc", "progressDetail": detail})
+    progress.hear({"status": "Done", "progressDetail": {}})
+    progress.hear({"aux": {"ID": "sha256:1"}})
+    output.end()
+    assert b"".join(log).decode() == (
+        "Step 1\nred\nabc: Downloading 0.0 of 1.0 MB\nabc: Downloading 0.3 of 1.0 MB\n"
+        "abc: Downloading 1.0 of 1.0 MB\nDone\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "said", "code"),
+    [
+        ({"errorDetail": {"code": 3, "message": "it returned 3"}, "error": "x"}, "it returned 3", 3),
+        ({"error": "while running runtime: exit status 4\n"}, "exit status 4", 4),
+        ({"errorDetail": {"code": 137, "message": "code: 137"}}, "256 MB of memory", 137),
+        ({"error": None}, "no reason", None),
+    ],
+)
+def test_failures(message: dict[str, Any], said: str, code: int | None) -> None:
+    with pytest.raises(BuildFailed, match=said) as failed:
+        Progress(Output(lambda _: None), memory_mbytes=256).hear(message)
+    assert failed.value.exit_code == code
