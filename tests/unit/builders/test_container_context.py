@@ -63,6 +63,16 @@ def test_what_is_ignored_stays_here() -> None:
     assert made.dockerfile == DOCKERFILE
 
 
+def test_executable_files_and_empty_folders() -> None:
+    files = {"Dockerfile": "FROM one\n", "run": "x", "script": "#!/bin/sh", ".dockerignore": "left\n"}
+    marked = {"executable": frozenset({"run"}), "folders": frozenset({"kept/here", "left"})}
+    with tarfile.open(fileobj=io.BytesIO(context(spec(files, **marked), LABELS).archive)) as tar:
+        modes = {entry.name: entry.mode for entry in tar}
+        assert tar.getmember("kept/here").isdir()
+    assert (modes["run"], modes["script"], modes["Dockerfile"]) == (0o755, 0o755, 0o644)
+    assert "left" not in modes
+
+
 def test_an_actor_without_a_dockerfile_gets_one() -> None:
     made = context(spec({"main.py": ""}, dockerfile=""), LABELS)
     assert sent(made.archive)[DOCKERFILE].startswith("FROM apify/actor-python:")

@@ -6,13 +6,13 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from actorium.builders import BuildFailed, BuildSpec
 from actorium.builders.process.default_dockerfile import default_dockerfile
 from actorium.builders.process.dockerfile import Dockerfile, DockerfileError, parse
-from actorium.builders.process.patterns import context_files
+from actorium.builders.process.patterns import context_files, context_folders
 from actorium.builders.process.plan import PLATFORM_ARGS
 from actorium.builders.process.variables import ExpansionError, expand, split_words
 
@@ -50,12 +50,17 @@ def context(spec: BuildSpec, labels: Mapping[str, str]) -> Context:
     parsed = parse(text)
     bases = _bases(parsed, spec.build_args)
     visible = dict(context_files(spec.files, spec.dockerfile))
+    folders = context_folders(spec.folders, spec.files, spec.dockerfile)
     name = spec.dockerfile if spec.dockerfile in visible else DOCKERFILE
     hidden = [one for one in (name, IGNORE) if one not in visible]
     sent = visible | {name: _marked(text, parsed, labels).encode()}
     if hidden:  # engines need both, and take from the context what this file names
         sent[IGNORE] = "".join(f"{one}\n" for one in dict.fromkeys((*hidden, IGNORE))).encode()
-    return Context(archive=_archive(sent), dockerfile=name, bases=tuple(base for base in bases if base != SCRATCH))
+    return Context(
+        archive=_archive(sent, spec.executable, folders),
+        dockerfile=name,
+        bases=tuple(base for base in bases if base != SCRATCH),
+    )
 
 
 def fingerprint(spec: BuildSpec, made: Context, base_ids: Mapping[str, str]) -> str:
@@ -106,13 +111,17 @@ def _marked(text: str, parsed: Dockerfile, labels: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _archive(files: Mapping[str, bytes]) -> bytes:
+def _archive(files: Mapping[str, bytes], executable: Collection[str], folders: Iterable[str]) -> bytes:
     """Reproducible: the same files make the same bytes, so that layers are found again."""
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name in sorted(files):
             entry = tarfile.TarInfo(name)
             entry.size = len(files[name])
-            entry.mode = 0o755 if files[name].startswith(b"#!") else 0o644
+            entry.mode = 0o755 if name in executable or files[name].startswith(b"#!") else 0o644
             tar.addfile(entry, io.BytesIO(files[name]))
+        for name in sorted(folders):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(entry)
     return made.getvalue()
