@@ -8,14 +8,12 @@ from typing import Any
 
 import aiohttp
 
-from actorium.kernel.errors import ActoriumError, BackendUnavailable
+from actorium.kernel.errors import BackendUnavailable, Unavailable
 from actorium.kernel.limits import ENGINE_ANSWER_SECS_MAX, ENGINE_LINE_BYTES_MAX
 
 
-class EngineRefused(ActoriumError):
+class EngineRefused(Unavailable):
     """The engine said no."""
-
-    type = "container-engine-refused"
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
