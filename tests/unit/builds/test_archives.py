@@ -242,6 +242,12 @@ def test_an_archive_with_a_password(tmp_path: Path) -> None:
     assert "under a password" in refused(tmp_path, bytes(content))
 
 
+def test_a_member_before_the_beginning(tmp_path: Path) -> None:
+    content = bytearray(zipped(GOOD))
+    content[309] ^= 1  # the directory's place: from it zipfile reckons where everything else is
+    assert "cannot be read" in refused(tmp_path, bytes(content))
+
+
 @settings(max_examples=40)
 @given(st.data())
 def test_damage_is_an_answer(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:

@@ -215,6 +215,28 @@ async def test_submodules_and_pointers_are_told(server: SourceServer, here: Fetc
     assert "1 files are pointers to Git LFS" in said
 
 
+async def test_an_actor_among_others(server: SourceServer, here: Fetching) -> None:
+    """Its folder alone is read, unless it refers to what lies beside it."""
+    made = Repository(server.repositories / "many")
+    made.write("shared/lib.py", "lib")
+    made.write("actors/one/main.py", "one")
+    made.write("actors/two/.actor/actor.json", '{"dockerContextDir": "../../..", "dockerfile": "./Dockerfile"}')
+    made.write("actors/two/.actor/Dockerfile", "FROM x")
+    made.write("actors/three/main.py", "three")
+    (made.folder / "actors/three/lib.py").symlink_to("../../shared/lib.py")
+    (made.folder / "broken").symlink_to("/nowhere")
+    made.commit()
+    place = f"{server.url}/git/many/.git#:actors"
+    assert await here.tree(f"{place}/one") == Tree(files={"main.py": b"one"})
+    two = await here.tree(f"{place}/two")
+    assert two.root == "actors/two"
+    assert {"shared/lib.py", "actors/one/main.py", "actors/two/.actor/Dockerfile"} < set(two.files)
+    assert "broken" not in two.files
+    assert "whole repository" in here.said[-2]
+    assert await here.tree(f"{place}/three") == Tree(files={"main.py": b"three", "lib.py": b"lib"})
+    assert "Replace the link" in await here.refused(f"{server.url}/git/many/.git")
+
+
 @pytest.mark.parametrize("target", ["/etc/passwd", "../../etc/passwd", "nowhere"])
 async def test_links_that_lead_outside(server: SourceServer, here: Fetching, target: str) -> None:
     made = Repository(server.repositories / f"links{len(target)}")

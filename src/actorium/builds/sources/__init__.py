@@ -39,6 +39,15 @@ class Tree:
     root: str = ""
     """The Actor's folder, where the files are those of a whole repository; empty: the Actor is all of them."""
 
+    def below(self, folder: str) -> Tree:
+        """What lies in a folder, seen from there."""
+        prefix = f"{folder}/"
+        return Tree(
+            files={path.removeprefix(prefix): file for path, file in self.files.items() if path.startswith(prefix)},
+            executable=frozenset(path.removeprefix(prefix) for path in self.executable if path.startswith(prefix)),
+            folders=frozenset(path.removeprefix(prefix) for path in self.folders if path.startswith(prefix)),
+        )
+
 
 class Sources(Protocol):
     """Fetches sources. What an attempt has fetched, the next attempt at the same build gets again."""

@@ -84,6 +84,10 @@ def _inflate(archive: Path, plain: Path) -> None:
         raise _broken("gzip", error) from error
 
 
+class _Outside(OSError):
+    """A place before a file's beginning. Libraries expect an OSError there; a full disk is another."""
+
+
 class _Bounded(io.BufferedReader):
     """A file of which no read returns more than it may."""
 
@@ -91,6 +95,12 @@ class _Bounded(io.BufferedReader):
         super().__init__(io.FileIO(path))
         self.bytes_max = bytes_max
         self._size = path.stat().st_size
+
+    def seek(self, target: int, whence: int = os.SEEK_SET, /) -> int:
+        try:
+            return super().seek(target, whence)
+        except OSError as error:  # before the beginning
+            raise _Outside("a part of it lies outside of it") from error
 
     def read(self, size: int | None = -1, /) -> bytes:
         left = max(self._size - self.tell(), 0)
@@ -120,7 +130,7 @@ def _zip(path: Path) -> Tree:
                 raise too_large()
             for member in members:
                 _zip_member(archive, member, growing)
-    except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, ValueError, _Outside) as error:
         raise _broken("zip", error) from error
     return growing.tree()
 
@@ -170,7 +180,7 @@ def _tar(path: Path) -> Tree:
                     raise tarfile.ReadError("its members go in a circle")
                 before = member.offset
                 _tar_member(contents, member, growing)
-    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+    except (tarfile.TarError, EOFError, ValueError, OverflowError, _Outside) as error:
         raise _broken("tar", error) from error
     return growing.tree()
 

@@ -7,7 +7,7 @@ import re
 import shutil
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from actorium.builders import BuildFailed
@@ -15,8 +15,9 @@ from actorium.builds.sources import Log, Tree
 from actorium.builds.sources.address import GitAddress, git_address, shown
 from actorium.builds.sources.git_process import GitFailed, GitProcess
 from actorium.builds.sources.git_web import final_address
-from actorium.builds.sources.growing import Growing, too_large, too_many
+from actorium.builds.sources.growing import Growing, LeadsOut, too_large, too_many
 from actorium.builds.sources.reach import Reach
+from actorium.builds.sources.shape import refers_out
 from actorium.kernel.limits import (
     GIT_LISTING_BYTES_MAX,
     SOURCE_FETCH_BYTES_MAX,
@@ -63,8 +64,7 @@ class GitRepositories:
             address = await self._reached(address, git)
             commit = await _fetched(git, address, known, log)
             await asyncio.to_thread(kept.write_text, commit)
-            entries = await _entries(git, commit, address)
-            tree = await _tree(git, entries, log)
+            tree = await _read(git, commit, address.folder, log)
         except GitFailed as error:
             raise _explained(error.said, address) from error
         size = sum(len(content) for content in tree.files.values())
@@ -126,7 +126,23 @@ async def _fetch(git: GitProcess, address: GitAddress, wanted: str) -> str:
     return (await git.run("rev-parse", "--verify", "--end-of-options", f"{_OURS}^{{commit}}")).read_text().strip()
 
 
-async def _entries(git: GitProcess, commit: str, address: GitAddress) -> list[_Entry]:
+async def _read(git: GitProcess, commit: str, folder: str, log: Log) -> Tree:
+    """The files in a folder of the commit; all of the commit's, with the folder as root, if it refers to them."""
+    try:
+        tree = await _tree(git, await _entries(git, commit, folder), log)
+    except LeadsOut:
+        if not folder:
+            raise
+        tree = None
+    if tree is not None and not refers_out(tree, folder):
+        return tree
+    log(f"Something in {folder} refers to files outside of it: the whole repository is read.")
+    whole = await _tree(git, await _entries(git, commit, ""), log, within=folder)
+    tree = whole.below(folder)
+    return replace(whole, root=folder) if refers_out(tree, folder) else tree
+
+
+async def _entries(git: GitProcess, commit: str, folder: str) -> list[_Entry]:
     """What the commit's folder holds."""
     try:
         listed = await git.run(
@@ -135,15 +151,15 @@ async def _entries(git: GitProcess, commit: str, address: GitAddress) -> list[_E
             "-z",
             "-l",
             "--end-of-options",
-            f"{commit}:{address.folder}",
+            f"{commit}:{folder}",
             bytes_max=GIT_LISTING_BYTES_MAX,
         )
     except GitFailed as error:
         if _too_large(error.said):
             raise too_many() from error
-        if address.folder:
+        if folder:
             raise BuildFailed(
-                f"The repository has no folder {address.folder!r} at {commit}. Correct what follows the second ':' of"
+                f"The repository has no folder {folder!r} at {commit}. Correct what follows the second ':' of"
                 " '#branch:folder' in its address."
             ) from error
         raise
@@ -166,7 +182,7 @@ def _parsed(listed: Path) -> list[_Entry]:
     return entries
 
 
-async def _tree(git: GitProcess, entries: Sequence[_Entry], log: Log) -> Tree:
+async def _tree(git: GitProcess, entries: Sequence[_Entry], log: Log, *, within: str = "") -> Tree:
     for entry in entries:
         if entry.mode == _SUBMODULE:
             log(f"The submodule {entry.path!r} is left out; what it holds is not fetched.")
@@ -174,13 +190,13 @@ async def _tree(git: GitProcess, entries: Sequence[_Entry], log: Log) -> Tree:
     asked = "".join(f"{object_id}\n" for object_id in dict.fromkeys(entry.object_id for entry in files))
     content_max = SOURCE_TREE_BYTES_MAX + 100 * SOURCE_TREE_ENTRIES_MAX
     output = await git.run("cat-file", "--batch", "--buffer", given=asked, bytes_max=content_max)
-    tree, pointers = await asyncio.to_thread(_grown, files, output)
+    tree, pointers = await asyncio.to_thread(_grown, files, output, within)
     if pointers:
         log(f"{pointers} files are pointers to Git LFS, whose content is not fetched; the build gets the pointers.")
     return tree
 
 
-def _grown(files: Sequence[_Entry], output: Path) -> tuple[Tree, int]:
+def _grown(files: Sequence[_Entry], output: Path, within: str) -> tuple[Tree, int]:
     """The tree of files whose contents Git has written one after the other, and how many of them are mere pointers."""
     contents: dict[str, bytes] = {}
     with output.open("rb") as file:
@@ -198,7 +214,7 @@ def _grown(files: Sequence[_Entry], output: Path) -> tuple[Tree, int]:
             continue
         pointers += len(content) < _POINTER_BYTES_MAX and content.startswith(_LARGE_FILES)
         growing.file(entry.path, content, executable=entry.mode == _EXECUTABLE)
-    return growing.tree(), pointers
+    return growing.tree(within=within), pointers
 
 
 def _explained(said: str, address: GitAddress) -> BuildFailed:

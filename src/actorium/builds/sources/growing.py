@@ -29,6 +29,10 @@ def too_large() -> BuildFailed:
     return BuildFailed(f"The sources are larger than {SOURCE_TREE_BYTES_MAX // 1_048_576} MB when unpacked. {_SMALLER}")
 
 
+class LeadsOut(BuildFailed):
+    """A link leads out of the sources, or nowhere."""
+
+
 class Growing:
     """Takes in files, folders and links in any order. Every method raises ``BuildFailed`` or ``SourcePathInvalid``."""
 
@@ -36,7 +40,7 @@ class Growing:
         self._files: dict[str, bytes] = {}
         self._executable: set[str] = set()
         self._folders: set[str] = set()
-        self._links: dict[str, str] = {}
+        self._links: dict[str, tuple[str, str]] = {}
         self._entries = 0
         self._bytes = 0
 
@@ -66,14 +70,14 @@ class Growing:
             raise BuildFailed(f"Source file {name!r} is there twice. Keep one of them.")
         if len(self._links) >= SOURCE_LINKS_MAX:
             raise BuildFailed(f"The sources have more than {SOURCE_LINKS_MAX} links. Replace them by copies.")
-        if target.startswith("/") or _climbs(target, 0 if hard else path.count("/")):
-            raise _dangling(path, target)
+        is_inside = not target.startswith("/") and not _climbs(target, 0 if hard else path.count("/"))
         folder = "" if hard else posixpath.dirname(path)
-        self._links[path] = posixpath.normpath(posixpath.join(folder, target))
+        self._links[path] = (posixpath.normpath(posixpath.join(folder, target)) if is_inside else "", target)
 
-    def tree(self) -> Tree:
-        """What has grown, each link a copy of what it points at."""
-        self._resolve()
+    def tree(self, *, within: str = "") -> Tree:
+        """What has grown, each link a copy of what it points at. Raises LeadsOut for a link in the folder ``within``
+        that cannot be one; others are left out."""
+        self._resolve(within)
         check_collisions(self._files, self._folders)
         inner = {parent for path in (*self._files, *self._folders) for parent in _parents(path)}
         return Tree(files=self._files, executable=frozenset(self._executable), folders=frozenset(self._folders - inner))
@@ -84,7 +88,7 @@ class Growing:
             raise too_many()
         return clean_path(name)
 
-    def _resolve(self) -> None:
+    def _resolve(self, within: str) -> None:
         """Copy what links point at; links to links wait for their turn. A circle never gets one."""
         pending, self._links = self._links, {}
         for _ in range(SOURCE_LINK_DEPTH_MAX):
@@ -92,13 +96,17 @@ class Growing:
                 return
             below = _by_folder(self._files)
             waiting = {parent for path in pending for parent in (path, *_parents(path))}
-            done = [path for path, target in pending.items() if self._copied(path, target, below, waiting)]
+            done = [path for path, target in pending.items() if self._copied(path, target[0], below, waiting)]
             for path in done:
                 del pending[path]
             if not done:
                 break
-        if pending:
-            raise _dangling(*next(iter(pending.items())))
+        for path, (_, target) in pending.items():
+            if not within or path.startswith(f"{within}/"):
+                raise LeadsOut(
+                    f"Source file {path!r} is a link to {target!r}, which is not among the sources (or is the link"
+                    " itself). Replace the link by a copy."
+                )
 
     def _copied(self, path: str, target: str, below: Mapping[str, list[str]], waiting: set[str]) -> bool:
         if target in self._files:
@@ -122,13 +130,6 @@ def _climbs(target: str, depth: int) -> bool:
         if depth < 0:
             return True
     return False
-
-
-def _dangling(path: str, target: str) -> BuildFailed:
-    return BuildFailed(
-        f"Source file {path!r} is a link to {target!r}, which is not among the sources (or is the link itself)."
-        " Replace the link by a copy."
-    )
 
 
 def _parents(path: str) -> list[str]:

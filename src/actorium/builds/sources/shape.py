@@ -1,10 +1,15 @@
-"""The folder that archives of hosted repositories put around everything: it is no part of the Actor."""
+"""Where in what was fetched the Actor lies: inside a folder that hosts put around archives, or beside other Actors."""
 
 from __future__ import annotations
 
+import posixpath
+
+from actorium.builds import lenient_json
 from actorium.builds.sources import Log, Tree
 
 _MARKS = ("Dockerfile", "package.json", "requirements.txt", "pyproject.toml", "main.js", "main.py", "README.md")
+
+_REFERENCES = ("dockerContextDir", "dockerfile", "readme", "changelog", "input", "inputSchema", "output")
 
 
 def without_outer_folder(tree: Tree, log: Log) -> Tree:
@@ -17,8 +22,16 @@ def without_outer_folder(tree: Tree, log: Log) -> Tree:
     if not any(mark in inside for mark in _MARKS) and not any(path.startswith(".actor/") for path in inside):
         return tree
     log(f"All files of the archive lie in the folder {name!r}; the Actor is what is in it.")
-    return Tree(
-        files={path.removeprefix(prefix): content for path, content in tree.files.items()},
-        executable=frozenset(path.removeprefix(prefix) for path in tree.executable),
-        folders=frozenset(path.removeprefix(prefix) for path in tree.folders if path != name),
-    )
+    return tree.below(name)
+
+
+def refers_out(tree: Tree, folder: str) -> bool:
+    """Whether the definition of an Actor in a folder of a repository names something that lies outside of the folder,
+    but in the repository: the context of its Dockerfile, or a file."""
+    try:
+        written = lenient_json.parse(tree.files.get(".actor/actor.json", b""))
+    except ValueError:
+        return False
+    named = [written.get(field) for field in _REFERENCES] if isinstance(written, dict) else []
+    places = [posixpath.normpath(posixpath.join(folder, ".actor", name)) for name in named if isinstance(name, str)]
+    return any(place != folder and not place.startswith((f"{folder}/", "..", "/")) for place in places)
