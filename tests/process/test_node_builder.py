@@ -90,3 +90,29 @@ async def test_a_plain_node_image_at_the_root(builds: Builds, tmp_path: Path) ->
     assert not [path for layer in builds.image(image).layers for path in Path(layer).rglob("_cacache")]
     with pytest.raises(BuildFailed, match=r"non-zero code: 1\. It fetches a browser"):
         await builds.build({"Dockerfile": "FROM node:20-alpine\nRUN false && npx playwright install"})
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("image", "look", "said"),
+    [
+        (
+            "apify/actor-node-puppeteer-chrome:20-24.10.0",
+            "npm ls puppeteer apify | grep -o 'puppeteer@[0-9.]*' | head -n 1 && pwd && echo $APIFY_DEFAULT_BROWSER_PATH",
+            "puppeteer@24.10.0\n/home/myuser\n/bin/true\n",
+        ),
+        (
+            "apify/actor-python-selenium:3.13",
+            "python -c 'import selenium' && pwd && echo $APIFY_DEFAULT_BROWSER_PATH",
+            "/usr/src/app\n/bin/true\n",
+        ),
+    ],
+    ids=["node", "python"],
+)
+async def test_images_with_a_browser(
+    builds: Builds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image: str, look: str, said: str
+) -> None:
+    monkeypatch.setattr("actorium.builders.process.browsers.chromium", lambda _: ("/bin/true", ()))
+    built = await builds.build({"Dockerfile": f"FROM {image}\nCOPY x ./\n", "x": ""})
+    assert "its browser is this machine's /bin/true" in builds.text
+    assert await builds.run(built, tmp_path, "sh", "-c", look) == (0, said)

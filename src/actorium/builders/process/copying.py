@@ -159,6 +159,8 @@ def _tree(node: Node, stage: Layers, path: str, *, step: CopyStep, target: str, 
 
 
 def _one(node: Node, target: str, step: CopyStep, writer: LayerWriter) -> None:
+    if node.of_host:
+        return  # a layer shares files and is given away whole: never one of the host's
     if node.is_link:
         writer.link(target, str(node.places[0].readlink()))
     elif node.is_file:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actorium.builders import BuildFailed
 from actorium.builders.process import base_layer, node_layer
-from actorium.builders.process.bases import PYTHON, UV, BaseRequest, node_base, python_base, recognise
+from actorium.builders.process.bases import PYTHON, SYSTEM_PATH, UV, BaseRequest, node_base, python_base, recognise
 from actorium.builders.process.browsers import browser_for
 from actorium.builders.process.layers import LayerWriter, hand_over
 from actorium.builders.process.nodes import MAJOR_DEFAULT, WHEEL, Node, from_wheel
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from actorium.builders.process.plan import Stage
 
 PACKAGES = ("pip", "setuptools", "wheel")  # what Python base images bring
+PROGRAMS = ("curl", "git", "ps", "wget")  # what the well-known one brings besides
 
 
 async def lay(making: Making, stage: Stage) -> Built:
@@ -45,6 +47,10 @@ def _told(making: Making, request: BaseRequest, note: str) -> None:
 async def _python(making: Making, request: BaseRequest) -> Built:
     interpreter, note = await making.host.interpreters.choose(request.version)
     _told(making, request, note)
+    lacking = [name for name in PROGRAMS if request.family == "apify" and shutil.which(name, path=SYSTEM_PATH) is None]
+    if lacking:
+        making.output.line(f" ---> the real image has {', '.join(lacking)}; this machine has not")
+    packages = [*PACKAGES, *_library(request)]
     base = python_base(request, interpreter)
     built = making.start(toolchain=interpreter.toolchain)
     env = {**making.step_env, **base.env, "UV_COMPILE_BYTECODE": "0"}
@@ -53,12 +59,15 @@ async def _python(making: Making, request: BaseRequest) -> Built:
         await in_thread(base_layer.write, upper, interpreter)
         await in_thread(hand_over, upper, making.uid)
         install = [UV, "pip", "install", "--quiet", "--python", f"{PYTHON}/bin/python"]
-        if await making.step(built, upper, argv=(*install, *PACKAGES), env=env, workdir="/") != 0:
+        if await making.step(built, upper, argv=(*install, *packages), env=env, workdir="/") != 0:
+            if request.browser is not None:
+                raise BuildFailed(f"the packages that {request.image} brings could not be installed (see above)")
             making.output.line(" ---> the newest pip could not be had; Python's own is used")
             bundled = (f"{PYTHON}/bin/python", "-m", "ensurepip", "--default-pip")
             await making.step(built, upper, argv=bundled, env=env, workdir="/")
 
-    await making.layer(built, base_layer.fingerprint(interpreter, making.host.uv_version), make, given=False)
+    material = [*base_layer.fingerprint(interpreter, making.host.uv_version), packages]
+    await making.layer(built, material, make, given=False)
     built.config = Config(env=base.env, workdir=base.workdir, cmd=base.cmd)
     return built
 
@@ -77,7 +86,10 @@ async def _node(making: Making, request: BaseRequest) -> Built:
         await in_thread(hand_over, upper, making.uid)
         if not is_apify:
             return
-        script = f"{shlex.join(node_layer.INSTALL)} && {{ {_library(request)}; }} && rm -f {node_layer.LOCK}"
+        script = shlex.join(node_layer.INSTALL)
+        for wanted in _library(request):
+            script += f" && npm install --ignore-scripts --loglevel=error {wanted}"
+        script += f" && rm -f {node_layer.LOCK}"
         code = await making.step(built, upper, argv=("/bin/sh", "-c", script), env=env, workdir=base.workdir)
         if code != 0:
             raise BuildFailed(
@@ -91,13 +103,12 @@ async def _node(making: Making, request: BaseRequest) -> Built:
     return built
 
 
-def _library(request: BaseRequest) -> str:
-    """The command that adds what drives the image's browser."""
-    name = next((each for each in ("playwright", "puppeteer") if each in (request.browser or "")), None)
+def _library(request: BaseRequest) -> list[str]:
+    """The package that drives the image's browser, as the language's package manager is asked for it."""
+    name = next((each for each in ("playwright", "puppeteer", "selenium") if each in (request.browser or "")), None)
     if name is None:
-        return "true"
-    wanted = f"{name}@{request.library}" if request.library is not None else name
-    return shlex.join(("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", wanted))
+        return []
+    return [f"{name}{'@' if request.is_node else '=='}{request.library}" if request.library is not None else name]
 
 
 async def _choose_node(making: Making, request: BaseRequest) -> tuple[Built, Node, str]:

@@ -1,0 +1,5 @@
+BOT_NAME = "titles"
+SPIDER_MODULES = ["my_actor.spiders"]
+ROBOTSTXT_OBEY = False
+TELNETCONSOLE_ENABLED = False
+LOG_LEVEL = "INFO"

@@ -1,0 +1,5 @@
+import asyncio
+
+from my_actor.main import main
+
+asyncio.run(main())
