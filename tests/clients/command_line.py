@@ -19,7 +19,7 @@ from clients.node import NODE, installed, node, path
 from live_server import LiveServer
 
 HERE = Path(__file__).parent / "cli"
-COMMAND_SECS = 60
+COMMAND_SECS = 180
 TEMPLATE = "python-start"
 MANIFESTS = "raw.githubusercontent.com/apify/actor-templates/master"
 ZIP = "github.com/apify/actor-templates/python-start.zip"
@@ -149,6 +149,20 @@ class CommandLine:
         where = folder or self.folder
         done = node(str(self.entry(name)), *args, folder=where, secs=COMMAND_SECS, environment=around, given=given)
         return Done(done.returncode, done.stdout, done.stderr)
+
+    def begun(self, *args: str) -> subprocess.Popen[str]:
+        """A command in a process of its own that is still running."""
+        command = [str(NODE), str(self.entry("apify")), *args]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+        )
 
     def close(self) -> None:
         if self._resident is not None:

@@ -7,7 +7,9 @@ By default the commands run one after the other in one Node.js process, because 
 from __future__ import annotations
 
 import json
+import random
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,13 +18,14 @@ from typing import Any
 
 import pytest
 
-from clients.command_line import MANIFESTS, TEMPLATE, ZIP, CommandLine, Done, Elsewhere
+from clients.command_line import HERE, MANIFESTS, TEMPLATE, ZIP, CommandLine, Done, Elsewhere
 from clients.conftest import ACTORS
 from live_server import LiveServer
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(400)]
 
 SECRET = "a word that nobody may read"
+LARGE_BYTES = 3_300_000
 TEMPLATE_FILES = {
     "Dockerfile": 'FROM apify/actor-python:3.13\nCOPY . ./\nCMD ["python3", "-m", "src"]\n',
     ".actor/actor.json": json.dumps({"actorSpecification": 1, "name": "start", "version": "0.0"}),
@@ -150,8 +153,41 @@ def test_push_and_pull(world: World) -> None:
     for name in ("Dockerfile", "src/__main__.py", ".actor/input_schema.json"):
         assert (world.apify.folder / "pulled" / name).read_text() == (ACTORS / "cli" / name).read_text()
     assert world.apify("pull", folder=world.folder).code == 0
+
+    # Where the list of templates cannot be asked for, the Actor is made first.
+    shutil.copytree(world.folder, world.apify.folder / "offline", ignore=shutil.ignore_patterns("storage"))
+    offline = world.apify.folder / "offline" / ".actor" / "actor.json"
+    offline.write_text(offline.read_text().replace('"pushed"', '"offline"'))
+    asked = len(world.elsewhere.asked)
+    world.apify("api", "POST", "actors", "--body", '{"name": "offline", "versions": []}')
+    made = world.apify("push", "--json", "--force", folder=world.apify.folder / "offline").json
+    assert (made["ok"], len(world.elsewhere.asked)) == (True, asked)
+    assert world.apify("actors", "rm", "local/offline", "--yes").code == 0
     nobody = world.apify("pull", "local/nobody")
     assert (nobody.code, "Cannot find Actor" in nobody.text) == (1, True)
+
+
+def test_a_large_push_goes_through_a_key_value_store(world: World) -> None:
+    """From 3 MiB on the sources are a ZIP in a store of this server, which the build reads by a signed address."""
+    folder = world.apify.folder / "large"
+    shutil.copytree(world.folder, folder, ignore=shutil.ignore_patterns("storage"))
+    spec = folder / ".actor" / "actor.json"
+    spec.write_text(spec.read_text().replace('"pushed"', '"large"'))
+    (folder / "ballast.bin").write_bytes(random.Random(5).randbytes(LARGE_BYTES))
+    pushed = world.apify("push", "--json", folder=folder)
+    assert pushed.code == 0, pushed.text
+    actor = world.get(f"/v2/actors/{pushed.json['actor']['id']}")
+    version = actor["versions"][0]
+    assert version["sourceType"] == "TARBALL"
+    assert version["tarballUrl"].startswith(f"{world.server.url}/v2/key-value-stores/")
+    assert "signature=" in version["tarballUrl"]
+    called = world.apify("call", "large", "--json", "--input", '{"times": 2}').json
+    assert world.get(f"/v2/datasets/{called['storage']['defaultDatasetId']}")["itemCount"] == 2
+    (folder / "src" / "more.py").touch()
+    again = world.apify("push", "--json", "--force", folder=folder)
+    assert again.json["build"]["number"] == "0.3.2", again.text
+    assert world.apify("actors", "rm", "local/large", "--yes").code == 0
+    assert world.server.api("GET", f"/v2/actors/{actor['id']}")[0] == 404
 
 
 def test_actors(world: World) -> None:
@@ -324,3 +360,33 @@ def test_actor_in_a_run(world: World) -> None:
     actor("charge", "thing", "--count", "2")
     assert world.get(f"/v2/actor-runs/{run['id']}")["chargedEventCounts"]["thing"] == 2
     world.server.api("POST", f"/v2/actor-runs/{run['id']}/abort")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("world", ["one process"], indirect=True)
+def test_an_interrupted_call_aborts_its_run(world: World) -> None:
+    with world.apify.begun("call", "pushed", "--input", '{"wait": true}') as call:
+        assert call.stderr is not None
+        for line in call.stderr:
+            if "good day 1" in line:
+                break
+        call.send_signal(signal.SIGINT)
+        call.communicate(timeout=60)
+    run = world.get(f"/v2/actors/{world.actor}/runs?desc=1&limit=1")["items"][0]
+    assert run["status"] in {"ABORTING", "ABORTED"}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("world", ["one process"], indirect=True)
+def test_an_actor_that_has_the_command_line_in_its_image(world: World) -> None:
+    folder = world.apify.folder / "inside"
+    shutil.copytree(ACTORS / "cli_inside", folder)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / name, folder)
+    assert world.apify("init", "inside", "--yes", folder=folder).code == 0
+    pushed = world.apify("push", folder=folder)
+    assert pushed.code == 0, pushed.text
+    done = world.apify("call", "inside", "--json", "--input", '{"word": "hello"}')
+    run = world.get(f"/v2/actor-runs/{done.json['run']['id']}")
+    assert world.get(f"/v2/key-value-stores/{run['defaultKeyValueStoreId']}/records/COPY") == {"word": "hello"}
+    assert world.get(f"/v2/datasets/{run['defaultDatasetId']}/items") == [{"n": 1}, {"n": 2}]
