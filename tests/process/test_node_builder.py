@@ -98,7 +98,7 @@ async def test_a_plain_node_image_at_the_root(builds: Builds, tmp_path: Path) ->
     [
         (
             "apify/actor-node-puppeteer-chrome:20-24.10.0",
-            "npm ls puppeteer apify | grep -o 'puppeteer@[0-9.]*' | head -n 1 && pwd && echo $APIFY_DEFAULT_BROWSER_PATH",
+            "npm ls puppeteer apify | grep -o 'puppeteer@[0-9.]*' | head -n 1; pwd; echo $APIFY_DEFAULT_BROWSER_PATH",
             "puppeteer@24.10.0\n/home/myuser\n/bin/true\n",
         ),
         (
