@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from actorium.runs.lifecycle import container_name
 from server_world import ServerWorld, open_server
 from world import version
 
@@ -138,6 +139,8 @@ async def test_the_output_schema_is_filled_in_for_each_run() -> None:
         sources = version(("Dockerfile", "FROM scratch"), (".actor/actor.json", json.dumps(definition)))
         actor = await world.actor(versions=[sources])
         run = await world.running(actor)
+        told = json.loads(world.executor.spec(container_name(run["id"], 1)).env["ACTOR_STORAGES_JSON"])
+        assert told == run["storageIds"]
         done = await world.finished(run["id"])
         base, ids = "http://127.0.0.1:8010", done["storageIds"]
         assert set(ids["datasets"]) == {"default", "errors"}

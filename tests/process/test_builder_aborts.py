@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from actorium.builders import BuildSpec, Image
+from actorium.builders import BuildFailed, BuildSpec, Image
 from actorium.builders.process.builder import ProcessBuilder
 from actorium.executors.process.executor import ProcessOptions
 from actorium.executors.process.step import owner_uid
@@ -168,3 +168,11 @@ async def test_a_secret_build_argument_is_in_the_key_of_a_layer_and_nowhere_else
     kept = [path for path in machine.folder.rglob("*") if path.is_file() and path.stat().st_size < 1 << 20]
     assert not [path for path in kept if secret.encode() in path.read_bytes()]
     assert (machine.folder / "images" / first.reference / "image.json").exists()
+
+
+async def test_the_disk_of_a_build_is_that_of_all_its_steps_together(machine: Machine) -> None:
+    half = "RUN head -c 600000000 /dev/zero > big\n"
+    with pytest.raises(BuildFailed, match="more than the 1024 MB of disk"):
+        await machine.build(lambda _: None, {"Dockerfile": f"FROM apify/actor-python:3.11\n{half}{half}"})
+    left = machine.left()
+    assert (left.processes, left.mounts, left.folders, left.groups) == (0, 0, [], 0)

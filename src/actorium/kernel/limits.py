@@ -231,6 +231,7 @@ IGNORE_PATTERNS_MAX = 1000  # lines of a .dockerignore
 ARCHIVE_BYTES_MAX = 2 * 1024 * 1024 * 1024  # what one ADD of an archive may unpack: bombs stop here
 ARCHIVE_ENTRIES_MAX = 200_000
 BUILD_LAYER_KEPT_SECS = 7 * 86_400  # how long a layer that no image needs waits for the next build to reuse it
+BUILD_CACHE_BYTES_MAX = 10_000_000_000  # our choice: of one user's package caches; larger ones begin anew
 BUILD_LOCK_PERIOD_SECS = 0.05  # how late a build notices that an equal one has finished
 PROBE_SECS = 10  # what an interpreter may take to tell its version
 NODE_WHEEL_MISSED_SECS = 3600  # a Node.js that the package index did not have is not asked for again so soon

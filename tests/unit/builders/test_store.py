@@ -106,6 +106,29 @@ async def _taken(store: Store, waits: list[int]) -> None:
         pass
 
 
+def test_prune_empties_a_package_cache_that_has_grown_too_large(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actorium.builders.process.store.BUILD_CACHE_BYTES_MAX", 10_000)
+    for owner, size in ((1, 20_000), (2, 5_000)):
+        (store.cache(owner) / "uv").mkdir()
+        (store.cache(owner) / "uv/wheel").write_bytes(b"x" * size)
+        (store.cache(owner) / "uv/link").symlink_to("/")
+    mode = store.cache(1).stat().st_mode
+    store.prune(0)
+    assert list(store.cache(1).iterdir()) == []
+    assert store.cache(1).stat().st_mode == mode
+    assert (store.cache(2) / "uv/wheel").exists()
+    assert sorted(path.name for path in store.cache(1).parent.iterdir()) == ["1", "2"]
+
+
+async def test_prune_removes_the_locks_of_killed_builds_only(store: Store) -> None:
+    left = store.root / "locks/1-left"
+    left.touch()
+    async with store.only_one(1, "held", CLOCK):
+        store.prune(0)
+        assert (store.root / "locks/1-held").exists()
+        assert not left.exists()
+
+
 def test_prune_removes_what_killed_builds_left(store: Store) -> None:
     left = store.work(1, "killed")
     (left / "1/usr").mkdir(parents=True)

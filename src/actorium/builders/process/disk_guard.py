@@ -13,8 +13,13 @@ from actorium.builders.process.threads import in_thread
 from actorium.kernel.limits import BUILD_DISK_PERIOD_SECS
 
 
-async def limited(step: Coroutine[None, None, int], folders: Sequence[Path], *, bytes_max: int) -> int:
-    """Await the step's exit code; cancel it and raise ``BuildFailed`` when the folders grow by more than that."""
+async def limited(
+    step: Coroutine[None, None, int], folders: Sequence[Path], *, bytes_max: int, told_mbytes: int
+) -> int:
+    """Await the step's exit code; cancel it and raise ``BuildFailed`` when the folders grow by more than that.
+
+    ``told_mbytes`` is what the whole build may use.
+    """
     guard = _Guard(folders, bytes_max)
     try:
         async with asyncio.timeout(None) as scope:
@@ -23,7 +28,7 @@ async def limited(step: Coroutine[None, None, int], folders: Sequence[Path], *, 
     except TimeoutError:
         if not guard.exceeded:
             raise
-        raise BuildFailed(f"The build wrote more than the {bytes_max >> 20} MB of disk that it may use.") from None
+        raise BuildFailed(f"The build wrote more than the {told_mbytes} MB of disk that it may use.") from None
     for outcome in (found, watched):
         if isinstance(outcome, BaseException):
             raise outcome

@@ -93,6 +93,7 @@ class Making:
     def __init__(self, spec: BuildSpec, output: Output, *, store: Store, host: Host, clock: Clock, work: Path) -> None:
         self.spec, self.output, self.store, self.host, self.clock, self.work = spec, output, store, host, clock, work
         self.made = 0
+        self.disk_left = spec.memory_mbytes * DISK_PER_MEMORY << 20
         self.built: dict[int, Built] = {}
         self.number = self.total = 0
 
@@ -242,8 +243,9 @@ class Making:
             deadline=self.spec.deadline,
         )
         running = self.host.run(step, self.output.piece)
-        disk = self.spec.memory_mbytes * DISK_PER_MEMORY << 20
-        code = await limited(running, (self.work, self.store.cache(owner)), bytes_max=disk)
+        most = self.spec.memory_mbytes * DISK_PER_MEMORY
+        folders = (self.work, self.store.cache(owner))
+        code = await limited(running, folders, bytes_max=self.disk_left, told_mbytes=most)
         self.output.end()
         return code
 
@@ -281,6 +283,7 @@ class Making:
         upper.chmod(0o755)
         await make(upper)
         size = await in_thread(hand_over, upper, self.host.uid(owner) if given else None)
+        self.disk_left = max(self.disk_left - size, 0)
         name = "" if not any(upper.iterdir()) else _digest([key, salt])[:32]
         entry = Entry(layer=name, size_bytes=size)
         self.store.publish(owner, key, entry, upper if name else None)

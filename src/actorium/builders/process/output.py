@@ -16,6 +16,7 @@ class Output:
     def __init__(self, log: Callable[[bytes], None], *, secrets: Iterable[str] = ()) -> None:
         self._log = log
         self._secrets = [secret.encode() for secret in secrets]
+        self._longest = max(map(len, self._secrets), default=0)
         self._rest = b""
         self._left = LOG_BYTES_MAX
 
@@ -31,9 +32,12 @@ class Output:
         lines, newline, self._rest = (self._rest + data).rpartition(b"\n")
         if newline:
             self._emit(lines + newline)
-        while len(self._rest) > LOG_LINE_BYTES_MAX:
-            cut, self._rest = self._rest[:LOG_LINE_BYTES_MAX], self._rest[LOG_LINE_BYTES_MAX:]
-            self._emit(cut + b"\n")
+        # A secret that begins before the cut is all there, so that it is masked before it could be cut in two.
+        while len(self._rest) > LOG_LINE_BYTES_MAX + self._longest:
+            self._rest = self._masked(self._rest)
+            if len(self._rest) > LOG_LINE_BYTES_MAX + self._longest:
+                cut, self._rest = self._rest[:LOG_LINE_BYTES_MAX], self._rest[LOG_LINE_BYTES_MAX:]
+                self._emit(cut + b"\n")
 
     def end(self) -> None:
         """A step has ended: its last line may lack a newline."""
@@ -44,12 +48,16 @@ class Output:
     def _emit(self, lines: bytes) -> None:
         if self._left <= 0:
             return
-        for secret in self._secrets:
-            lines = lines.replace(secret, b"***")
+        lines = self._masked(lines)
         self._left -= len(lines)
         self._log(lines)
         if self._left <= 0:
             self._log(f"The log is longer than {LOG_BYTES_MAX} bytes; the rest is not kept.\n".encode())
+
+    def _masked(self, text: bytes) -> bytes:
+        for secret in self._secrets:
+            text = text.replace(secret, b"***")
+        return text
 
 
 def credentials(values: Iterable[str]) -> set[str]:

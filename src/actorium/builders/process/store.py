@@ -16,7 +16,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ import msgspec
 
 from actorium.executors.process.image import IMAGE_FILE, ProcessImage, load
 from actorium.kernel.clock import Clock
-from actorium.kernel.limits import BUILD_LAYER_KEPT_SECS, BUILD_LOCK_PERIOD_SECS
+from actorium.kernel.limits import BUILD_CACHE_BYTES_MAX, BUILD_LAYER_KEPT_SECS, BUILD_LOCK_PERIOD_SECS
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -110,7 +110,7 @@ class Store:
                     self._delete(layer for layer in layers if layer.parent.name == owner)
 
     def prune(self, now_secs: float) -> None:
-        """Delete what stopped builds left, and layers that no image needs and no build used for long."""
+        """Delete what stopped builds left, layers that no image needs and no build used for long, large caches."""
         for folder in _entries(self.root / "layers"):
             with _exclusive(self._owner_lock(folder.name)) as free:
                 if not free:
@@ -119,6 +119,12 @@ class Store:
                     shutil.rmtree(left, ignore_errors=True)
                 self._delete(_old(folder, now_secs))
                 self._forget(folder.name, now_secs)
+                _empty_if_large(self.root / "caches" / folder.name)
+        for path in _entries(self.root / "locks"):
+            if not path.name.startswith("owner-"):
+                with _exclusive(path) as free:  # nobody holds it: its build was killed
+                    if free:
+                        path.unlink(missing_ok=True)
 
     @asynccontextmanager
     async def owner_in_use(self, owner_number: int, clock: Clock) -> AsyncIterator[None]:
@@ -171,6 +177,25 @@ def _layers(image: Path) -> tuple[str, ...]:
     except FileNotFoundError:
         return ()
     return found.layers
+
+
+def _empty_if_large(cache: Path) -> None:
+    """What package managers keep is of one piece to them: all of it goes, or nothing."""
+    if _size(cache) > BUILD_CACHE_BYTES_MAX:
+        for each in _entries(cache):
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each, ignore_errors=True)
+            else:
+                each.unlink(missing_ok=True)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for _, _, files, descriptor in os.fwalk(folder, follow_symlinks=False):
+        for name in files:
+            with suppress(FileNotFoundError):
+                total += os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_blocks * 512
+    return total
 
 
 def _old(folder: Path, now_secs: float) -> list[Path]:
