@@ -223,7 +223,7 @@ async def test_cancelling_ends_everything(builds: Builds) -> None:
     await builds.build({"Dockerfile": f"{PYTHON}RUN echo goes on\n"})
 
 
-async def test_output_without_end_is_cut_and_the_server_stays_awake(builds: Builds) -> None:
+async def test_output_of_any_length_is_cut_and_the_server_stays_awake(builds: Builds) -> None:
     longest = 0.0
 
     async def watch() -> None:
@@ -234,8 +234,7 @@ async def test_output_without_end_is_cut_and_the_server_stays_awake(builds: Buil
             longest = max(longest, time.monotonic() - before)
 
     watcher = asyncio.ensure_future(watch())
-    with pytest.raises(BuildFailed, match="took longer"):
-        await builds.build({"Dockerfile": f"{PYTHON}RUN yes\n"}, secs=2)
+    await builds.build({"Dockerfile": f"{PYTHON}RUN yes | head -c 40000000\n"})
     watcher.cancel()
     assert len(b"".join(builds.log)) < 11_000_000
     assert builds.text.endswith("the rest is not kept.\n")

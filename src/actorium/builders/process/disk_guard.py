@@ -28,12 +28,16 @@ async def limited(
     except TimeoutError:
         if not guard.exceeded:
             raise
-        raise BuildFailed(f"The build wrote more than the {told_mbytes} MB of disk that it may use.") from None
+        raise too_much(told_mbytes) from None
     for outcome in (found, watched):
         if isinstance(outcome, BaseException):
             raise outcome
     assert isinstance(found, int)
     return found
+
+
+def too_much(told_mbytes: int) -> BuildFailed:
+    return BuildFailed(f"The build wrote more than the {told_mbytes} MB of disk that it may use.")
 
 
 class _Guard:

@@ -17,7 +17,7 @@ from actorium.builders.process import foundations, plan
 from actorium.builders.process.bases import CACHE, PKG_CACHE, UV
 from actorium.builders.process.copying import Context, fingerprint, place, place_from
 from actorium.builders.process.default_dockerfile import default_dockerfile
-from actorium.builders.process.disk_guard import limited
+from actorium.builders.process.disk_guard import limited, too_much
 from actorium.builders.process.dockerfile import Dockerfile, parse
 from actorium.builders.process.interpreters import Interpreters
 from actorium.builders.process.layers import Layers, LayerWriter, hand_over
@@ -283,7 +283,9 @@ class Making:
         upper.chmod(0o755)
         await make(upper)
         size = await in_thread(hand_over, upper, self.host.uid(owner) if given else None)
-        self.disk_left = max(self.disk_left - size, 0)
+        self.disk_left -= size
+        if self.disk_left < 0:  # written faster than anybody looked
+            raise too_much(self.spec.memory_mbytes * DISK_PER_MEMORY)
         name = "" if not any(upper.iterdir()) else _digest([key, salt])[:32]
         entry = Entry(layer=name, size_bytes=size)
         self.store.publish(owner, key, entry, upper if name else None)
