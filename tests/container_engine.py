@@ -69,6 +69,35 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
+def call(path: str, method: str, target: str, body: object = None) -> tuple[int, bytes]:
+    """One request to the engine at a socket."""
+    connection = UnixConnection(path)
+    content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+    kind = "application/x-tar" if isinstance(body, bytes) else "application/json"
+    try:
+        connection.request(method, target, body=content, headers={"Content-Type": kind})
+        reply = connection.getresponse()
+        return reply.status, reply.read()
+    finally:
+        connection.close()
+
+
+def import_base(path: str, *names: str) -> None:
+    """Make the base image under these names."""
+    status, reply = call(path, "POST", f"/images/create?fromSrc=-&{_changes()}", base_tar())
+    assert status == 200, reply
+    made = json.loads(reply.splitlines()[-1])["status"]
+    for name in names:
+        repository, _, tag = name.partition(":")
+        status, reply = call(path, "POST", f"/images/{made}/tag?repo={_full(repository)}&tag={tag}")
+        assert status == 201, reply
+
+
+def remove_image(path: str, name: str) -> None:
+    """Forget an image; layers of builds on it may stay until the engine prunes them."""
+    call(path, "DELETE", f"/images/{name}")
+
+
 class TestEngine:
     """``with TestEngine("docker") as engine: engine.socket``. Ended by its own process ids."""
 
@@ -99,21 +128,24 @@ class TestEngine:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        for pid in _processes_of(self.folder):  # an engine that fell over leaves some
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         for mount in reversed(_mounts_below(self.folder)):
             subprocess.run(["umount", "-l", mount], capture_output=True, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def restart(self) -> None:
+        """The engine's own process is ended and started again, as by an update of its package."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(STOP_SECS_MAX)
+        self._process = self._docker() if self.kind == "docker" else self._podman()
+        self._await()
+
     def call(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
         """One request to the engine."""
-        connection = UnixConnection(self.socket)
-        content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        kind = "application/x-tar" if isinstance(body, bytes) else "application/json"
-        try:
-            connection.request(method, path, body=content, headers={"Content-Type": kind})
-            reply = connection.getresponse()
-            return reply.status, reply.read()
-        finally:
-            connection.close()
+        return call(self.socket, method, path, body)
 
     def containers(self) -> dict[str, dict[str, str]]:
         """The labels of every container by its id."""
@@ -130,6 +162,14 @@ class TestEngine:
         found = [message["aux"]["ID"] for message in messages if "aux" in message]
         assert status == 200 and found, reply
         return str(found[-1])
+
+    def put(self, container: str, folder: str, name: str) -> None:
+        """An empty file for a container."""
+        made = io.BytesIO()
+        with tarfile.open(fileobj=made, mode="w") as tar:
+            _add_text(tar, name, "")
+        status, reply = self.call("PUT", f"/containers/{container}/archive?path={folder}", made.getvalue())
+        assert status == 200, reply
 
     def _docker(self) -> subprocess.Popen[bytes]:
         # Nothing of the machine's firewall and bridges is touched: containers get their network elsewhere.
@@ -168,13 +208,7 @@ class TestEngine:
             time.sleep(0.05)
 
     def _make_base(self) -> None:
-        status, reply = self.call("POST", f"/images/create?fromSrc=-&{_changes()}", base_tar())
-        assert status == 200, reply
-        made = json.loads(reply.splitlines()[-1])["status"]
-        for name in BASE_NAMES:
-            repository, _, tag = name.partition(":")
-            status, reply = self.call("POST", f"/images/{made}/tag?repo={_full(repository)}&tag={tag}")
-            assert status == 201, reply
+        import_base(self.socket, *BASE_NAMES)
 
     def _end_containers(self) -> None:
         with contextlib.suppress(OSError, http.client.HTTPException):
@@ -261,6 +295,15 @@ def _libraries(programs: Iterable[str]) -> Iterator[str]:
         word = next((part for part in line.split() if part.startswith("/") and not part.endswith(":")), None)
         if word is not None:
             yield word
+
+
+def _processes_of(folder: Path) -> list[int]:
+    found = []
+    for place in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if place.name.isdigit() and f"{folder}/".encode() in (place / "cmdline").read_bytes():
+                found.append(int(place.name))
+    return found
 
 
 def _mounts_below(folder: Path) -> list[str]:

@@ -48,7 +48,7 @@ async def examine(settings: Settings) -> list[Finding]:
         for one in await _executor(settings)
     ]
     stores = [_postgres(settings), await _blobs(settings), await _sql()]
-    beside = [*(await _engine(settings, executor)), _warm(settings)]
+    beside = [*(await _engine(settings, executor)), *_warm(settings, executor)]
     return [_python(), _sqlite(), *executor, *beside, *stores, _disk(settings), _port(settings)]
 
 
@@ -87,15 +87,17 @@ async def _engine(settings: Settings, executor: Sequence[Finding]) -> list[Findi
     return [Finding(name="container engine", ok=True, meaning=meaning)]
 
 
-def _warm(settings: Settings) -> Finding:
+def _warm(settings: Settings, executor: Sequence[Finding]) -> list[Finding]:
+    if any(one.name == "container engine" for one in executor):
+        return [Finding(name="warm starts", ok=False, meaning="only for local processes")]
     if not settings.warm_starts:
-        return Finding(name="warm starts", ok=False, meaning="switched off by ACTORIUM_WARM_STARTS")
+        return [Finding(name="warm starts", ok=False, meaning="switched off by ACTORIUM_WARM_STARTS")]
     meaning = f"Python Actors that ran lately are kept ready in {settings.warm_memory_mbytes} MB of memory"
     cold = refusals(DataFolder(settings.data).containers)
     if cold:
         last = "; ".join(f"{entry.get('command')}: {entry['reason']}" for entry in cold[-WARM_REASONS_SHOWN:])
         meaning += f"; {len(cold)} start cold, the latest {last}"
-    return Finding(name="warm starts", ok=True, meaning=meaning)
+    return [Finding(name="warm starts", ok=True, meaning=meaning)]
 
 
 def _postgres(settings: Settings) -> Finding:

@@ -167,3 +167,16 @@ async def test_a_build_that_is_late_or_cancelled_leaves_nothing(builds: Builds) 
         await going
     assert builds.left() == set()
     assert builds.names() == set()
+
+
+async def test_steps_of_a_killed_server_are_ended(builds: Builds) -> None:
+    """Its builder is there no more: the next one finds the group without a build."""
+    going = asyncio.ensure_future(builds.build(BASE + "RUN echo heard; sleep 600\n"))
+    await asyncio.wait_for(builds.heard.wait(), 30)
+    next_one = ContainerBuilder(builds.client, clock=CLOCK, installation=builds.installation, environment={})
+    await builds.builder.prune()
+    assert builds.left()
+    await next_one.prune()
+    assert builds.left() == set()
+    with pytest.raises(BuildFailed):
+        await going

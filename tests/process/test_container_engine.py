@@ -186,6 +186,30 @@ async def test_strays_of_this_installation_are_ended_and_no_others(
         await one.close()
 
 
+async def test_an_engine_that_is_started_again(executor: ContainerExecutor, engine: TestEngine) -> None:
+    """Podman's containers go on, and their log with them; Docker ends them, which is told."""
+    script = "echo ready; until test -e /tmp/go; do sleep 0.1; echo tick; done; echo went; exit 4"
+    await executor.start(shell(script))
+    await says(executor, "a-1", b"tick")
+    before = set(engine.containers())
+    await asyncio.to_thread(engine.restart)
+    if engine.kind == "docker":
+        seen = await ended(executor, "a-1")
+        assert (seen.exit_code, seen.cause) != (4, Cause.EXITED)
+        return
+    assert set(engine.containers()) == before
+    ticks = len(await lines(executor, "a-1"))
+
+    async def ticks_again() -> bool:
+        return len(await lines(executor, "a-1")) > ticks
+
+    await until(ticks_again)
+    engine.put(before.pop(), "/tmp", "go")
+    seen = await ended(executor, "a-1")
+    assert (seen.exit_code, seen.cause) == (4, Cause.EXITED)
+    assert (await lines(executor, "a-1"))[-1] == b"went"
+
+
 async def test_a_container_that_another_program_removed(executor: ContainerExecutor, engine: TestEngine) -> None:
     await executor.start(shell("echo ready; sleep 600"))
     await says(executor, "a-1", b"ready")

@@ -49,6 +49,8 @@ class ContainerBuilder:
         self._installation = installation
         self._network = network
         self._cpu_cores = cpu_cores
+        self._going: set[str] = set()
+        """Builds of this process that have a control group."""
         both = [*_PROXIES, *(name.lower() for name in _PROXIES)]
         self._proxies = {name: environment[name] for name in both if environment.get(name)}
 
@@ -91,16 +93,23 @@ class ContainerBuilder:
         if (await self._engine.call("GET", "/info")).get("CgroupDriver") != "cgroupfs":
             yield None
             return
-        group = BuildGroup(f"{self._installation}.{spec.name}")
+        name = f"{self._installation}.{spec.name}"
+        self._going.add(name)
         try:
-            yield group.make(memory_mbytes=spec.memory_mbytes, cpu_cores=self._cpu_cores)
+            yield BuildGroup(name).make(memory_mbytes=spec.memory_mbytes, cpu_cores=self._cpu_cores)
         finally:
-            for _ in range(_KILL_TRIES):
-                if group.kill():
-                    break
-                with suppress(asyncio.CancelledError):  # it was asked for already; what runs must end first
-                    await self._clock.sleep(_KILL_PAUSE_SECS)
-            group.remove()
+            await self._end(name)
+            self._going.discard(name)
+
+    async def _end(self, name: str) -> None:
+        """End what the steps of a build left, and its group."""
+        group = BuildGroup(name)
+        for _ in range(_KILL_TRIES):
+            if group.kill():
+                break
+            with suppress(asyncio.CancelledError):  # it was asked for already; what runs must end first
+                await self._clock.sleep(_KILL_PAUSE_SECS)
+        group.remove()
 
     def _params(self, spec: BuildSpec, made: Context, *, labels: Mapping[str, str], tag: str) -> dict[str, str]:
         memory = str(spec.memory_mbytes << 20)
@@ -161,7 +170,10 @@ class ContainerBuilder:
                     raise
 
     async def prune(self) -> None:
-        """Delete this installation's layers that no image needs and that are older than a week."""
+        """Delete this installation's layers that no image needs and that are older than a week, and end the steps of
+        builds whose server was killed."""
+        for name in BuildGroup.left(self._installation) - self._going:
+            await self._end(name)
         filters = {
             "dangling": ["true"],
             "label": [f"{INSTALLATION_LABEL}={self._installation}"],

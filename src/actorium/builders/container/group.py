@@ -47,6 +47,13 @@ class BuildGroup:
         # An engine makes its group in every hierarchy, also in those without limits of ours.
         return sorted(self._root.glob(f"*/{cgroups.TOP}/{self._name}"))
 
+    @classmethod
+    def left(cls, installation: str, *, root: Path = cgroups.ROOT) -> set[str]:
+        """The names of groups of this installation's builds that there are."""
+        begin = f"build-{installation}."
+        places = [*root.glob(f"*/{cgroups.TOP}/{begin}*"), *root.glob(f"{cgroups.TOP}/{begin}*")]
+        return {place.name.removeprefix("build-") for place in places}
+
     def processes(self) -> set[int]:
         """Everything in it and below."""
         found: set[int] = set()

@@ -71,7 +71,7 @@ def _doors(engine: ContainerEngine) -> Finding:
     if own and network.slirp() is not None:
         return Finding("networks of containers", True, "each has its own, through slirp4netns")
     if own:
-        return Finding("networks of containers", False, "only the API and the web port: install slirp4netns")
+        return Finding("outward network", False, "runs reach the API only: install slirp4netns")
     return Finding(
         "networks of containers",
         False,

@@ -26,7 +26,10 @@ class Counters:
 
     def follow(self, pid: int, root: Path = cgroups.ROOT) -> None:
         """Count what the control group of a process uses. Raises OSError when it has ended."""
-        text = Path(f"/proc/{pid}/cgroup").read_text()
+        self.follow_place(Path(f"/proc/{pid}/cgroup").read_text(), root)
+
+    def follow_place(self, text: str, root: Path) -> None:
+        """Count for the group that the text of a process's ``/proc/PID/cgroup`` names."""
         if cgroups.is_v2(root):
             place = root / cgroups.own_v2(text)
             self._group = GroupV2(place.parent, place.name, frozenset({"memory", "cpu", "pids"}))
