@@ -9,6 +9,7 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -49,7 +50,7 @@ async def examine(settings: Settings) -> list[Finding]:
     ]
     stores = [_postgres(settings), await _blobs(settings), await _sql()]
     beside = [*(await _engine(settings, executor)), *_warm(settings, executor)]
-    return [_python(), _sqlite(), *executor, *beside, *stores, _disk(settings), _port(settings)]
+    return [_python(), _sqlite(), *executor, *beside, *stores, _git(settings), _disk(settings), _port(settings)]
 
 
 def _python() -> Finding:
@@ -138,6 +139,16 @@ async def _blobs(settings: Settings) -> Finding:
         return Finding(name="blobs", ok=False, meaning=error.message, required=True)
     await blobs.close()
     return Finding(name="blobs", ok=True, meaning="the bucket can be read, written and listed")
+
+
+def _git(settings: Settings) -> Finding:
+    program, key = shutil.which("git"), settings.git_ssh_key
+    if program is None:
+        return Finding(name="git", ok=False, meaning="not installed; needed only for sources in Git repositories")
+    if key and not os.access(Path(key).expanduser(), os.R_OK):
+        return Finding(name="git", ok=False, meaning=f"ACTORIUM_GIT_SSH_KEY is {key}, which cannot be read")
+    over = "https and, with the deploy key, ssh" if key and shutil.which("ssh") else "https"
+    return Finding(name="git", ok=True, meaning=f"{program}; Actors are built from repositories over {over}")
 
 
 def _disk(settings: Settings) -> Finding:

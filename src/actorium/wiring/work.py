@@ -10,6 +10,7 @@ from actorium.builds.builder import BuildLoop
 from actorium.builds.retention import BuildRetention
 from actorium.builds.sources.fetching import Fetcher
 from actorium.builds.sources.git import GitRepositories
+from actorium.builds.sources.proxies import Proxies
 from actorium.builds.sources.reach import Reach
 from actorium.builds.sources.records import Records
 from actorium.datasets.segments.merging import Merger
@@ -77,7 +78,7 @@ class Work:
             wake=self._wake_supervisor,
         )
         self._supervisor = self._loop("runs.supervisor", supervisor.tick, SUPERVISOR_PERIOD_SECS)
-        reach, key = Reach(settings.source_networks), settings.git_ssh_key
+        reach, key = Reach(settings.source_networks, proxies=Proxies(ground.environment)), settings.git_ssh_key
         git = GitRepositories(reach, environment=ground.environment, ssh_key=Path(key).expanduser() if key else None)
         self._sources = Fetcher(
             records=Records(features.key_value_stores.read, own=ground.own_urls()),

@@ -7,6 +7,7 @@ import pytest
 from actorium.actors.errors import SourcePathInvalid
 from actorium.builders import BuildFailed
 from actorium.builds.sources.address import branch_of, git_address, http_address, secrets_of, shown
+from actorium.builds.sources.proxies import Proxies
 from actorium.builds.sources.reach import Reach, Refused
 from actorium.builds.sources.records import Records
 
@@ -129,6 +130,18 @@ async def test_names_are_what_they_resolve_to() -> None:
     for numeral in ("2130706433", "0x7f.1", "127.1"):  # ways to write a loopback address
         with pytest.raises(BuildFailed):
             await Reach().addresses(numeral, 80)
+
+
+def test_proxies() -> None:
+    proxies = Proxies(
+        {"https_proxy": "http://p:3128", "HTTP_PROXY": "p:8080", "NO_PROXY": "localhost, .inside.example"}
+    )
+    assert proxies.of("https://host.example/x") == "http://p:3128"
+    assert proxies.of("http://host.example/x") == "http://p:8080"
+    for exempt in ("http://localhost/", "https://inside.example/", "https://git.Inside.example/"):
+        assert proxies.of(exempt) is None
+    assert Proxies({"https_proxy": "p", "no_proxy": "*"}).of("https://host.example") is None
+    assert Proxies({}).of("https://host.example") is None
 
 
 def test_which_addresses_are_records_of_this_server() -> None:

@@ -15,6 +15,7 @@ from actorium.builders import BuildFailed
 from actorium.builds.sources import Wanted, web
 from actorium.builds.sources.fetching import Fetcher
 from actorium.builds.sources.git import GitRepositories
+from actorium.builds.sources.proxies import Proxies
 from actorium.builds.sources.reach import Reach
 from actorium.builds.sources.records import Records
 from actorium.kernel.limits import SOURCE_KEPT_SECS, SOURCE_REDIRECTS_MAX
@@ -128,6 +129,21 @@ async def test_redirects_to_where_sources_may_not_come_from(server: SourceServer
     message = await here.refused(f"{server.url}/evil")
     assert "not on the public internet" in message or "none of the web" in message
     assert len(server.asked) == 1
+
+
+async def test_a_proxy(server: SourceServer, here: World) -> None:
+    """The server stands in for a proxy: it is asked for whole addresses. What it fetches may not be anywhere."""
+    here.fetcher._reach = Reach("", lookup=_nobody_knows, proxies=Proxies({"http_proxy": server.url}))
+    assert await here.text("http://code.example/a.zip") == b"one"
+    assert server.asked[0][0] == "http://code.example/a.zip"
+    await here.fetcher.forget("b1")
+    here.fetcher._reach = Reach("", lookup=_private, proxies=Proxies({"http_proxy": server.url}))
+    assert "not on the public internet" in await here.refused("http://code.example/a.zip")
+    assert len(server.asked) == 1
+
+
+async def _nobody_knows(host: str, port: int) -> list[str]:
+    raise OSError
 
 
 async def _private(host: str, port: int) -> list[str]:

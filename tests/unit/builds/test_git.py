@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,8 +16,9 @@ from actorium.actors.errors import SourcePathInvalid
 from actorium.builders import BuildFailed
 from actorium.builds.sources import Tree, git, git_process, growing
 from actorium.builds.sources.git import GitRepositories
+from actorium.builds.sources.proxies import Proxies
 from actorium.builds.sources.reach import Reach
-from source_server import Repository, SourceServer, serving
+from source_server import Repository, SourceServer, certificate_of, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -161,6 +165,37 @@ async def test_redirects_are_followed_once_checked(server: SourceServer, actor: 
     server.pages["/page/info/refs"] = 301, {"Location": "/login"}, b""
     server.pages["/login"] = 200, {"Content-Type": "text/html"}, b"<html>"
     assert "is no Git repository" in await here.refused(f"{server.url}/page")
+
+
+async def test_through_a_proxy(server: SourceServer, actor: Repository, here: Fetching) -> None:
+    async def nobody_knows(host: str, port: int) -> list[str]:
+        raise OSError
+
+    reach = Reach("", lookup=nobody_knows, proxies=Proxies({"http_proxy": server.url}))
+    here.git = GitRepositories(reach, environment={"PATH": PATH}, ssh_key=None)
+    assert (await here.tree("http://code.example/git/actor")).files["main.py"] == b"print('main')"
+    assert {urlsplit(path).netloc for path, _ in server.asked} == {"code.example"}
+
+
+async def test_over_tls(
+    server: SourceServer, actor: Repository, here: Fetching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By name, with a certificate that only SSL_CERT_FILE vouches for."""
+    certificate = here.folder.parent / "tls.pem"
+    certificate.write_bytes(certificate_of("code.example"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+    async def lookup(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    with serving(server.repositories, tls=certificate) as safe:
+        place = f"https://code.example:{safe.server_port}/git/actor#main"
+        reach = Reach("127.0.0.1", lookup=lookup)
+        environment = {"PATH": PATH, "SSL_CERT_FILE": str(certificate)}
+        here.git = GitRepositories(reach, environment=environment, ssh_key=None)
+        assert (await here.tree(place)).files["main.py"] == b"print('main')"
+        monkeypatch.delenv("SSL_CERT_FILE")
+        assert "does not trust" in await here.refused(place)
 
 
 async def test_git_itself_follows_no_redirect(server: SourceServer, actor: Repository, here: Fetching) -> None:
@@ -339,17 +374,40 @@ async def test_a_cancelled_fetch_leaves_no_process(actor: Repository, tmp_path: 
     (tools / "ssh").chmod(0o755)
     here = Fetching(tmp_path / "build", path=f"{tools}:{PATH}", key=key)
     task = asyncio.create_task(here.tree("git@127.0.0.1:me/actor.git"))
-    process = int(await asyncio.to_thread(started.read_text))
-    group = os.getpgid(process)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, pgid = path.read_text().rpartition(")")[2].split()[:3]
-        except OSError:
-            continue
-        assert int(pgid) != group or state in "ZX"
+    with watching(int(await asyncio.to_thread(started.read_text))) as ended:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.wait_for(ended.wait(), 30)
+
+
+async def test_nothing_outlives_the_server(tmp_path: Path) -> None:
+    """The leash: what it became is killed with the process that started it."""
+    started = tmp_path / "started"
+    os.mkfifo(started)
+    script = f"echo $$ > {started}; exec sleep 300"
+    starter = (
+        "import subprocess, sys, time\n"
+        f"subprocess.Popen([sys.executable, '-I', '-S', {str(git_process._LEASH)!r}, '1000', str(2**30), 'sh', '-c',"
+        f" {script!r}])\ntime.sleep(300)"
+    )
+    server = await asyncio.create_subprocess_exec(sys.executable, "-c", starter)
+    with watching(int(await asyncio.to_thread(started.read_text))) as ended:
+        server.kill()
+        await server.wait()
+        await asyncio.wait_for(ended.wait(), 30)
+
+
+@contextmanager
+def watching(process: int) -> Iterator[asyncio.Event]:
+    """Set when a process has ended, whoever started it."""
+    watched, ended = os.pidfd_open(process), asyncio.Event()
+    asyncio.get_running_loop().add_reader(watched, ended.set)
+    try:
+        yield ended
+    finally:
+        asyncio.get_running_loop().remove_reader(watched)
+        os.close(watched)
 
 
 async def test_what_git_says_is_bounded_and_clean(server: SourceServer, actor: Repository, tmp_path: Path) -> None:

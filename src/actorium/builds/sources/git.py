@@ -82,8 +82,11 @@ class GitRepositories:
             )
         elif not self._ssh_key.is_file():
             raise BuildFailed(f"ACTORIUM_GIT_SSH_KEY is {self._ssh_key}, where no file is. Put the deploy key there.")
-        hosts = await self._reach.addresses(address.host, address.port)
-        git.configure(address, hosts[0])
+        proxy = None if address.is_ssh else self._reach.proxies.of(address.url)
+        if proxy is not None:  # it looks the host up; our own question went through it as well
+            git.configure(address, host_address=None, proxy=proxy)
+        else:
+            git.configure(address, host_address=(await self._reach.addresses(address.host, address.port))[0])
         return address
 
 

@@ -24,7 +24,7 @@ from actorium.kernel.limits import (
 )
 
 _LEASH = Path(__file__).with_name("leash.py")
-_HANDED_ON = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_HANDED_ON = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
 _SETTINGS = (
     ("core", "hooksPath", "/dev/null"), ("core", "fsmonitor", "false"), ("core", "askPass", ""),
     ("credential", "helper", ""), ("gc", "auto", "0"), ("maintenance", "auto", "false"), ("pack", "threads", "1"),
@@ -51,6 +51,8 @@ class GitProcess:
         """``environment``: the server's own; of it PATH and certificates are handed on."""
         self._folder = folder
         self._environment = {name: environment[name] for name in _HANDED_ON if name in environment}
+        if "SSL_CERT_FILE" in environment:  # which not every library under git knows
+            self._environment.setdefault("GIT_SSL_CAINFO", environment["SSL_CERT_FILE"])
         self._ssh_key = ssh_key
         self._known_hosts = known_hosts
 
@@ -58,19 +60,22 @@ class GitProcess:
     def repository(self) -> Path:
         return self._folder / "repository.git"
 
-    def configure(self, address: GitAddress, host_address: str) -> None:
-        """Write the configuration for one repository, which is asked at this very address of its host."""
+    def configure(self, address: GitAddress, *, host_address: str | None, proxy: str | None = None) -> None:
+        """Write the configuration for one repository, which is asked at this very address of its host or through a
+        proxy."""
         settings = [*_SETTINGS]
         if not address.is_ssh:
-            literal = f"[{host_address}]" if ":" in host_address else host_address
-            settings.append(("http", "curloptResolve", f"{address.host}:{address.port}:{literal}"))
+            settings.append(("http", "proxy", proxy or ""))
+            if host_address is not None:
+                literal = f"[{host_address}]" if ":" in host_address else host_address
+                settings.append(("http", "curloptResolve", f"{address.host}:{address.port}:{literal}"))
             settings += [
                 ("http", "extraHeader", f"{name}: {value}")
                 for name, value in authorization(address.user, address.password).items()
             ]
         file = self._folder / ".gitconfig"
         file.touch(mode=0o600)
-        file.write_text("".join(f'[{section}]\n\t{name} = "{value}"\n' for section, name, value in settings))
+        file.write_text("".join(f"[{section}]\n\t{name} = {_quoted(value)}\n" for section, name, value in settings))
         self._environment |= {
             "HOME": str(self._folder),
             "GIT_CONFIG_NOSYSTEM": "1",
@@ -80,7 +85,7 @@ class GitProcess:
             "GIT_NO_REPLACE_OBJECTS": "1",
             "LC_ALL": "C",
         }
-        if address.is_ssh:
+        if address.is_ssh and host_address is not None:
             self._environment |= {"GIT_SSH_VARIANT": "ssh", "GIT_SSH_COMMAND": self._ssh(address, host_address)}
 
     async def run(self, *arguments: str, given: str = "", bytes_max: int = GIT_LISTING_BYTES_MAX) -> Path:
@@ -126,3 +131,8 @@ class GitProcess:
         for name, value in options.items():
             words += ["-o", f"{name}={value}"]
         return shlex.join(words)
+
+
+def _quoted(value: str) -> str:
+    """A value as a configuration file of git takes it, whatever is in it."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

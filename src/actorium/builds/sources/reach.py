@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from actorium.builders import BuildFailed
+from actorium.builds.sources.proxies import Proxies
 
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a host, as texts. Raises OSError."""
@@ -23,9 +24,11 @@ class Refused(BuildFailed):
 
 
 class Reach:
-    """Which addresses may be asked. ``networks``: allowed beside public ones, with commas between."""
+    """Which addresses may be asked, and through which proxy. ``networks``: allowed beside public ones, with commas
+    between."""
 
-    def __init__(self, networks: str = "", *, lookup: Lookup | None = None) -> None:
+    def __init__(self, networks: str = "", *, lookup: Lookup | None = None, proxies: Proxies | None = None) -> None:
+        self.proxies = proxies or Proxies({})
         self._networks = [ip_network(part.strip(), strict=False) for part in networks.split(",") if part.strip()]
         self._lookup = lookup or look_up
 
@@ -35,6 +38,17 @@ class Reach:
             found = list(await self._lookup(host, port))
         except OSError as error:
             raise BuildFailed(f"The host {host!r} of the sources was not found. Correct their address.") from error
+        return self._permitted(host, found)
+
+    async def check(self, host: str, port: int) -> None:
+        """The same for a host that a proxy looks up: what is not found here, it may know. Raises Refused."""
+        try:
+            found = list(await self._lookup(host, port))
+        except OSError:
+            return
+        self._permitted(host, found)
+
+    def _permitted(self, host: str, found: Sequence[str]) -> list[str]:
         good = [address for address in found if self.permits(address)]
         if not good:
             raise Refused(

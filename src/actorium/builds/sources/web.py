@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +17,7 @@ from yarl import URL
 from actorium import __version__
 from actorium.builders import BuildFailed
 from actorium.builds.sources.address import HttpAddress, authorization, http_address, shown
-from actorium.builds.sources.reach import Reach, is_literal
+from actorium.builds.sources.reach import Reach, is_literal, look_up
 from actorium.kernel.limits import (
     SOURCE_CONNECT_SECS,
     SOURCE_FETCH_BYTES_MAX,
@@ -35,6 +37,8 @@ class _Resolver(AbstractResolver):
 
     def __init__(self, reach: Reach) -> None:
         self._reach = reach
+        self.proxy_host: str | None = None
+        """Which the server's own environment names: it may be anywhere."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -49,8 +53,11 @@ class _Resolver(AbstractResolver):
                 proto=0,
                 flags=socket.AI_NUMERICHOST,
             )
-            for address in await self._reach.addresses(host, port)
+            for address in await self._addresses(host, port)
         ]
+
+    async def _addresses(self, host: str, port: int) -> list[str]:
+        return await look_up(host, port) if host == self.proxy_host else await self._reach.addresses(host, port)
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -67,7 +74,9 @@ class Web:
         self, address: HttpAddress, headers: Mapping[str, str] = {}
     ) -> AsyncIterator[tuple[HttpAddress, aiohttp.ClientResponse]]:
         """A reply, whatever its status, and the address it came from in the end. Raises BuildFailed."""
-        connector = aiohttp.TCPConnector(resolver=_Resolver(self._reach), use_dns_cache=False)
+        resolver = _Resolver(self._reach)
+        trust = await asyncio.to_thread(ssl.create_default_context)  # reads the machine's certificates
+        connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, ssl=trust)
         session = aiohttp.ClientSession(
             connector=connector, timeout=_TIMES, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False,
             headers={**_HEADERS, **headers},
@@ -75,11 +84,15 @@ class Web:
         async with session:
             asked = address
             for _ in range(SOURCE_REDIRECTS_MAX + 1):
-                if is_literal(address.host):  # of which aiohttp asks no resolver
-                    await self._reach.addresses(address.host, address.port)
+                proxy = self._reach.proxies.of(address.url)
+                resolver.proxy_host = urlsplit(proxy).hostname if proxy else None
+                if proxy or is_literal(address.host):  # of which aiohttp asks no resolver
+                    await self._reach.check(address.host, address.port)
                 sent = authorization(address.user, address.password)
                 try:
-                    response = await session.get(URL(address.url, encoded=True), allow_redirects=False, headers=sent)
+                    response = await session.get(
+                        URL(address.url, encoded=True), allow_redirects=False, headers=sent, proxy=proxy
+                    )
                 except (aiohttp.ClientError, TimeoutError, ValueError) as error:
                     raise _unreachable(address, error) from error
                 async with response:
