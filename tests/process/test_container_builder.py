@@ -78,7 +78,9 @@ class Builds:
 
 @pytest.fixture(params=KINDS)
 async def builds(request: pytest.FixtureRequest, engines: Callable[[str], TestEngine]) -> AsyncIterator[Builds]:
-    made = Builds(engines(request.param), request.node.name.partition("[")[0][5:].replace("_", ""))
+    # One of its own: control groups are the machine's, and the other engine's tests may run at the same time.
+    installation = f"{request.node.name.partition('[')[0][5:].replace('_', '')}{request.param}"
+    made = Builds(engines(request.param), installation)
     yield made
 
     async def cleared() -> bool:  # Docker removes the container of a cancelled step a moment later

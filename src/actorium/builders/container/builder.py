@@ -14,6 +14,7 @@ from actorium.builders.container.group import BuildGroup
 from actorium.builders.container.progress import Progress
 from actorium.builders.process.output import Output, credentials
 from actorium.builders.process.patterns import checked_names
+from actorium.builders.process.threads import in_thread
 from actorium.executors.container.engine import ContainerEngine, EngineRefused
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import BackendUnavailable
@@ -70,9 +71,9 @@ class ContainerBuilder:
 
     async def _build(self, spec: BuildSpec, output: Output) -> Image:
         marks = {INSTALLATION_LABEL: self._installation, OWNER_LABEL: str(spec.owner_number)}
-        made = context(spec, marks)
+        made = await in_thread(context, spec, marks)
         bases = {name: await self._base(name, spec, output) for name in made.bases}
-        content = fingerprint(spec, made, bases)
+        content = await in_thread(fingerprint, spec, made, bases)
         if spec.use_cache and (found := await self._built_before(content)) is not None:
             return Image(reference=found["Id"], size_bytes=found.get("Size"), cached=True)
         tag = f"actorium-{self._installation}:{spec.name.lower()}"

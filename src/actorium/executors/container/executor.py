@@ -90,7 +90,7 @@ class ContainerExecutor(ProcessExecutor):
             "IpcMode": "private",
             "LogConfig": {"Type": "none"},  # the shim keeps the log
             "RestartPolicy": {"Name": "no"},
-            "Binds": [f"{resolv_conf}:/etc/resolv.conf:ro"],
+            "Binds": [f"{resolv_conf}:/etc/resolv.conf:ro,Z"],  # Z: under SELinux this container may read it
         }
         if (told.get("Labels") or {}).get(READ_ONLY_LABEL, "").lower() == "true":
             host |= {"ReadonlyRootfs": True, "Tmpfs": {"/tmp": "rw,nosuid,nodev,mode=1777"}}  # noqa: S108 - inside
