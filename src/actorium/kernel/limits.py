@@ -234,7 +234,7 @@ BUILD_LAYER_KEPT_SECS = 7 * 86_400  # how long a layer that no image needs waits
 BUILD_CACHE_BYTES_MAX = 10_000_000_000  # our choice: of one user's package caches; larger ones begin anew
 BUILD_LOCK_PERIOD_SECS = 0.05  # how late a build notices that an equal one has finished
 PROBE_SECS = 10  # what an interpreter may take to tell its version
-NODE_WHEEL_MISSED_SECS = 3600  # a Node.js that the package index did not have is not asked for again so soon
+NODE_WHEEL_MISSED_SECS = 600  # a Node.js that the package index did not have is not asked for again so soon
 BUILD_DISK_PERIOD_SECS = 1.0  # how often a build step's use of the disk is looked at
 PIDS_BUILD_MAX = 2048  # processes and threads of one build step
 

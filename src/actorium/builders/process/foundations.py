@@ -112,37 +112,39 @@ def _library(request: BaseRequest) -> list[str]:
 
 
 async def _choose_node(making: Making, request: BaseRequest) -> tuple[Built, Node, str]:
-    """The host's, when it has the version; else one from the index; else what of the host's comes nearest."""
+    """The host's, when it has the version; else one from the index; else what comes nearest."""
     nodes = making.host.nodes
     exact = await nodes.exact(request.version)
     if exact is not None:
-        return (
-            making.start(toolchain=exact.toolchain, is_node=True),
-            exact,
-            f"Node.js {exact.full} at {exact.executable}",
-        )
+        return _of_host(making, exact, f"Node.js {exact.full} at {exact.executable}")
     wanted = request.version or MAJOR_DEFAULT
-    now = making.clock.monotonic()
-    if nodes.missed.get(wanted, -NODE_WHEEL_MISSED_SECS) + NODE_WHEEL_MISSED_SECS <= now:
-        found = await _from_wheel(making, wanted)
+    near = await nodes.nearest(wanted)
+    for version in (wanted,) if near is not None or wanted == MAJOR_DEFAULT else (wanted, MAJOR_DEFAULT):
+        found = await _from_wheel(making, version)
         if found is not None:
             built, node = found
             return built, node, f"Node.js {node.full} comes from {WHEEL}: this machine has no Node.js {wanted}"
-        nodes.missed[wanted] = now
-    near = await nodes.nearest(wanted)
     if near is None:
         raise BuildFailed(
             f"Node.js {wanted} is asked for and this machine has none: install Node.js with npm on it, or let its "
             f"Python index offer {WHEEL}"
         )
-    return making.start(toolchain=near.toolchain, is_node=True), near, (
+    note = (
         f"Node.js {wanted} is not installed on this machine: Node.js {near.full} at {near.executable} is used in its "
         f"place. Install Node.js {wanted} on the host to have the one that is asked for."
-    )  # fmt: skip
+    )
+    return _of_host(making, near, note)
+
+
+def _of_host(making: Making, node: Node, note: str) -> tuple[Built, Node, str]:
+    return making.start(toolchain=node.toolchain, is_node=True), node, note
 
 
 async def _from_wheel(making: Making, wanted: str) -> tuple[Built, Node] | None:
-    """A Node.js of that version from the Python index, as a layer; None when there is none."""
+    """A Node.js of that version from the Python index, as a layer; None when it has none, now or lately."""
+    missed, now = making.host.nodes.missed, making.clock.monotonic()
+    if wanted in missed and now < missed[wanted] + NODE_WHEEL_MISSED_SECS:
+        return None
     own, _ = await making.host.interpreters.choose(None)
     built = making.start(toolchain=own.toolchain, is_node=True)
     argv = (
@@ -162,6 +164,7 @@ async def _from_wheel(making: Making, wanted: str) -> tuple[Built, Node] | None:
     try:
         await making.layer(built, ["node-wheel", wanted, own.executable, own.changed_ns], make, given=False)
     except _NotThere:
+        missed[wanted] = now
         return None
     built.toolchain = ()  # only uv needed it
     node = from_wheel(built.layers[0] / node_layer.WHEEL_PLACE.lstrip("/"), node_layer.WHEEL_PLACE)
