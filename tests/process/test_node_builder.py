@@ -80,12 +80,15 @@ async def test_a_plain_node_image_at_the_root(builds: Builds, tmp_path: Path) ->
         "FROM node:20-alpine AS builder\nCOPY package*.json ./\nRUN npm install\n"
         "FROM node:20-alpine\nCOPY --from=builder /node_modules ./node_modules\nCOPY --from=builder /package*.json ./\n"
         "COPY main.js .\nRUN rm -r ~/.npm && npm pkg get name && rm -r node_modules/.bin || true\n"
+        "RUN yarn --version && npm install -g pnpm@10.33.0 npm@10.9.0 && pnpm --version && npm --version\n"
         'CMD ["node", "main.js"]\n'
     )
     package = '{"name": "x", "dependencies": {"is-number": "7.0.0"}}'
     main = "console.log(require('is-number')(1), process.cwd(), process.version.split('.')[0])"
     image = await builds.build({"Dockerfile": text, "package.json": package, "main.js": main})
     assert await builds.run(image, tmp_path) == (0, "true / v20\n")
+    assert "1.22.22\n" in builds.text
+    assert "\n10.33.0\n10.9.0\n" in builds.text
     assert (builds.folder / "caches" / str(OWNER) / "npm/_cacache").is_dir()
     assert not [path for layer in builds.image(image).layers for path in Path(layer).rglob("_cacache")]
     with pytest.raises(BuildFailed, match=r"non-zero code: 1\. It fetches a browser"):

@@ -84,6 +84,8 @@ async def _node(making: Making, request: BaseRequest) -> Built:
         project = base.workdir if is_apify else None
         await in_thread(node_layer.write, upper, node, headers=headers, project=project)
         await in_thread(hand_over, upper, making.uid)
+        if await making.step(built, upper, argv=node_layer.YARN, env=env, workdir="/") != 0:
+            making.output.line(" ---> the real image has yarn, which could not be had from the npm registry")
         if not is_apify:
             return
         script = shlex.join(node_layer.INSTALL)

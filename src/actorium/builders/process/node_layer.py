@@ -10,10 +10,13 @@ from actorium.builders.process.bases import HOME, PKG_CACHE, PREFIX, SHIMS, Base
 from actorium.builders.process.layers import LayerWriter
 from actorium.builders.process.nodes import Node
 
-FORMAT = 1
+FORMAT = 2
 """Counted up whenever what is written here changes, so that older layers are not reused."""
 WHEEL_PLACE = f"{PREFIX}/node"
 LOCK = "package-lock.json"
+GLOBAL = "/usr/local/lib/node_modules"
+YARN = ("npm", "install", "--global", "--ignore-scripts", "--loglevel=error", "yarn@1.22.22")
+"""What the real images have besides."""
 INSTALL = (
     "npm",
     "ci",
@@ -24,21 +27,21 @@ INSTALL = (
     "--no-fund",
     "--loglevel=error",
 )
-_FOLDERS = (*FOLDERS, "/usr/local/etc", "/usr/local/lib/node_modules", "/root/.npm", f"{HOME}/.npm", PKG_CACHE)
+_FOLDERS = (*FOLDERS, "/usr/local/etc", GLOBAL, "/root/.npm", f"{HOME}/.npm", PKG_CACHE)
 _NPM = """\
 #!/bin/sh
-# What is installed with -g goes where the real image has it; Dockerfiles remove ~/.npm and expect it to be there.
+# What is installed with -g goes where the real image has it, npm itself too; Dockerfiles remove ~/.npm and expect it.
 if [ -z "$npm_config_prefix$NPM_CONFIG_PREFIX" ]; then export npm_config_prefix=/usr/local; fi
 [ -d "$HOME/.npm" ] || mkdir -p "$HOME/.npm" 2>/dev/null
-{headers}exec {node} {script} "$@"
+{headers}script={GLOBAL}/npm/bin/{name}-cli.js
+[ -f "$script" ] || script={modules}/npm/bin/{name}-cli.js
+exec {node} "$script" "$@"
 """
 _HEADERS = 'if [ -z "${name}" ]; then export {name}={folder}; fi\n'
 _COREPACK = """\
 #!/bin/sh
 export COREPACK_ENABLE_DOWNLOAD_PROMPT=0
-registry=${{npm_config_registry:-$COREPACK_NPM_REGISTRY}}
-if [ -n "$registry" ]; then export npm_config_registry="$registry"; fi
-exec {node} {script} {command}"$@"
+exec {node} {modules}/corepack/dist/corepack.js "$@"
 """
 
 
@@ -59,7 +62,6 @@ def write(root: Path, node: Node, *, headers: str | None, project: str | None) -
         writer.put(path, b"", mode=0o644)
     for name, text in _commands(node, headers).items():
         writer.put(f"{SHIMS}/{name}", text.encode(), mode=0o755)
-        writer.put(f"/usr/local/bin/{name}", text.encode(), mode=0o755)
     writer.link(f"{SHIMS}/node", node.executable)
     if not Path(node.executable).is_relative_to("/usr/local/bin"):
         writer.link("/usr/local/bin/node", node.executable)
@@ -74,15 +76,9 @@ def _commands(node: Node, headers: str | None) -> dict[str, str]:
         # npm warns of a setting that it does not know since its eleventh version, which Node.js 24 brings.
         name = "npm_config_nodedir" if node.version[0] < 24 else "npm_package_config_node_gyp_nodedir"
         preset = _HEADERS.format(name=name, folder=headers)
-    made = {
-        name: _NPM.format(node=node.executable, script=f"{node.modules}/npm/bin/{name}-cli.js", headers=preset)
-        for name in ("npm", "npx")
-    }
-    if node.has_corepack:
-        script = f"{node.modules}/corepack/dist/corepack.js"
-        for name, command in (("corepack", ""), ("yarn", "yarn "), ("pnpm", "pnpm ")):
-            made[name] = _COREPACK.format(node=node.executable, script=script, command=command)
-    return made
+    common = {"node": node.executable, "modules": node.modules}
+    made = {name: _NPM.format(name=name, headers=preset, GLOBAL=GLOBAL, **common) for name in ("npm", "npx")}
+    return made | ({"corepack": _COREPACK.format(**common)} if node.has_corepack else {})
 
 
 def _project(name: str) -> bytes:
