@@ -22,7 +22,7 @@ from actorium.builds.definition_rules import (
 )
 from actorium.builds.lookup import Files, Lookup
 from actorium.builds.row import Facts
-from actorium.kernel.limits import ACTOR_TEXT_BYTES_MAX
+from actorium.kernel.limits import ACTOR_DEFINITION_BYTES_MAX, ACTOR_TEXT_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,11 @@ def read_definition(files: Files, *, name: str, version: str, root: str = "") ->
     places = _inline_schemas(resolved, lookup)
     remarks = remark_on_name(document, lookup.actor_json) + _inline_texts(resolved, lookup)
     templates = _checked(resolved, places)
+    if len(msgspec.json.encode(resolved)) > ACTOR_DEFINITION_BYTES_MAX:
+        raise BuildFailed(
+            f"{lookup.actor_json}: with its schemas, README and changelog the definition is larger than"
+            f" {ACTOR_DEFINITION_BYTES_MAX} bytes. Make some of them shorter."
+        )
     return Definition(
         document=resolved,
         places=places,

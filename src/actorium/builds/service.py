@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -177,7 +178,11 @@ class Builds:
             return actor, row, definition
 
         actor, row, definition = await self._database.read(work)
-        return openapi.document(actor, row, msgspec.json.decode(definition), base_url=self._public_base_url)
+
+        def drawn() -> dict[str, Any]:
+            return openapi.document(actor, row, msgspec.json.decode(definition), base_url=self._public_base_url)
+
+        return await asyncio.to_thread(drawn)  # a schema may have thousands of fields
 
     async def page(
         self, principal: Principal, *, offset: int, limit: int, desc: bool, of_actor: str | None = None

@@ -313,6 +313,7 @@ ACTOR_TEXT_CHARS_MAX = 20_000  # our choice: titles, descriptions and example in
 INPUT_SCHEMA_BYTES_MAX = 500_000  # the API's own
 DATASET_ALIASES_MAX = 10  # the API's own: datasets of a run
 DATASET_ALIAS_CHARS_MAX = 101  # the API's own
+ACTOR_DEFINITION_BYTES_MAX = 4_000_000  # our choice: with its texts and schemas; each answer about a build carries it
 ACTOR_TEXT_BYTES_MAX = 1_000_000  # our choice: of a README or CHANGELOG; each answer about a build carries both
 OUTPUT_TEMPLATES_CHARS_MAX = 20_000  # our choice: of an output schema; each of the Actor's runs carries them
 BUILD_NUMBER_MAX = 99_999  # the API's own: builds of one version

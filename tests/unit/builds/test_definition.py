@@ -245,6 +245,16 @@ def test_a_name_that_no_actor_can_have_is_worth_a_word() -> None:
     )
 
 
+def test_a_definition_whose_parts_are_too_large_together() -> None:
+    aliases = {"default": {}} | {f"d{number}": "./large.json" for number in range(9)}
+    files = {
+        ".actor/actor.json": json.dumps({"storages": {"datasets": aliases}}).encode(),
+        ".actor/large.json": json.dumps({"title": "x" * 490_000}).encode(),
+    }
+    with pytest.raises(BuildFailed, match=r"the definition is larger than 4000000 bytes\. Make some of them shorter"):
+        read_definition(files, name="a", version="0.1")
+
+
 def test_a_long_readme_is_cut_and_the_log_says_so() -> None:
     definition = read_definition({"README.md": b"x" * (ACTOR_TEXT_BYTES_MAX + 1)}, name="a", version="0.1")
     assert len(definition.document["readme"]) == ACTOR_TEXT_BYTES_MAX
