@@ -208,7 +208,7 @@ async def test_a_failing_build() -> None:
     ("changed", "message"),
     [
         ({"sourceFiles": []}, "Version 0.1 has no source files."),
-        ({"sourceType": "GIT_REPO", "gitRepoUrl": "ssh://x"}, "cannot build sources of the type GIT_REPO yet"),
+        ({"sourceType": "GIT_REPO", "gitRepoUrl": "ssh://x"}, "Repositories over ssh need a deploy key."),
         (version((".actor/actor.json", "{")), ".actor/actor.json: it is not valid JSON"),
         (version((".actor/actor.json", '{"input": "./no.json"}')), "there is no file '.actor/no.json'"),
     ],
