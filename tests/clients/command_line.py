@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -196,3 +197,45 @@ class Resident:
         self._process.terminate()  # sockets that the client keeps would hold it for minutes
         self._process.wait(COMMAND_SECS)
         self._reader.close()
+
+
+@dataclass
+class World:
+    """A server, the command line logged in to it, and the Actor that it has pushed."""
+
+    server: LiveServer
+    elsewhere: Elsewhere
+    apify: CommandLine
+    folder: Path
+    login: Done
+    push: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def actor(self) -> str:
+        return str(self.push["actor"]["id"])
+
+    def get(self, path: str) -> Any:
+        status, reply = self.server.api("GET", path)
+        assert status == 200, reply
+        return reply["data"] if isinstance(reply, dict) and "data" in reply else reply
+
+    def call(self, **given: Any) -> dict[str, Any]:
+        """The run that a call came to."""
+        done: dict[str, Any] = self.apify("call", "pushed", "--json", "--input", json.dumps(given)).json
+        return self.get(f"/v2/actor-runs/{done['run']['id']}")  # type: ignore[no-any-return]
+
+    def waiting(self, **options: Any) -> dict[str, Any]:
+        """A run that waits to be aborted."""
+        query = "&".join(f"{name}={value}" for name, value in options.items())
+        status, reply = self.server.api("POST", f"/v2/actors/{self.actor}/runs?{query}", {"wait": True, "times": 1})
+        assert status == 201, reply
+        return reply["data"]  # type: ignore[no-any-return]
+
+    def told(self, run: dict[str, Any]) -> dict[str, str]:
+        """The environment that a run has told, once it has."""
+        path = f"/v2/key-value-stores/{run['defaultKeyValueStoreId']}/records/ENVIRONMENT"
+        deadline = time.monotonic() + 60
+        while (found := self.server.api("GET", path))[0] != 200:
+            assert time.monotonic() < deadline, found
+            time.sleep(0.05)
+        return found[1]  # type: ignore[no-any-return]

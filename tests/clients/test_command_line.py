@@ -1,4 +1,4 @@
-"""The official command line, unchanged, against a server: everything it does but building large Actors.
+"""The official command line, unchanged, against a server: what people do with it, from login to results.
 
 By default the commands run one after the other in one Node.js process, because starting one costs seconds; with
 ``long`` each is a process of its own, as people type them.
@@ -10,15 +10,11 @@ import json
 import random
 import shutil
 import signal
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from clients.command_line import HERE, MANIFESTS, TEMPLATE, ZIP, CommandLine, Done, Elsewhere
+from clients.command_line import HERE, MANIFESTS, TEMPLATE, ZIP, CommandLine, Done, Elsewhere, World
 from clients.conftest import ACTORS
 from live_server import LiveServer
 
@@ -33,48 +29,6 @@ TEMPLATE_FILES = {
     "src/__init__.py": "",
     "src/__main__.py": "print('started')\n",
 }
-
-
-@dataclass
-class World:
-    """A server, the command line logged in to it, and the Actor that it has pushed."""
-
-    server: LiveServer
-    elsewhere: Elsewhere
-    apify: CommandLine
-    folder: Path
-    login: Done
-    push: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def actor(self) -> str:
-        return str(self.push["actor"]["id"])
-
-    def get(self, path: str) -> Any:
-        status, reply = self.server.api("GET", path)
-        assert status == 200, reply
-        return reply["data"] if isinstance(reply, dict) and "data" in reply else reply
-
-    def call(self, **given: Any) -> dict[str, Any]:
-        """The run that a call came to."""
-        done: dict[str, Any] = self.apify("call", "pushed", "--json", "--input", json.dumps(given)).json
-        return self.get(f"/v2/actor-runs/{done['run']['id']}")  # type: ignore[no-any-return]
-
-    def waiting(self, **options: Any) -> dict[str, Any]:
-        """A run that waits to be aborted."""
-        query = "&".join(f"{name}={value}" for name, value in options.items())
-        status, reply = self.server.api("POST", f"/v2/actors/{self.actor}/runs?{query}", {"wait": True, "times": 1})
-        assert status == 201, reply
-        return reply["data"]  # type: ignore[no-any-return]
-
-    def told(self, run: dict[str, Any]) -> dict[str, str]:
-        """The environment that a run has told, once it has."""
-        path = f"/v2/key-value-stores/{run['defaultKeyValueStoreId']}/records/ENVIRONMENT"
-        deadline = time.monotonic() + 60
-        while (found := self.server.api("GET", path))[0] != 200:
-            assert time.monotonic() < deadline, found
-            time.sleep(0.05)
-        return found[1]  # type: ignore[no-any-return]
 
 
 @pytest.fixture(scope="module", params=["one process", pytest.param("each its own", marks=pytest.mark.long)])
@@ -153,18 +107,33 @@ def test_push_and_pull(world: World) -> None:
     for name in ("Dockerfile", "src/__main__.py", ".actor/input_schema.json"):
         assert (world.apify.folder / "pulled" / name).read_text() == (ACTORS / "cli" / name).read_text()
     assert world.apify("pull", folder=world.folder).code == 0
-
-    # Where the list of templates cannot be asked for, the Actor is made first.
-    shutil.copytree(world.folder, world.apify.folder / "offline", ignore=shutil.ignore_patterns("storage"))
-    offline = world.apify.folder / "offline" / ".actor" / "actor.json"
-    offline.write_text(offline.read_text().replace('"pushed"', '"offline"'))
-    asked = len(world.elsewhere.asked)
-    world.apify("api", "POST", "actors", "--body", '{"name": "offline", "versions": []}')
-    made = world.apify("push", "--json", "--force", folder=world.apify.folder / "offline").json
-    assert (made["ok"], len(world.elsewhere.asked)) == (True, asked)
-    assert world.apify("actors", "rm", "local/offline", "--yes").code == 0
     nobody = world.apify("pull", "local/nobody")
     assert (nobody.code, "Cannot find Actor" in nobody.text) == (1, True)
+
+
+def test_push_without_templates_and_of_an_actor_in_standby(world: World) -> None:
+    """Where the list of templates cannot be asked for, the Actor is made first."""
+    asked = len(world.elsewhere.asked)
+    actor = json.loads(world.apify("api", "POST", "actors", "--body", '{"name": "offline", "versions": []}').out)[
+        "data"
+    ]
+    for standby in (True, False):
+        folder = world.apify.folder / f"standby-{standby}"  # each its own: the process that stays reads actor.json once
+        shutil.copytree(world.folder, folder, ignore=shutil.ignore_patterns("storage"))
+        spec = json.loads((folder / ".actor" / "actor.json").read_text()) | {
+            "name": "offline",
+            "usesStandbyMode": standby,
+        }
+        (folder / ".actor" / "actor.json").write_text(json.dumps(spec))
+        assert world.apify("push", "--json", "--force", folder=folder).json["ok"]
+        assert world.get(f"/v2/actors/{actor['id']}")["actorStandby"]["isEnabled"] is standby
+    assert len(world.elsewhere.asked) == asked
+    (folder / "Dockerfile").write_text("FROM apify/actor-python:3.13\nRUN echo broken && false\n")
+    failed = world.apify("push", "--json", "--force", folder=folder)
+    told = json.loads(failed.out)
+    assert (failed.code, told["build"]["status"], "broken" in failed.err) == (1, "FAILED", True), failed.text
+    assert world.apify("actors", "rm", "local/offline", "--yes").code == 0
+    assert world.server.api("GET", f"/v2/actors/{actor['id']}")[0] == 404
 
 
 def test_a_large_push_goes_through_a_key_value_store(world: World) -> None:
