@@ -115,6 +115,10 @@ class Machine:
 
         await until(enough)
 
+    def was_ready(self, name: str) -> bool:
+        """Whether the container took over a sandbox made ahead."""
+        return (self.state / plan.CONTAINERS / name / plan.GROUP).exists()
+
     async def run(self, name: str, reference: str, **changes: object) -> bytes:
         """Run to the end; the last line it printed."""
         await self.executor.start(of(name, reference, **changes))
@@ -175,6 +179,26 @@ try:
 finally:
     print("left", flush=True)
 """
+
+
+async def test_other_programs_find_their_sandbox_ready(machine: Machine) -> None:
+    alone = LOOK.replace("import heavy", "class heavy:\n    AHEAD = __file__ = None")
+    reference = machine.image("alone", alone)
+    cold = json.loads(await machine.run("a-1", reference))
+    assert not machine.was_ready("a-1")
+    await machine.has(1)
+    ready = json.loads(await machine.run("b-1", reference))
+    assert machine.was_ready("b-1")
+    assert ready["seen"] == cold["seen"]
+    await machine.has(1)
+    assert 1 << 20 < machine.pool.spares[0].mem_bytes < 32 << 20
+    await machine.executor.start(of("c-1", reference, command=("no-such-program",)))
+    first = await ended(machine.executor, "c-1")
+    await machine.has(2)
+    await machine.executor.start(of("d-1", reference, command=("no-such-program",)))
+    second = await ended(machine.executor, "d-1")
+    assert machine.was_ready("d-1")
+    assert (first.exit_code, first.cause) == (second.exit_code, second.cause) == (127, Cause.EXITED)
 
 
 async def test_a_warm_run_is_stopped_killed_and_ended_at_its_deadline(machine: Machine) -> None:
@@ -278,5 +302,6 @@ async def test_what_must_not_be_done_ahead_starts_cold_and_is_remembered(machine
     (refusal,) = warm.refusals(machine.state)
     assert refusal["reason"] == "an import reads the run's variable ACTOR_RUN_ID"
     assert refusal["command"] == "python3 -u -m src"
+    await machine.has(1)
     assert not json.loads(await machine.run("b-1", reference))["ahead"]
-    assert not machine.pool.spares
+    assert machine.was_ready("b-1")

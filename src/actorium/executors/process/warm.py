@@ -1,4 +1,4 @@
-"""Warm starts: for builds that ran lately, sandboxes made ahead of need whose program has imported its packages.
+"""Warm starts: for builds that ran lately, sandboxes made ahead of need, with the imports of Python programs done.
 
 Each is whole (namespaces, file system, control group, user, system-call filter) and becomes exactly one run: nothing
 but the code on disk is shared between two runs (docs/decisions/0035).
@@ -25,12 +25,14 @@ from actorium.executors.process.spawning import Spawner
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import BackendUnavailable
 from actorium.kernel.limits import (
+    BARE_SPARE_BYTES_GUESSED,
     SPARE_BURST_SECS,
     SPARE_BYTES_GUESSED,
     SPARE_DELAY_SECS,
     SPARE_ENVIRONMENT_BYTES_MAX,
     SPARE_REFUSAL_SECS,
     SPARE_REFUSALS_MAX,
+    SPARES_MAX,
     SPARES_PER_BUILD_MAX,
 )
 
@@ -88,7 +90,9 @@ class Build:
 
     told: plan.Plan
     """Without a name."""
-    mem_bytes: int = SPARE_BYTES_GUESSED
+    mem_bytes: int
+    hopeless: bool = False
+    """Not even a sandbox alone can be made ahead."""
     starts: deque[float] = field(default_factory=lambda: deque(maxlen=SPARES_PER_BUILD_MAX))
     spares: list[Spare] = field(default_factory=list)
 
@@ -153,21 +157,24 @@ class WarmPool:
 
     def started(self, told: plan.Plan) -> None:
         """A container was started, warm or cold: have a spare ready for the next one like it."""
-        if self._closed or not is_plain_python(told.argv):
-            return
-        if len(environment_block(told.env)) > SPARE_ENVIRONMENT_BYTES_MAX:
+        if self._closed or len(environment_block(told.env)) > SPARE_ENVIRONMENT_BYTES_MAX:
             return
         key = _key(told)
-        if self._refusals.why(key) is not None:
-            return
-        build = self._builds.setdefault(key, Build(prepared_plan(told)))
+        build = self._builds.setdefault(key, self._build(key, told))
         self._builds.move_to_end(key)
+        if build.hopeless:
+            return
         build.starts.append(self._clock.monotonic())
         while len(self._builds) > _BUILDS_MAX:
             self._forget(next(iter(self._builds)))
         self._wanted[key] = None
         if self._work is None or self._work.done():
             self._work = asyncio.ensure_future(self._prepare_all())
+
+    def _build(self, key: bytes, told: plan.Plan) -> Build:
+        ahead = is_plain_python(told.argv) and self._refusals.why(key) is None
+        made = replace(prepared_plan(told), imports_ahead=ahead)
+        return Build(made, SPARE_BYTES_GUESSED if ahead else BARE_SPARE_BYTES_GUESSED)
 
     async def close(self) -> None:
         """End every spare."""
@@ -210,14 +217,16 @@ class WarmPool:
         kept = sum(one.mem_bytes for one in build.spares) + build.mem_bytes
         if kept > self._bytes_max:
             return False
-        while sum(one.mem_bytes for one in older) + kept > self._bytes_max:
+        while older and (
+            sum(one.mem_bytes for one in older) + kept > self._bytes_max or len(older) + len(build.spares) >= SPARES_MAX
+        ):
             gone = older.pop(0)
             self._builds[gone.key].spares.remove(gone)
             gone.close()
         return True
 
     async def _make(self, key: bytes, build: Build) -> bool:
-        """One more spare; False: this build starts cold."""
+        """One more spare; False: not now. A program that can't import ahead gets one that has not been started."""
         name = self._folder(build)
         connection = await self._spawner.prepare(name)
         try:
@@ -228,9 +237,7 @@ class WarmPool:
         kind, _, rest = word.decode("utf-8", "replace").partition(" ")
         if kind != forerunner.READY.decode() or key not in self._builds:
             connection.close()
-            if kind == forerunner.COLD.decode():
-                self._refuse(key, rest)
-            return False
+            return kind == forerunner.COLD.decode() and self._refuse(key, build, rest)
         build.mem_bytes = int(rest)
         made = Spare(key, connection, build.mem_bytes)
         build.spares.append(made)
@@ -249,11 +256,17 @@ class WarmPool:
                 (folder / plan.PLAN).write_bytes(plan.encode(replace(build.told, name=name)))
                 return name
 
-    def _refuse(self, key: bytes, reason: str) -> None:
-        command = " ".join(self._builds[key].told.argv) if key in self._builds else ""
-        self._builds.pop(key, None)
-        self._refusals.add(key, command, reason)
+    def _refuse(self, key: bytes, build: Build, reason: str) -> bool:
+        """Remember it; whether another spare may be tried."""
+        command = " ".join(build.told.argv)
         log.info("warm.cold", command=command, reason=reason)
+        if not build.told.imports_ahead:
+            build.hopeless = True
+            return False
+        self._refusals.add(key, command, reason)
+        build.told = replace(build.told, imports_ahead=False)
+        build.mem_bytes = BARE_SPARE_BYTES_GUESSED
+        return True
 
     def _gone(self, one: Spare) -> None:
         """It waited too long, or was killed."""

@@ -16,7 +16,7 @@ import signal
 import socket
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from actorium.executors.process.keeper import clock, forerunner, linux, network, seccomp, skeleton, view
@@ -26,6 +26,7 @@ from actorium.executors.process.keeper.plan import Plan
 LINK, TERMINATE, SOCKETS = b"L", b"T", b"S"  # shim to init; SOCKETS also back, with descriptors
 ADMIT = b"A"  # shim to init of a spare: the run has come, with its link and web port
 LISTENERS, RUNNING, FAILED, ENDED = b"I", b"R", b"E", b"X"  # init to shim
+PREPARED = b"P"  # init of a spare to shim: everything but the run is there
 RUNNING_FORMAT = "=d"  # when the program was started, by the monotonic clock
 ENDED_FORMAT = "=i"  # wait status
 SPARE_SOCKETS = 4
@@ -44,8 +45,15 @@ class Doors:
     """A "0" written into each takes the program into its control group."""
     outer: tuple[int, int]
     """User and group of the server, for the map of a user namespace."""
-    ahead: tuple[int, int, int] | None = None
-    """Of a spare: where its program waits for the run, where it says that it does, and the archive that makes it so."""
+    waiting: int | None = None
+    """Of a spare: where the run's environment comes from."""
+    ahead: tuple[int, int] | None = None
+    """Of a spare whose program imports ahead: where it says that it waits now, and the archive that makes it so."""
+
+    @property
+    def all(self) -> tuple[int, ...]:
+        own = (self.channel.fileno(), self.output, *self.groups, *(self.ahead or ()))
+        return own if self.waiting is None else (*own, self.waiting)
 
 
 def become_init(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
@@ -54,7 +62,7 @@ def become_init(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
         linux.die_with_parent()
         linux.set_name("actorium-init")
         forget_signals()
-        close_others((0, 1, 2, doors.channel.fileno(), doors.output, *doors.groups, *(doors.ahead or ())))
+        close_others((0, 1, 2, *doors.all))
         if not stage.privileged:
             _map_user(plan.uid, doors.outer)
         _prepare(plan, stage, doors)
@@ -62,21 +70,41 @@ def become_init(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
         doors.channel.send(FAILED + str(error).encode()[:4000])
         os._exit(1)
     linux.drop_bounding_set()
+    if doors.waiting is not None and doors.ahead is None:
+        plan = _await_run(plan, doors)
     begun = clock.monotonic()
     main = os.fork()
     if main == 0:
         _become_program(plan, stage, doors)
-    for fd in (doors.output, *doors.groups, *(doors.ahead or ())):
-        os.close(fd)
+    for fd in doors.all:
+        if fd != doors.channel.fileno():
+            os.close(fd)
     if doors.ahead is None:
-        _let_run(doors.channel, begun)
+        _give_up()
+    if doors.waiting is None:
+        _say_running(doors.channel, begun)
     _reap(main, plan, doors.channel)
 
 
-def _let_run(channel: socket.socket, begun: float) -> None:
+def _await_run(plan: Plan, doors: Doors) -> Plan:
+    """In a sandbox without a program: wait for the run. Returns the plan with its environment."""
+    assert doors.waiting is not None
+    doors.channel.send(PREPARED)
+    request = doors.channel.recv(4096)
+    if not request.startswith(ADMIT):
+        os._exit(1)
+    _admit(plan, doors.channel, json.loads(request[1:]))
+    pairs = (pair.partition(b"=") for pair in forerunner.read_whole(doors.waiting).split(b"\0")[:-1])
+    return replace(plan, env={os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs})
+
+
+def _give_up() -> None:
     """From here on init can do nothing but end what runs."""
     linux.keep_capabilities(1 << linux.CAP_KILL)
     linux.set_dumpable(False)
+
+
+def _say_running(channel: socket.socket, begun: float) -> None:
     channel.send(RUNNING + struct.pack(RUNNING_FORMAT, begun))
 
 
@@ -99,10 +127,10 @@ def _prepare(plan: Plan, stage: view.Stage, doors: Doors) -> None:
     os.umask(0o022)
     socket.sethostname(skeleton.HOSTNAME)
     network.loopback_up()
-    if doors.ahead is None:
+    if doors.waiting is None:
         open_doors(plan, plan.web_port, doors.channel)
     view.build(plan, stage)
-    if doors.ahead is None:
+    if doors.waiting is None:
         message = doors.channel.recv(4096)
         if not message.startswith(LINK):
             raise OSError(errno.EPIPE, "the shim went away")
@@ -126,7 +154,7 @@ def _admit(plan: Plan, channel: socket.socket, told: dict[str, Any]) -> None:
     except OSError as error:
         channel.send(FAILED + str(error).encode()[:4000])
         os._exit(1)
-    _let_run(channel, begun)
+    _say_running(channel, begun)
 
 
 def _map_user(uid: int, outer: tuple[int, int]) -> None:
@@ -214,15 +242,17 @@ def _obey(channel: socket.socket, plan: Plan, main: int) -> None:
         send_sockets(channel)
     elif request.startswith(ADMIT):
         _admit(plan, channel, json.loads(request[1:]))
+        _give_up()
 
 
 def _become_program(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
     output = doors.output
     code = NOT_EXECUTABLE
     try:
+        linux.set_dumpable(True)  # as after any fork; init of a spare is not
         _enter(plan, stage, doors)
         os.chdir(plan.workdir)
-        os.execvpe(plan.argv[0], plan.argv, plan.env if doors.ahead is None else _ahead(plan.env, doors.ahead))  # noqa: S606
+        os.execvpe(plan.argv[0], plan.argv, _environment(plan, doors))  # noqa: S606
     except (FileNotFoundError, NotADirectoryError):
         code = NOT_FOUND
         text = f"The command {plan.argv[0]!r} was not found in the container (working directory {plan.workdir})."
@@ -233,15 +263,17 @@ def _become_program(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
     os._exit(code)
 
 
-def _ahead(env: dict[str, str], ahead: tuple[int, int, int]) -> dict[str, str]:
-    """The environment in which an interpreter finds what makes it import ahead and wait."""
-    waiting, verdict, archive = ahead
-    for fd in ahead:
+def _environment(plan: Plan, doors: Doors) -> dict[str, str]:
+    """The program's; that in which an interpreter finds what makes it import ahead and wait, if it is to."""
+    if doors.ahead is None or doors.waiting is None:
+        return plan.env
+    verdict, archive = doors.ahead
+    for fd in (doors.waiting, verdict, archive):
         os.set_inheritable(fd, True)
     path = f"/proc/self/fd/{archive}"
-    if env.get("PYTHONPATH"):
-        path = f"{path}:{env['PYTHONPATH']}"
-    return {**env, "PYTHONPATH": path, forerunner.VARIABLE: f"{waiting} {verdict}"}
+    if plan.env.get("PYTHONPATH"):
+        path = f"{path}:{plan.env['PYTHONPATH']}"
+    return {**plan.env, "PYTHONPATH": path, forerunner.VARIABLE: f"{doors.waiting} {verdict}"}
 
 
 def _enter(plan: Plan, stage: view.Stage, doors: Doors) -> None:

@@ -61,6 +61,8 @@ class Plan:
     """An IPv4 network of the form 10.213.0.0/16: each container takes four addresses of it."""
     upper: str | None = None
     """Keep what is written in this folder instead of a disk of its own (steps of a build)."""
+    imports_ahead: bool = False
+    """Of a spare: its program is an interpreter that is started before its run and imports what it begins with."""
     binds: tuple[tuple[str, str, bool], ...] = ()
     """(source on the host, path inside, writable)"""
     engine: dict[str, Any] | None = None

@@ -58,14 +58,14 @@ class Sandbox:
             self.channel.send(inside.LINK + json.dumps(asdict(link) if link else None).encode())
             self._await_running()
 
-    def prepare(self, output: int, ahead: tuple[int, int, int]) -> None:
-        """Everything but the ways in and out; the program imports ahead and waits. Raises SandboxFailed."""
+    def prepare(self, output: int, waiting: int, ahead: tuple[int, int] | None) -> None:
+        """Everything but the ways in and out and the program, unless it imports ahead. Raises SandboxFailed."""
         with _told():
             outward, host = self._choose_network()
             if host:
                 raise OSError("only the host's own network could be used, and imports ahead of a run get none")
             self._outward = outward
-            self._fork(output, host_network=False, ahead=ahead)
+            self._fork(output, host_network=False, waiting=waiting, ahead=ahead)
 
     def admit(self, told: plan.Plan, folder: Path) -> None:
         """A run takes over what was prepared: its limits, its folder, its network. Raises SandboxFailed."""
@@ -82,11 +82,15 @@ class Sandbox:
             self.channel.send(inside.ADMIT + json.dumps(admission).encode())
             self._await_running()
 
-    def _fork(self, output: int, *, host_network: bool, ahead: tuple[int, int, int] | None = None) -> None:
+    def _fork(
+        self, output: int, *, host_network: bool, waiting: int | None = None, ahead: tuple[int, int] | None = None
+    ) -> None:
         groups = self._make_group()
         stage = self._stage()
         outer = (os.getuid(), os.getgid())
-        doors = inside.Doors(channel=self._inner, output=output, groups=groups, outer=outer, ahead=ahead)
+        doors = inside.Doors(
+            channel=self._inner, output=output, groups=groups, outer=outer, waiting=waiting, ahead=ahead
+        )
         own_user = 0 if self.privileged else linux.CLONE_NEWUSER
         self.pid = linux.fork_into(_NAMESPACES | own_user | (0 if host_network else linux.CLONE_NEWNET))
         if self.pid == 0:

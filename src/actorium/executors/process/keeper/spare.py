@@ -1,4 +1,4 @@
-"""A sandbox made ahead of its run: its program has imported what it begins with, and waits. Used once, or ended.
+"""A sandbox made ahead of its run, perhaps with a program that has imported what it begins with. Used once, or ended.
 
 A spare belongs to the server that asked for it, by the connection it asked over. When that closes (the server died, or
 has no more use for it) everything of the spare goes, as it does with the spawner. Neither token nor input of any run is
@@ -85,13 +85,15 @@ class Spare:
     def _prepare(self) -> None:
         self._output, inner = shim.output_pipe()
         there, self._waiting = os.pipe2(os.O_CLOEXEC)
-        self._verdict, told = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self._verdict, False)
-        archive = _archive()
+        ahead = None
+        if self._sandbox.plan.imports_ahead:
+            self._verdict, told = os.pipe2(os.O_CLOEXEC)
+            os.set_blocking(self._verdict, False)
+            ahead = (told, _archive())
         try:
-            self._sandbox.prepare(inner, (there, told, archive))
+            self._sandbox.prepare(inner, there, ahead)
         finally:
-            for fd in (inner, there, told, archive):
+            for fd in (inner, there, *(ahead or ())):
                 os.close(fd)
 
     def _attend(self) -> None:
@@ -99,7 +101,8 @@ class Spare:
         self._reactor.watch(spawner, READ, lambda _: self._stop())
         self._reactor.watch(self._connection.fileno(), READ, lambda _: self._asked())
         self._reactor.watch(self._sandbox.channel.fileno(), READ, lambda _: self._heard())
-        self._reactor.watch(self._verdict, READ, lambda _: self._judged(os.read(self._verdict, VERDICT_BYTES_MAX)))
+        if self._verdict >= 0:
+            self._reactor.watch(self._verdict, READ, lambda _: self._judged(os.read(self._verdict, VERDICT_BYTES_MAX)))
         self._reactor.after(SPARE_IMPORT_SECS_MAX, self._late)
         self._reactor.after(SPARE_SECS_MAX, self._stop)
 
@@ -114,7 +117,9 @@ class Spare:
 
     def _heard(self) -> None:
         message = self._sandbox.receive()
-        if message.startswith(inside.FAILED):
+        if message == inside.PREPARED:
+            self._judged(forerunner.READY)
+        elif message.startswith(inside.FAILED):
             self._refuse(message[1:].decode("utf-8", "replace"))
         elif message.startswith(inside.ENDED) and not self._ready:
             status = os.waitstatus_to_exitcode(*struct.unpack(inside.ENDED_FORMAT, message[1:]))
@@ -134,9 +139,13 @@ class Spare:
             self._stop()
 
     def _memory_bytes(self) -> int:
+        """Of the program, and what its two keepers do not share with the spawner."""
+        own = sum(_private_bytes(pid) for pid in (os.getpid(), self._sandbox.pid))
+        if not self._sandbox.plan.imports_ahead:
+            return own
         group = self._sandbox.group
         used = group.usage().mem_bytes if group is not None else None
-        return used if used is not None else self._sandbox.plan.memory_mbytes << 20
+        return own + (used if used is not None else self._sandbox.plan.memory_mbytes << 20)
 
     def _late(self) -> None:
         if not self._ready:
@@ -150,6 +159,12 @@ class Spare:
     def _say(self, word: bytes) -> None:
         with contextlib.suppress(OSError):
             self._connection.send(word)
+
+
+def _private_bytes(pid: int) -> int:
+    with open(f"/proc/{pid}/smaps_rollup", "rb") as file:  # noqa: PTH123
+        lines = [line.split() for line in file if line.startswith(b"Private_")]
+    return sum(int(line[1]) for line in lines) << 10
 
 
 def sweep(state: Path) -> None:
