@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import statistics
 import subprocess
 import sys
@@ -39,6 +40,7 @@ class Starts:
     cold: list[float] = field(default_factory=list)
     shell: list[float] = field(default_factory=list)
     bare_run: list[float] = field(default_factory=list)
+    bare_ready: list[float] = field(default_factory=list)
     bare_shell: list[float] = field(default_factory=list)
     bare_isolated: list[float] = field(default_factory=list)
 
@@ -61,11 +63,15 @@ async def _measure(seen: Starts, warm: LiveServer, cold: LiveServer, folder: Pat
         sdk = await here.actor("sdk", command, files=files)
         other = await there.actor("sdk", command, files=files)
         bare = await there.actor("bare", ["python", "main.py"], files={"main.py": BARE})
+        ready = await here.actor("bare", ["python", "main.py"], files={"main.py": BARE})
+        spares = warm.folder / "data" / "containers" / "spares"
         await _start(here, sdk)
+        await _start(here, ready)
         await _start(there, other)
         for number in range(STARTS):
-            await asyncio.to_thread(_await_spare, warm.folder / "data" / "containers" / "spares")
+            await asyncio.to_thread(_await_spares, spares)
             seen.warm.append(await _start(here, sdk))
+            seen.bare_ready.append(await _start(here, ready))
             seen.bare_run.append(await _start(there, bare))
             seen.bare_shell.append(_shell([], BARE))
             seen.bare_isolated.append(_shell(isolated(folder), BARE))
@@ -89,33 +95,33 @@ def _shell(prefix: list[str], program: str) -> float:
     return (float(done.stdout) - begun) * 1000
 
 
-def _await_spare(spares: Path) -> None:
-    """Until a sandbox waits whose program has imported everything: then its interpreter does nothing any more."""
+def _await_spares(spares: Path) -> None:
+    """Until a sandbox of either Actor waits, and no interpreter imports any more."""
     until = time.monotonic() + SPARE_SECS_MAX
     idle = 0
     while idle < 3:
         assert time.monotonic() < until, f"no sandbox waits in {spares}"
         time.sleep(0.2)
-        idle = idle + 1 if spares.is_dir() and any(spares.iterdir()) and not _busy() else 0
+        idle = idle + 1 if spares.is_dir() and len(list(spares.iterdir())) > 1 and not _is_any_busy() else 0
 
 
-def _busy() -> bool:
-    """Whether a forerunner imports: it runs, or waits for a disk."""
+def _is_any_busy() -> bool:
+    """Whether an interpreter imports ahead: it does anything but read its pipe."""
     for entry in Path("/proc").iterdir():
         try:
-            if b"ACTORIUM_FORERUNNER=" in (entry / "environ").read_bytes():
-                read = (entry / "wchan").read_text()
-                if "pipe" not in read:
-                    return True
+            is_one = b"ACTORIUM_FORERUNNER=" in (entry / "environ").read_bytes()
+            if is_one and "pipe" not in (entry / "wchan").read_text():
+                return True
         except OSError:
             continue
     return False
 
 
 def _figures(seen: Starts) -> list[Figure]:
-    p50, p95 = statistics.median(seen.warm), sorted(seen.warm)[int(len(seen.warm) * 0.95)]
+    p50, p95 = statistics.median(seen.warm), sorted(seen.warm)[math.ceil(len(seen.warm) * 0.95) - 1]
     cold, shell = statistics.median(seen.cold), statistics.median(seen.shell)
     ours, bare, typed = (statistics.median(one) for one in (seen.bare_run, seen.bare_shell, seen.bare_isolated))
+    ready = statistics.median(seen.bare_ready)
     return [
         Figure(
             name=f"warm: POST to first line of user code with SDK and Crawlee, p50 of {STARTS}", value=p50, unit="ms",
@@ -131,8 +137,12 @@ def _figures(seen: Starts) -> list[Figure]:
             met=cold - shell <= 100,
         ),
         Figure(
-            name=f"POST and sandbox of a bare program, more than from a shell, p50 of {STARTS}", value=ours - bare,
-            unit="ms", against=f"{ours:,.0f} ms here, {bare:,.0f} ms from a shell, {typed:,.0f} ms so isolated by hand",
-            goal="none of its own: it holds the API, too",
+            name=f"POST and sandbox of a bare program, more than from a shell, p50 of {STARTS}", value=ready - bare,
+            unit="ms", against=f"{ready:,.0f} ms here, {bare:,.0f} ms from a shell, {typed:,.0f} ms isolated by hand",
+            goal="<= 30 ms", met=ready - bare <= 30,
+        ),
+        Figure(
+            name=f"the same without sandboxes made ahead, p50 of {STARTS}", value=ours - bare, unit="ms",
+            against=f"{ours:,.0f} ms here", goal="none of its own",
         ),
     ]  # fmt: skip

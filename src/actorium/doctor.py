@@ -93,11 +93,11 @@ def _warm(settings: Settings, executor: Sequence[Finding]) -> list[Finding]:
         return [Finding(name="warm starts", ok=False, meaning="only for local processes")]
     if not settings.warm_starts:
         return [Finding(name="warm starts", ok=False, meaning="switched off by ACTORIUM_WARM_STARTS")]
-    meaning = f"Python Actors that ran lately are kept ready in {settings.warm_memory_mbytes} MB of memory"
+    meaning = f"Actors that ran lately are kept ready in {settings.warm_memory_mbytes} MB of memory"
     cold = refusals(DataFolder(settings.data).containers)
     if cold:
         last = "; ".join(f"{entry.get('command')}: {entry['reason']}" for entry in cold[-WARM_REASONS_SHOWN:])
-        meaning += f"; {len(cold)} start cold, the latest {last}"
+        meaning += f"; {len(cold)} are not imported ahead, the latest {last}"
     return [Finding(name="warm starts", ok=True, meaning=meaning)]
 
 

@@ -197,8 +197,8 @@ class Settings:
     allow_host_network: bool = _setting(_truth, False, "true or false")
     """Let runs use this machine's own network where no private one can be made. Less isolated."""
     warm_starts: bool = _setting(_truth, True, "true or false")
-    """Keep sandboxes ready for Python Actors that ran in the last minutes, their packages already imported, so that the
-    next run starts in tens of milliseconds."""
+    """Keep sandboxes ready for Actors that ran in the last minutes, those of Python with their packages imported, so
+    that the next run starts in tens of milliseconds."""
     warm_memory_mbytes: int = _setting(_whole(1, 64 * MEGABYTE), _warm_memory_mbytes, "megabytes, at least 1")
     """Memory that such sandboxes may use together, beside that of runs. Default: a sixteenth of the machine's, at least
     256 MB and at most 1024 MB."""

@@ -42,7 +42,8 @@ class Sandbox:
         self._state = state
         self._folder = folder
         self._slirp: subprocess.Popen[bytes] | None = None
-        self._outward = False
+        self._unconnected = False
+        self._link: network.Link | None = None
         self.group: cgroups.Group | None = cgroups.group(group_name(state, told.name))
         self.channel, self._inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.privileged = os.geteuid() == 0
@@ -64,8 +65,10 @@ class Sandbox:
             outward, host = self._choose_network()
             if host:
                 raise OSError("only the host's own network could be used, and imports ahead of a run get none")
-            self._outward = outward
             self._fork(output, host_network=False, waiting=waiting, ahead=ahead)
+            self._unconnected = outward
+            if self.privileged or ahead is None:  # init alone can bring up an interface, slirp4netns does at once
+                self._late_link()
 
     def admit(self, told: plan.Plan, folder: Path) -> None:
         """A run takes over what was prepared: its limits, its folder, its network. Raises SandboxFailed."""
@@ -76,11 +79,18 @@ class Sandbox:
             self.plan, self._folder = told, folder
             for fd in self._make_group():
                 os.close(fd)
-            link = self._connect() if self._outward else None
+            link = self._late_link()
             admission = {"web_port": told.web_port, "link": asdict(link) if link else None}
             self.channel.settimeout(START_SECS_MAX)
             self.channel.send(inside.ADMIT + json.dumps(admission).encode())
             self._await_running()
+
+    def _late_link(self) -> network.Link | None:
+        """Connect the sandbox, once."""
+        if self._unconnected:
+            self._unconnected = False
+            self._link = self._connect()
+        return self._link
 
     def _fork(
         self, output: int, *, host_network: bool, waiting: int | None = None, ahead: tuple[int, int] | None = None
