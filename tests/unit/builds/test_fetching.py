@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import zipfile
 from collections.abc import Iterator
@@ -189,6 +190,17 @@ async def test_it_takes_too_long(server: SourceServer, here: World, monkeypatch:
     monkeypatch.setattr("actorium.builds.sources.fetching.SOURCE_FETCH_SECS", 0.05)
     server.pages["/slow"] = 200, {"Content-Length": "5000"}, b"PK"
     assert "took longer than" in await here.refused(f"{server.url}/slow")
+
+
+async def test_a_temporary_folder_goes_with_its_fetcher(server: SourceServer, here: World) -> None:
+    here.fetcher._scratch, here.fetcher._is_lent = None, True
+    assert await here.text(f"{server.url}/a.zip") == b"one"
+    scratch = here.fetcher._scratch
+    assert scratch is not None
+    assert scratch.exists()
+    del here.fetcher
+    gc.collect()
+    assert not scratch.exists()
 
 
 async def test_inline_sources_need_no_folder(here: World) -> None:

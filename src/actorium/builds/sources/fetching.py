@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 from actorium.actors.model import SourceType
@@ -77,6 +78,7 @@ class Fetcher:
     def _folder(self, build_id: str) -> Path:
         if self._scratch is None:
             self._scratch = Path(tempfile.mkdtemp(prefix="actorium-sources-"))
+            weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
         return self._scratch / build_id
 
     async def _fetched(self, wanted: Wanted, folder: Path, log: Log) -> Tree:
