@@ -151,7 +151,9 @@ class Box(Sandbox):
 
     def kill(self) -> None:
         """End everything in it; returns when nothing is left."""
-        if self.pidfd >= 0:
+        if self.pidfd < 0:
+            self._end_unmet()
+        else:
             while not select.select([self.pidfd], [], [], 0)[0]:
                 # Root needs no engine for this: with its first process everything in the container ends.
                 with contextlib.suppress(OSError):
@@ -167,6 +169,19 @@ class Box(Sandbox):
         if self._slirp is not None:
             self._slirp.kill()
             self._slirp.wait()
+
+    def _end_unmet(self) -> None:
+        """It was made, perhaps started, and something went wrong before its process was known."""
+        until = clock.monotonic() + _SETTLE_SECS_MAX
+        while self._id and clock.monotonic() < until:
+            try:
+                self._api.call("DELETE", f"/containers/{self._id}?force=true&v=true")
+            except EngineError as error:
+                if error.status == 404:
+                    return
+                clock.pause(_PAUSE_SECS)
+            else:
+                return
 
     def remove(self) -> None:
         """Take away what the engine still holds for it; one that does not answer is asked again by the server."""
