@@ -20,7 +20,7 @@ from clients.command_line import HERE, MANIFESTS, TEMPLATE, ZIP, CommandLine, Do
 from clients.conftest import ACTORS
 from live_server import LiveServer
 
-pytestmark = [pytest.mark.clients, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
 
 SECRET = "a word that nobody may read"
 LARGE_BYTES = 3_300_000
