@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,14 @@ import pytest
 from actorium.builders import BuildFailed
 from actorium.builders.process.bases import node_base, recognise
 from actorium.builders.process.browsers import browser_for
+from actorium.builders.process.node_layer import write
 from actorium.builders.process.nodes import Node, Nodes, chromium, from_wheel
 from actorium.builders.process.npm_settings import npm_settings
 
 pytestmark = pytest.mark.anyio
-NODE = Node(executable="/usr/bin/node", version=(22, 1, 0), modules="/usr/lib/node_modules", has_corepack=True)
+NODE = Node(
+    executable="/usr/bin/node", version=(22, 1, 0), modules="/usr/lib/node_modules", has_corepack=True, npm_major=11
+)
 
 
 def installed(prefix: Path, version: str, *, npm: bool = True, name: str = "node") -> Path:
@@ -27,6 +31,7 @@ def installed(prefix: Path, version: str, *, npm: bool = True, name: str = "node
         cli = prefix / "lib/node_modules/npm/bin/npm-cli.js"
         cli.parent.mkdir(parents=True)
         cli.touch()
+        (prefix / "lib/node_modules/npm/package.json").write_text('{"version": "10.9.3", "x": {}}')
     return program
 
 
@@ -42,6 +47,7 @@ async def test_version_managers_path_and_opt_are_searched(tmp_path: Path) -> Non
     assert [node.full for node in await nodes.all()] == ["24.1.0", "22.3.1", "21.0.0", "18.20.0", "16.2.0"]
     found = await nodes.exact("22")
     assert found is not None
+    assert found.npm_major == 10
     assert found.toolchain == (str(home / ".nvm/versions/node/v22.3.1"),)
     newest = await nodes.exact(None)
     assert (newest and newest.major, await nodes.exact("20")) == ("24", None)
@@ -104,6 +110,15 @@ def test_environments_of_the_families() -> None:
     assert (plain.workdir, plain.cmd, "NODE_ENV" in plain.env) == ("/", ("node",), False)
     browser = node_base(recognise("apify/actor-node-playwright-chrome:22", line=1), NODE)
     assert (browser.workdir, browser.user, browser.env["HOME"]) == ("/home/myuser", "myuser", "/home/myuser")
+
+
+@pytest.mark.parametrize(
+    ("npm", "said"),
+    [(10, "export npm_config_nodedir=/usr;"), (11, "export npm_package_config_node_gyp_nodedir=/usr;")],
+)
+def test_native_packages_find_the_headers_that_are_there(tmp_path: Path, npm: int, said: str) -> None:
+    write(tmp_path, replace(NODE, npm_major=npm), headers="/usr", project=None)
+    assert said in (tmp_path / "opt/actorium/bin/npm").read_text()
 
 
 def test_a_browser_image_uses_the_hosts_or_says_what_is_missing(

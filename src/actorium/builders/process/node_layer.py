@@ -73,8 +73,8 @@ def write(root: Path, node: Node, *, headers: str | None, project: str | None) -
 def _commands(node: Node, headers: str | None) -> dict[str, str]:
     preset = ""
     if headers is not None:
-        # npm warns of a setting that it does not know since its eleventh version, which Node.js 24 brings.
-        name = "npm_config_nodedir" if node.version[0] < 24 else "npm_package_config_node_gyp_nodedir"
+        # Since its eleventh version npm warns of settings that are not its own; before it, node-gyp knew no other way.
+        name = "npm_config_nodedir" if node.npm_major < 11 else "npm_package_config_node_gyp_nodedir"
         preset = _HEADERS.format(name=name, folder=headers)
     common = {"node": node.executable, "modules": node.modules}
     made = {name: _NPM.format(name=name, headers=preset, GLOBAL=GLOBAL, **common) for name in ("npm", "npx")}
@@ -87,6 +87,6 @@ def _project(name: str) -> bytes:
 
 def fingerprint(request: BaseRequest, node: Node, below: str) -> list[object]:
     """What decides what the layer holds."""
-    own = [node.executable, node.version, node.modules, node.toolchain, node.changed_ns]
+    own = [node.executable, node.version, node.modules, node.npm_major, node.toolchain, node.changed_ns]
     project = [_project(name).decode() for name in ("package.json", LOCK)] if request.family == "apify-node" else []
     return ["node", FORMAT, PREFIX, own, below, request.family, request.browser, request.library, project]

