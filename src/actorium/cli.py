@@ -31,6 +31,10 @@ brake_app = App(name="brake", help="Money brakes: how much may be spent a day.")
 app.command(token_app)
 app.command(user_app)
 app.command(brake_app)
+app.command(
+    "actorium.dev.command:dev",
+    help="Build and run a local Actor, with its log, again whenever its files change; see docs/howto/develop.",
+)
 
 
 @app.command

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from actorium.demo.failure import DemoFailed
+from actorium.caller.failure import Failed
 from actorium.demo.screen import Screen
 from actorium.kernel.clock import SystemClock
 
@@ -53,7 +53,7 @@ def test_log_lines_are_cut_and_hold_no_markup(screen: tuple[Screen, io.StringIO]
 def test_a_failure_says_what_to_do_and_shows_the_servers_log(screen: tuple[Screen, io.StringIO]) -> None:
     shown, output = screen
     shown.begin("First", "why")
-    shown.fail(DemoFailed("It broke.", "Mend it.", server_log="[bold]last words"))
+    shown.fail(Failed("It broke.", "Mend it.", server_log="[bold]last words"))
     text = output.getvalue()
     for part in ("1.0 s", "The demo failed", "It broke.", "Mend it.", "[bold]last words"):
         assert part in text

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from pathlib import Path
 
 import pytest
 
+from actorium.caller.failure import Failed
+from actorium.caller.own_server import live_containers, serving, tail
 from actorium.data_folder import DataFolder
-from actorium.demo.failure import DemoFailed
-from actorium.demo.folder import SERVER_LOG, fresh_folder, live_containers
-from actorium.demo.server import environment, serving, tail
+from actorium.demo.folder import SERVER_LOG, environment, fresh_folder
 from actorium.executors.process.keeper.plan import CONTAINERS
 from actorium.kernel.clock import SystemClock
-from actorium.kernel.limits import DEMO_FOLDERS_MAX, DEMO_LOG_LINES
+from actorium.kernel.limits import DEMO_FOLDERS_MAX, OWN_SERVER_LOG_LINES
 
 
 def an_old_demo(folder: Path) -> Path:
@@ -61,13 +62,13 @@ def test_a_demo_that_left_a_container_is_not_touched(tmp_path: Path) -> None:
 def test_there_is_an_end_to_folders(tmp_path: Path) -> None:
     for number in range(1, DEMO_FOLDERS_MAX + 1):
         (tmp_path / ("demo" if number == 1 else f"demo-{number}")).mkdir()
-    with pytest.raises(DemoFailed, match="did not end in good order"):
+    with pytest.raises(Failed, match="did not end in good order"):
         fresh_folder(tmp_path)
 
 
 def test_a_place_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DemoFailed, match="cannot make its folder"):
+    with pytest.raises(Failed, match="cannot make its folder"):
         fresh_folder(tmp_path / "file")
 
 
@@ -92,7 +93,7 @@ def test_the_tail_of_a_log_is_its_end(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"".join(b"line %d \xff\n" % number for number in range(100)))
     shown = tail(log).splitlines()
-    assert len(shown) == DEMO_LOG_LINES
+    assert len(shown) == OWN_SERVER_LOG_LINES
     assert shown[-1].startswith("line 99")
     assert tail(tmp_path / "none") == ""
 
@@ -101,7 +102,9 @@ def test_the_tail_of_a_log_is_its_end(tmp_path: Path) -> None:
 @pytest.mark.anyio
 async def test_a_server_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACTORIUM_CONCURRENT_RUNS", "many")
-    with pytest.raises(DemoFailed, match=r"The server ended with exit code 2\. It did not start\.") as caught:
-        async with serving(tmp_path, clock=SystemClock()):
+    with pytest.raises(Failed, match=r"The server ended with exit code 2\. It did not start\.") as caught:
+        async with serving(
+            tmp_path, environment=environment(os.environ, tmp_path), log=tmp_path / SERVER_LOG, clock=SystemClock()
+        ):
             pytest.fail("it started")
     assert "ACTORIUM_CONCURRENT_RUNS is 'many'" in caught.value.server_log

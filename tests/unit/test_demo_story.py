@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from actorium.demo.api import source_files
-from actorium.demo.failure import DemoFailed
+from actorium.caller.actor_folder import ActorFolder, source_files
+from actorium.caller.failure import Failed
 from actorium.demo.screen import Screen
 from actorium.demo.story import Story, example_folder
 from actorium.kernel.clock import SystemClock
@@ -129,7 +129,7 @@ async def test_a_demo_that_goes_well_is_told() -> None:
 )
 async def test_what_goes_wrong_fails_the_demo(faults: dict[str, Any], message: str) -> None:
     told, _ = story(Server(**faults))
-    with pytest.raises(DemoFailed, match=message):
+    with pytest.raises(Failed, match=message):
         await told.tell()
 
 
@@ -137,14 +137,14 @@ async def test_a_run_that_hangs_ends_the_demo(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("actorium.demo.story.DEMO_RUN_SECS", 0.01)
     server = Server(stuck=True)
     told, _ = story(server)
-    with pytest.raises(DemoFailed, match="took more than"):
+    with pytest.raises(Failed, match="took more than"):
         await told.tell()
     await told.abandon()
     assert [run["status"] for run in server.runs.values()] == ["ABORTED"]
 
 
 def test_the_example_is_sent_without_what_is_made_beside_it() -> None:
-    files = {file["name"]: file for file in source_files(example_folder())}
+    files = {file["name"]: file for file in source_files(ActorFolder(example_folder()).files())}
     assert {".actor/actor.json", "Dockerfile", "requirements.txt", "site_crawler/main.py"} <= set(files)
     assert not [name for name in files if "__pycache__" in name or name.startswith("storage")]
     assert files["Dockerfile"]["format"] == "TEXT"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from actorium.demo.folder import live_containers
-from actorium.demo.server import environment
+from actorium.caller.own_server import live_containers
+from actorium.demo.folder import environment
 
 SECS = 300
 

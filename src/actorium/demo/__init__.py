@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
 
-from actorium.demo.failure import DemoFailed
-from actorium.demo.folder import fresh_folder
+from actorium.caller.failure import Failed
+from actorium.caller.own_server import serving
+from actorium.demo.folder import SERVER_LOG, environment, fresh_folder
 from actorium.demo.screen import Screen
-from actorium.demo.server import serving
 from actorium.demo.story import Story, example_folder
 from actorium.kernel.clock import SystemClock
 
@@ -23,7 +24,7 @@ def main() -> int:
     screen = Screen(clock)
     try:
         asyncio.run(_tell(screen, clock))
-    except DemoFailed as failure:
+    except Failed as failure:
         screen.fail(failure)
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -38,7 +39,9 @@ async def _tell(screen: Screen, clock: SystemClock) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     folder = fresh_folder(Path.cwd() / ".actorium")
     screen.begin("Starting a server of its own", f"{Path(sys.executable).name} -m actorium serve, data in {folder}")
-    async with serving(folder, clock=clock) as server:
+    async with serving(
+        folder, environment=environment(os.environ, folder), log=folder / SERVER_LOG, clock=clock
+    ) as server:
         screen.say(f"It answers at {server.url}")
         async with Story.of(server, screen=screen, source=example_folder()) as story:
             await story.tell()

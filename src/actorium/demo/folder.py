@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import fcntl
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
-from actorium.data_folder import DataFolder
-from actorium.demo.failure import DemoFailed
-from actorium.executors.process.keeper.plan import CONTAINERS
+from actorium.caller.failure import Failed
+from actorium.caller.own_server import live_containers
 from actorium.kernel.limits import DEMO_FOLDERS_MAX
 
 SERVER_LOG = "server.log"
+_OWN_PLACES = ("DATA", "HOST", "PORT", "PUBLIC_URL", "USERNAME", "TOKEN", "DATABASE", "BLOBS", "LOG_FORMAT")
 
 
 def fresh_folder(parent: Path) -> Path:
     """A new folder ``demo``; that of an earlier demo is removed, unless something of it may still be alive.
 
-    Then it is ``demo-2`` and so on. Raises DemoFailed.
+    Then it is ``demo-2`` and so on. Raises Failed.
     """
     try:
         for number in range(1, DEMO_FOLDERS_MAX + 1):
@@ -28,11 +29,11 @@ def fresh_folder(parent: Path) -> Path:
                 folder.mkdir(parents=True, mode=0o700)
                 return folder
     except OSError as error:
-        raise DemoFailed(
+        raise Failed(
             f"The demo cannot make its folder in {parent}: {error.strerror}.",
             "Run it in a folder that you may write.",
         ) from error
-    raise DemoFailed(
+    raise Failed(
         f"{parent} holds {DEMO_FOLDERS_MAX} folders of demos that did not end in good order.",
         "Look whether one of them still runs, then remove them.",
     )
@@ -52,7 +53,8 @@ def _is_over(folder: Path) -> bool:
     return not live_containers(folder)
 
 
-def live_containers(folder: Path) -> list[str]:
-    """Names of the containers that were not removed yet."""
-    containers = DataFolder(folder).containers / CONTAINERS
-    return sorted(path.name for path in containers.iterdir()) if containers.is_dir() else []
+def environment(inherited: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The caller's environment with the demo's own places; settings about the machine's powers stay."""
+    own = {f"ACTORIUM_{name}" for name in _OWN_PLACES}
+    kept = {name: value for name, value in inherited.items() if name not in own}
+    return kept | {"ACTORIUM_DATA": str(folder), "ACTORIUM_PORT": "0", "ACTORIUM_LOG_FORMAT": "text"}

@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from actorium.demo.failure import DemoFailed
+from actorium.caller.failure import Failed
 from actorium.kernel.clock import Clock
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -82,7 +82,7 @@ class Screen:
             )
         )
 
-    def fail(self, failure: DemoFailed) -> None:
+    def fail(self, failure: Failed) -> None:
         """It did not."""
         self._tell_time()
         parts = [Text(failure.message, style="bold"), Text(failure.hint)]

@@ -11,10 +11,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from actorium.demo.api import Api, source_files
-from actorium.demo.failure import DemoFailed, expect
+from actorium.caller.actor_folder import ActorFolder, source_files
+from actorium.caller.api import Api
+from actorium.caller.failure import Failed, expect
+from actorium.caller.own_server import DOCTOR, OwnServer
 from actorium.demo.screen import Screen
-from actorium.demo.server import DOCTOR, DemoServer
 from actorium.kernel.limits import DEMO_BUILD_SECS, DEMO_RUN_SECS, GRACEFUL_ABORT_SECS
 
 MEMORY_MBYTES = 512
@@ -51,7 +52,7 @@ class Story:
 
     @classmethod
     @asynccontextmanager
-    async def of(cls, server: DemoServer, *, screen: Screen, source: Path) -> AsyncIterator[Story]:
+    async def of(cls, server: OwnServer, *, screen: Screen, source: Path) -> AsyncIterator[Story]:
         """A story; runs that are still going on when it breaks off are aborted."""
         async with Api.at(server.url, token=server.token) as api:
             story = cls(api, server.url, screen=screen, source=source)
@@ -62,7 +63,7 @@ class Story:
                 raise
 
     async def tell(self) -> None:
-        """Every step in order. Raises DemoFailed."""
+        """Every step in order. Raises Failed."""
         await self.push()
         await self.build()
         run, pages = await self.run()
@@ -73,7 +74,7 @@ class Story:
     async def push(self) -> None:
         """The Actor's sources, over the API."""
         spec = json.loads((self._source / ".actor" / "actor.json").read_text())
-        files = source_files(self._source)
+        files = source_files(ActorFolder(self._source).files())
         self._screen.begin("Pushing the example Actor", "POST /v2/actors with the files of examples/site-crawler")
         self._version = spec["version"]
         version = {
@@ -184,7 +185,7 @@ class Story:
             for run in listed["items"]:
                 await self._api.call("POST", f"/v2/actor-runs/{run['id']}/abort")
                 await self._api.call("GET", f"/v2/actor-runs/{run['id']}", waitForFinish=10)
-        except (DemoFailed, asyncio.CancelledError):
+        except (Failed, asyncio.CancelledError):
             self._screen.say("Runs of the demo may still be going on; the server could not be asked to abort them.")
 
     async def _built(self, *, show: bool) -> None:
@@ -233,7 +234,7 @@ class Story:
             async with asyncio.timeout(secs):
                 yield
         except TimeoutError:
-            raise DemoFailed(f"{what} took more than {secs} seconds.", DOCTOR) from None
+            raise Failed(f"{what} took more than {secs} seconds.", DOCTOR) from None
 
     def _tell_end(self, run: Run, items: Items) -> None:
         self._screen.say(f"{run['status']}, exit code {run['exitCode']}: {run['statusMessage']}")

@@ -384,13 +384,22 @@ SPARE_ENVIRONMENT_BYTES_MAX = 49_152  # fits a pipe whoever reads; larger enviro
 SPARE_REFUSALS_MAX = 1000  # builds remembered as ones that start cold, with the reason
 SPARE_REFUSAL_SECS = 86_400  # then they are tried again: the reason may have been the machine's
 
+# Commands that call a server
+OWN_SERVER_START_SECS = 30  # from its start to the first answer; a slow disk needs a few
+OWN_SERVER_STOP_SECS = 20  # twice what the server gives to requests in flight
+OWN_SERVER_LOOK_SECS = 0.05  # how late it is noticed that it is ready
+OWN_SERVER_NOTICE_SECS = 0.5  # how long a failure waits to see whether the server has just ended
+OWN_SERVER_LOG_LINES = 25  # of the server's log shown after a failure
+CALL_SECS = 90  # one call: the longest wait of the API and some more
+LOG_LINE_BYTES_SHOWN = 1_048_576  # a longer line of a streamed log is shown in pieces
+
 # Demo
-DEMO_START_SECS = 30  # from the start of its server to the first answer; a slow disk needs a few
-DEMO_STOP_SECS = 20  # twice what the server gives to requests in flight
-DEMO_CALL_SECS = 90  # one call: the longest wait of the API and some more
 DEMO_BUILD_SECS = 600  # the first build downloads packages
 DEMO_RUN_SECS = 120  # a crawl of the documentation takes seconds
-DEMO_WATCH_SECS = 0.05  # how late the demo notices that its server is ready
-DEMO_NOTICE_SECS = 0.5  # how long a failure waits to see whether the server has just ended
-DEMO_LOG_LINES = 25  # of the server's log shown after a failure
 DEMO_FOLDERS_MAX = 20  # demos that broke off and left something behind
+
+# actorium dev
+DEV_LOOK_SECS = 0.2  # between two looks at the folder
+DEV_LOOK_PART = 0.05  # of a core's time that looking may take: a large folder is looked at less often
+DEV_SETTLE_SECS = 0.1  # files must stay the same for so long: editors and Git write several, and in steps
+DEV_ABORT_SECS = 30  # how long the end of an aborted run or build is waited for; it takes a moment

@@ -1,4 +1,4 @@
-"""The one error of the demo."""
+"""The one error of commands that call a server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass
-class DemoFailed(Exception):
+class Failed(Exception):
     """Something did not go as it should."""
 
     message: str
@@ -15,12 +15,14 @@ class DemoFailed(Exception):
     """What to do about it."""
     server_log: str = ""
     """The end of the server's log."""
+    status: int = 0
+    """The HTTP status, if it is an answer."""
 
     def __str__(self) -> str:
         return self.message
 
 
 def expect(truth: object, message: str, *, hint: str) -> None:
-    """Raise DemoFailed unless it is true."""
+    """Raise Failed unless it is true."""
     if not truth:
-        raise DemoFailed(message, hint)
+        raise Failed(message, hint)

@@ -1,9 +1,8 @@
-"""The server of the demo: a child process with a data folder of its own, stopped whatever happens."""
+"""A server of a command's own: a child process that answers while a block runs, stopped whatever happens."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from asyncio.subprocess import Process
@@ -12,20 +11,25 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from actorium.caller.failure import Failed
 from actorium.data_folder import DataFolder
-from actorium.demo.failure import DemoFailed
-from actorium.demo.folder import SERVER_LOG, live_containers
+from actorium.executors.process.keeper.plan import CONTAINERS
 from actorium.executors.process.spawning import Spawner
 from actorium.kernel.clock import Clock
-from actorium.kernel.limits import DEMO_LOG_LINES, DEMO_NOTICE_SECS, DEMO_START_SECS, DEMO_STOP_SECS, DEMO_WATCH_SECS
+from actorium.kernel.limits import (
+    OWN_SERVER_LOG_LINES,
+    OWN_SERVER_LOOK_SECS,
+    OWN_SERVER_NOTICE_SECS,
+    OWN_SERVER_START_SECS,
+    OWN_SERVER_STOP_SECS,
+)
 
 DOCTOR = "Run 'actorium doctor' (in a source checkout: .venv/bin/actorium doctor); it says what this machine lacks."
 LOG_SAYS = f"Its log says why. {DOCTOR}"
-_OWN_PLACES = ("DATA", "HOST", "PORT", "PUBLIC_URL", "USERNAME", "TOKEN", "DATABASE", "BLOBS", "LOG_FORMAT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DemoServer:
+class OwnServer:
     """A server that answers."""
 
     url: str
@@ -34,62 +38,54 @@ class DemoServer:
 
 
 @asynccontextmanager
-async def serving(folder: Path, *, clock: Clock) -> AsyncIterator[DemoServer]:
-    """A server while the block runs. Raises DemoFailed, with the end of its log."""
-    log = folder / SERVER_LOG
+async def serving(folder: Path, *, environment: Mapping[str, str], log: Path, clock: Clock) -> AsyncIterator[OwnServer]:
+    """A server on a data folder while the block runs. Raises Failed, with the end of its log."""
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "actorium", "serve",
             stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
-            env=environment(os.environ, folder),
-            start_new_session=True,  # Ctrl+C is for the demo, which then stops the server
+            env=environment,
+            start_new_session=True,  # Ctrl+C is for the command, which then stops the server
         )  # fmt: skip
     try:
         yield await _ready(process, folder, clock=clock)
-    except DemoFailed as failure:
+    except Failed as failure:
         raise await _explained(failure, process, log) from failure
     finally:
         await _stop(process)
         await _retire_spawner(folder, clock=clock)
 
 
-def environment(inherited: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """The caller's environment with the demo's own places; settings about the machine's powers stay."""
-    own = {f"ACTORIUM_{name}" for name in _OWN_PLACES}
-    kept = {name: value for name, value in inherited.items() if name not in own}
-    return kept | {"ACTORIUM_DATA": str(folder), "ACTORIUM_PORT": "0", "ACTORIUM_LOG_FORMAT": "text"}
-
-
 def tail(log: Path) -> str:
     """The last lines of a log."""
     try:
-        return "\n".join(log.read_text(errors="replace").splitlines()[-DEMO_LOG_LINES:])
+        return "\n".join(log.read_text(errors="replace").splitlines()[-OWN_SERVER_LOG_LINES:])
     except OSError:
         return ""
 
 
-async def _ready(process: Process, folder: Path, *, clock: Clock) -> DemoServer:
+async def _ready(process: Process, folder: Path, *, clock: Clock) -> OwnServer:
     """Wait until the server has written where it answers: it does so when it does."""
-    deadline = clock.monotonic() + DEMO_START_SECS
+    deadline = clock.monotonic() + OWN_SERVER_START_SECS
     address, token = folder / "address", folder / "token"
     while not address.exists():
         if process.returncode is not None:
-            raise DemoFailed("It did not start.", DOCTOR)
+            raise Failed("It did not start.", DOCTOR)
         if clock.monotonic() > deadline:
-            raise DemoFailed(f"The server was not ready after {DEMO_START_SECS} seconds.", DOCTOR)
-        await clock.sleep(DEMO_WATCH_SECS)
-    return DemoServer(url=address.read_text().strip(), token=token.read_text().strip(), folder=folder)
+            raise Failed(f"The server was not ready after {OWN_SERVER_START_SECS} seconds.", DOCTOR)
+        await clock.sleep(OWN_SERVER_LOOK_SECS)
+    return OwnServer(url=address.read_text().strip(), token=token.read_text().strip(), folder=folder)
 
 
-async def _explained(failure: DemoFailed, process: Process, log: Path) -> DemoFailed:
+async def _explained(failure: Failed, process: Process, log: Path) -> Failed:
     """The failure with the end of the server's log; a server that has ended is its cause."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(DEMO_NOTICE_SECS):
+        async with asyncio.timeout(OWN_SERVER_NOTICE_SECS):
             await process.wait()
     if process.returncode is None:
         return replace(failure, server_log=tail(log))
     message = f"The server ended with exit code {process.returncode}. {failure.message}"
-    return DemoFailed(message, LOG_SAYS, server_log=tail(log))
+    return Failed(message, LOG_SAYS, server_log=tail(log))
 
 
 async def _retire_spawner(folder: Path, *, clock: Clock) -> None:
@@ -98,7 +94,7 @@ async def _retire_spawner(folder: Path, *, clock: Clock) -> None:
     if not state.is_dir() or live_containers(folder):
         return
     with suppress(TimeoutError):
-        async with asyncio.timeout(DEMO_STOP_SECS):
+        async with asyncio.timeout(OWN_SERVER_STOP_SECS):
             await Spawner(state, clock).retire()
 
 
@@ -108,9 +104,15 @@ async def _stop(process: Process) -> None:
     with suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)
     try:
-        async with asyncio.timeout(DEMO_STOP_SECS):
+        async with asyncio.timeout(OWN_SERVER_STOP_SECS):
             await process.wait()
     except TimeoutError:
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+def live_containers(folder: Path) -> list[str]:
+    """Names of the containers of a data folder that were not removed yet."""
+    containers = DataFolder(folder).containers / CONTAINERS
+    return sorted(path.name for path in containers.iterdir()) if containers.is_dir() else []
