@@ -14,11 +14,11 @@ from actorium.caller.failure import Failed
 from actorium.dev.given import WHERE, Given
 from actorium.dev.pushing import Pushed, push
 from actorium.dev.screen import BUILD_LINES_SHOWN, ITEMS_SHOWN, RECORDS_SHOWN, Screen
-from actorium.kernel.limits import DEV_ABORT_SECS
 from actorium.loops.background import to_its_end
 
 TAG = "dev"
 """The tag of its builds: what plain runs get, mostly ``latest``, stays what was pushed."""
+ABORT_SECS = 30  # how long the end of an aborted run or build is waited for; it takes a moment
 _ONGOING = ("READY", "RUNNING", "TIMING-OUT", "ABORTING")
 _INPUT = "INPUT"
 Run = dict[str, Any]
@@ -163,7 +163,7 @@ class Session:
             return
         try:
             await self._api.call("POST", f"{self._ongoing}/abort")
-            await self._ended(secs=DEV_ABORT_SECS)
+            await self._ended(secs=ABORT_SECS)
             self._screen.say("What was going on was aborted.")
         except Failed as failure:
             self._screen.warn(f"What was going on may still go on; it could not be aborted: {failure}")

@@ -10,7 +10,10 @@ from collections.abc import Callable
 
 from actorium.caller.actor_folder import State
 from actorium.kernel.clock import Clock
-from actorium.kernel.limits import DEV_LOOK_PART, DEV_LOOK_SECS, DEV_SETTLE_SECS
+
+LOOK_SECS = 0.2  # between two looks at the folder
+LOOK_PART = 0.05  # of a core's time that looking may take: a large folder is looked at less often
+SETTLE_SECS = 0.1  # files must stay the same for so long: editors and Git write several, and in steps
 
 
 class Watch:
@@ -19,7 +22,7 @@ class Watch:
     def __init__(self, look: Callable[[], State], clock: Clock) -> None:
         self._look = look
         self._clock = clock
-        self._pause = DEV_LOOK_SECS
+        self._pause = LOOK_SECS
         self._seen = self._state()
         self.changes: list[str] = []
         """Which files differ since the look before the last change."""
@@ -30,7 +33,7 @@ class Watch:
             now = await self._later(self._pause)
             if now == self._seen:
                 continue
-            while (later := await self._later(max(DEV_SETTLE_SECS, self._pause - DEV_LOOK_SECS))) != now:
+            while (later := await self._later(max(SETTLE_SECS, self._pause - LOOK_SECS))) != now:
                 now = later
             names = sorted(name for name in {*now, *self._seen} if now.get(name) != self._seen.get(name))
             self._seen = now
@@ -45,5 +48,5 @@ class Watch:
     def _state(self) -> State:
         begun = self._clock.monotonic()
         found = self._look()
-        self._pause = max(DEV_LOOK_SECS, (self._clock.monotonic() - begun) / DEV_LOOK_PART)
+        self._pause = max(LOOK_SECS, (self._clock.monotonic() - begun) / LOOK_PART)
         return found

@@ -397,9 +397,3 @@ LOG_LINE_BYTES_SHOWN = 1_048_576  # a longer line of a streamed log is shown in 
 DEMO_BUILD_SECS = 600  # the first build downloads packages
 DEMO_RUN_SECS = 120  # a crawl of the documentation takes seconds
 DEMO_FOLDERS_MAX = 20  # demos that broke off and left something behind
-
-# actorium dev
-DEV_LOOK_SECS = 0.2  # between two looks at the folder
-DEV_LOOK_PART = 0.05  # of a core's time that looking may take: a large folder is looked at less often
-DEV_SETTLE_SECS = 0.1  # files must stay the same for so long: editors and Git write several, and in steps
-DEV_ABORT_SECS = 30  # how long the end of an aborted run or build is waited for; it takes a moment

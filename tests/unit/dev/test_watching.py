@@ -7,8 +7,7 @@ import asyncio
 import pytest
 
 from actorium.caller.actor_folder import State
-from actorium.dev.watching import Watch
-from actorium.kernel.limits import DEV_LOOK_PART, DEV_LOOK_SECS, DEV_SETTLE_SECS
+from actorium.dev.watching import LOOK_PART, LOOK_SECS, SETTLE_SECS, Watch
 from actorium.testing.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
@@ -40,14 +39,14 @@ async def test_a_change_is_noticed_once_all_is_quiet() -> None:
     folder, clock = Folder(), ManualClock()
     watch = Watch(folder, clock)
     waiting = await begun(watch, clock)
-    await clock.advance(DEV_LOOK_SECS * 5)
+    await clock.advance(LOOK_SECS * 5)
     assert not waiting.done()
     folder.touch("a", 2)
-    await clock.advance(DEV_LOOK_SECS + DEV_SETTLE_SECS / 2)
+    await clock.advance(LOOK_SECS + SETTLE_SECS / 2)
     folder.touch("b", 3)  # Git goes on writing
-    await clock.advance(DEV_SETTLE_SECS)
+    await clock.advance(SETTLE_SECS)
     assert not waiting.done()
-    await clock.advance(DEV_SETTLE_SECS)
+    await clock.advance(SETTLE_SECS)
     assert waiting.done()
     assert watch.changes == ["a", "b"]
 
@@ -57,11 +56,11 @@ async def test_what_changes_between_two_waits_is_noticed_by_the_next() -> None:
     watch = Watch(folder, clock)
     folder.touch("a", 2)
     waiting = await begun(watch, clock)
-    await clock.advance(DEV_LOOK_SECS + DEV_SETTLE_SECS)
+    await clock.advance(LOOK_SECS + SETTLE_SECS)
     assert waiting.done()
     del folder.files["a"]
     waiting = await begun(watch, clock)
-    await clock.advance(DEV_LOOK_SECS + DEV_SETTLE_SECS)
+    await clock.advance(LOOK_SECS + SETTLE_SECS)
     assert waiting.done()
     assert watch.changes == ["a"]
 
@@ -71,9 +70,9 @@ async def test_what_is_as_before_at_once_is_no_change() -> None:
     watch = Watch(folder, clock)
     waiting = await begun(watch, clock)
     folder.touch("swap", 1)
-    await clock.advance(DEV_LOOK_SECS)
+    await clock.advance(LOOK_SECS)
     del folder.files["swap"]
-    await clock.advance(DEV_LOOK_SECS * 3)
+    await clock.advance(LOOK_SECS * 3)
     assert not waiting.done()
     waiting.cancel()
 
@@ -82,7 +81,7 @@ async def test_a_folder_that_takes_long_to_look_at_is_looked_at_less_often() -> 
     folder, clock = Folder(), SlowClock()
     watch = Watch(folder, clock)
     waiting = await begun(watch, clock)
-    await clock.advance(clock.took / DEV_LOOK_PART * 3)
+    await clock.advance(clock.took / LOOK_PART * 3)
     assert folder.looks == 1 + 3
     waiting.cancel()
 
