@@ -176,7 +176,7 @@ async def test_a_spawner_of_another_version_is_replaced(
 
 async def test_a_start_goes_on_where_a_crash_left_it(executor: ProcessExecutor, reference: str, state: Path) -> None:
     """Killed between the folder and the shim: the folder is CREATED, and the next start takes it on."""
-    told = executor._plan(spec("a-1", reference, "echo", "once"))
+    told = await executor._plan(spec("a-1", reference, "echo", "once"))
     executor._folders.create("a-1", told, now=SystemClock().now())
     assert (await executor.survey())["a-1"].phase is Phase.CREATED
     await executor.start(spec("a-1", reference, "echo", "never"))
@@ -185,7 +185,7 @@ async def test_a_start_goes_on_where_a_crash_left_it(executor: ProcessExecutor, 
 
 
 async def test_what_never_ran_can_be_killed(executor: ProcessExecutor, reference: str, state: Path) -> None:
-    executor._folders.create("a-1", executor._plan(spec("a-1", reference, "true")), now=SystemClock().now())
+    executor._folders.create("a-1", await executor._plan(spec("a-1", reference, "true")), now=SystemClock().now())
     await executor.kill("a-1")
     await executor.start(spec("a-1", reference, "echo", "never"))
     seen = (await executor.survey())["a-1"]

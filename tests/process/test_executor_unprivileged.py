@@ -20,13 +20,14 @@ import asyncio, json, os, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from executor_machine import make_image, spec
-from actorium.executors.process.executor import ProcessExecutor
+from actorium.executors.process.executor import ProcessExecutor, ProcessOptions
 from actorium.kernel.clock import SystemClock
 from actorium.testing.conformance.executor import ended, lines
 async def main():
     base = Path(sys.argv[1])
     reference = make_image(base / "image")
-    executor = ProcessExecutor(base / "state", clock=SystemClock())
+    options = ProcessOptions(warm_memory_mbytes=256)
+    executor = ProcessExecutor(base / "state", clock=SystemClock(), options=options)
     found = {{}}
     scripts = {{
         "view-1": "id -un; grep CapBnd /proc/self/status; ls /proc | grep -c '^[0-9]'; ls /sys | wc -l; exit 4",
@@ -41,6 +42,17 @@ async def main():
         read = [line.decode() for line in await lines(executor, name)]
         found[name] = [seen.cause, seen.exit_code, seen.stats and seen.stats.mem_max_bytes, read]
         await executor.remove(name)
+    look = "id -un; cat /proc/self/oom_score_adj; grep -E 'Cap|NoNew|Seccomp' /proc/self/status; ls -l /proc/self/fd"
+    for name in ("cold-1", "warm-1"):
+        await executor.start(spec(name, reference, "sh", "-c", look + " | wc -l"))
+        await ended(executor, name)
+        ready = (base / "state/containers" / name / "group").exists()
+        found[name] = [ready, [line.decode() for line in await lines(executor, name)]]
+        await executor.remove(name)
+        for _ in range(1000):
+            if any(one.spares for one in executor._pool._builds.values() if look in one.told.argv[-1]):
+                break
+            await asyncio.sleep(0.01)
     await executor.retire()
     found["left"] = os.listdir(base / "state/containers")
     print(json.dumps(found))
@@ -72,7 +84,7 @@ def test_without_root(tmp_path_factory: pytest.TempPathFactory) -> None:
         assert done.returncode == 0, done.stderr
     finally:
         shutil.rmtree(place)
-    found = json.loads(done.stdout)
+    found = json.loads(done.stdout.splitlines()[-1])  # the pool tells what it does above it
     cause, code, memory, read = found["view-1"]
     assert (cause, code) == ("exited", 4)
     assert read[-4:-1] == ["myuser", "CapBnd:\t0000000000000000", read[-2]]
@@ -82,3 +94,6 @@ def test_without_root(tmp_path_factory: pytest.TempPathFactory) -> None:
     assert found["disk-1"][0] == "out-of-disk"
     assert found["kill-1"][:2] == ["killed", None]
     assert found["left"] == []
+    (was_ready, cold), (is_ready, warm) = found["cold-1"], found["warm-1"]
+    assert (was_ready, is_ready) == (False, True)
+    assert warm == cold

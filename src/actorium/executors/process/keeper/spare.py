@@ -23,7 +23,12 @@ from actorium.executors.process.keeper import cgroups, forerunner, inside, leadi
 from actorium.executors.process.keeper.prepared import Prepared
 from actorium.executors.process.keeper.reactor import READ, Reactor
 from actorium.executors.process.keeper.sandbox import Sandbox, SandboxFailed
-from actorium.kernel.limits import SPARE_CPU_WEIGHT, SPARE_IMPORT_SECS_MAX, SPARE_SECS_MAX
+from actorium.kernel.limits import (
+    BARE_SPARE_BYTES_GUESSED,
+    SPARE_CPU_WEIGHT,
+    SPARE_IMPORT_SECS_MAX,
+    SPARE_SECS_MAX,
+)
 
 VERDICT_BYTES_MAX = 4096
 NAME_BYTES_MAX = 1024
@@ -162,8 +167,12 @@ class Spare:
 
 
 def _private_bytes(pid: int) -> int:
-    with open(f"/proc/{pid}/smaps_rollup", "rb") as file:  # noqa: PTH123
-        lines = [line.split() for line in file if line.startswith(b"Private_")]
+    """Of one keeper; a guess where its memory is not to be looked at: init, for a server that is not root."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:  # noqa: PTH123
+            lines = [line.split() for line in file if line.startswith(b"Private_")]
+    except PermissionError:
+        return BARE_SPARE_BYTES_GUESSED // 2
     return sum(int(line[1]) for line in lines) << 10
 
 
