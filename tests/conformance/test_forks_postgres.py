@@ -23,8 +23,8 @@ NAMES = (
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_on_postgres(name: str, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    database = await Postgres.open(postgres_url)
+async def test_on_postgres(name: str, postgres_kept_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = await Postgres.open(postgres_kept_url)
     monkeypatch.setattr(test_runs_fork, "open_server", partial(server_world.open_server, database=database))
     test = getattr(test_runs_fork, name)
     assert not inspect.signature(test).parameters
