@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import json
 import re
+import runpy
 import sys
 from collections import defaultdict
 from dataclasses import fields
@@ -18,6 +19,7 @@ from typing import Any
 
 from actorium import settings
 from actorium.app import openapi
+from actorium.executors.process.unprevented import UNPREVENTED
 from actorium.kernel import limits
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,6 +143,18 @@ def compatibility_page(document: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
+def security_page() -> str:
+    """SECURITY.md with its two tables."""
+    attempts = runpy.run_path(str(ROOT / "tests" / "hostile_table.py"), run_name="hostile_table")["as_markdown"]()
+    rows = [f"| {name} | {meaning} |" for name, meaning in UNPREVENTED.items()]
+    hosts = "\n".join(["| what `actorium doctor` finds missing | what an Actor can do then |", "|---|---|", *rows])
+    text = (ROOT / "SECURITY.md").read_text()
+    for mark, table in (("attempts", attempts), ("hosts", hosts)):
+        begin, end = f"<!-- {mark} -->\n", f"\n<!-- /{mark} -->"
+        text = text.partition(begin)[0] + begin + table + end + text.partition(end)[2]
+    return text
+
+
 def pages() -> dict[Path, str]:
     """Every generated page."""
     document = asyncio.run(openapi())
@@ -149,6 +163,7 @@ def pages() -> dict[Path, str]:
         DOCS / "reference" / "limits.md": limits_page(),
         DOCS / "reference" / "operations.md": api_page(document),
         DOCS / "compatibility.md": compatibility_page(document),
+        ROOT / "SECURITY.md": security_page(),
     }
 
 

@@ -20,6 +20,7 @@ from actorium.data_folder import DataFolder
 from actorium.datasets.sql.boxes import Boxes
 from actorium.executors.container import probe as engines
 from actorium.executors.process import probe as executor_probe
+from actorium.executors.process.unprevented import unprevented
 from actorium.executors.process.warm import refusals
 from actorium.kernel.errors import ActoriumError
 from actorium.settings import Settings, environment_name, is_private
@@ -178,6 +179,24 @@ def _port(settings: Settings) -> Finding:
     return Finding(name="port", ok=True, meaning=f"{settings.host}:{settings.port} is free")
 
 
+def _say_what_is_not_prevented(settings: Settings, findings: Sequence[Finding], console: Console) -> None:
+    """What Actors can do here that they cannot everywhere: only where they are local processes."""
+    if not any(one.name == "namespaces" for one in findings):
+        return
+    found = unprevented(
+        (one.name for one in findings if not one.ok),
+        root=os.geteuid() == 0,
+        host_network=settings.allow_host_network,
+    )
+    console.print()
+    table = Table(title="What Actors can do here", title_justify="left", show_header=False, box=None, pad_edge=False)
+    for name, meaning in found.items():
+        table.add_row(f"no {name}", meaning)
+    if not found:
+        table.add_row("nothing that SECURITY.md says is prevented")
+    console.print(table)
+
+
 def report(settings: Settings, findings: Sequence[Finding], console: Console | None = None) -> None:
     """Print the findings and the settings in force."""
     console = console or Console()
@@ -186,6 +205,7 @@ def report(settings: Settings, findings: Sequence[Finding], console: Console | N
         mark = Text("yes", "green") if one.ok else Text("no", "red" if one.required else "yellow")
         table.add_row(mark, one.name, one.meaning)
     console.print(table)
+    _say_what_is_not_prevented(settings, findings, console)
     console.print()
     shown = Table(title="Settings", title_justify="left", show_header=False, box=None, pad_edge=False)
     for setting in fields(Settings):

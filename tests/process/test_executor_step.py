@@ -115,6 +115,21 @@ async def test_ends_of_steps(steps: Steps) -> None:
         await steps.run("true", layers=(Path("/nowhere/at/all"),))
 
 
+@pytest.mark.parametrize("link", ["opt/base", "proc", "usr"])
+async def test_a_link_in_a_layer_leads_no_mount_outside(steps: Steps, link: str) -> None:
+    """Found by asking what a hostile build can leave behind: mounts are made before the image is the root."""
+    outside = steps.folder / "outside"
+    outside.mkdir()
+    layer = steps.folder / "layer"
+    (layer / link).parent.mkdir(parents=True)
+    (layer / link).symlink_to(outside)
+    (steps.folder / "shown").touch()
+    bind = Bind(source=steps.folder / "shown", target="/opt/base/build/uv")
+    with pytest.raises(SandboxUnavailable, match=f"/{link} is a link in the image"):
+        await steps.run("true", layers=(layer,), binds=(bind,))
+    assert list(outside.iterdir()) == []
+
+
 async def test_without_network_there_is_only_loopback(steps: Steps) -> None:
     script = "python3 -c 'import socket; print([name for _, name in socket.if_nameindex()])'"
     assert await steps.run(script, network=False) == 0

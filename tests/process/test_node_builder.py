@@ -89,7 +89,7 @@ async def test_a_plain_node_image_at_the_root(builds: Builds, tmp_path: Path) ->
     assert await builds.run(image, tmp_path) == (0, "true / v20\n")
     assert "1.22.22\n" in builds.text
     assert "\n10.33.0\n10.9.0\n" in builds.text
-    assert (builds.folder / "caches" / str(OWNER) / "npm/_cacache").is_dir()
+    assert (builds.folder / "caches" / str(OWNER) / "none/npm/_cacache").is_dir()
     assert not [path for layer in builds.image(image).layers for path in Path(layer).rglob("_cacache")]
     with pytest.raises(BuildFailed, match=r"non-zero code: 1\. It fetches a browser"):
         await builds.build({"Dockerfile": "FROM node:20-alpine\nRUN false && npx playwright install"})

@@ -17,6 +17,8 @@ class BuildSpec:
     name: str
     """The build's id and attempt, for work folders."""
     owner_number: int
+    actor: str = "none"
+    """The Actor's id: builds of one Actor have a package cache in common, which their steps may write."""
     files: Mapping[str, bytes]
     """The source by path, forward slashes, already checked: relative, no dot-dot, no links."""
     executable: frozenset[str] = frozenset()

@@ -83,6 +83,7 @@ def _spec(task: Task, tree: Tree, definition: Definition, now: Instant) -> Build
     return BuildSpec(
         name=f"{row.id}-{row.life.attempt}",
         owner_number=task.owner_number,
+        actor=row.actor_id,
         files=definition.context_files(tree.files),
         executable=frozenset(definition.context_files(dict.fromkeys(tree.executable, b""))),
         folders=frozenset(definition.context_files(dict.fromkeys(tree.folders, b""))),

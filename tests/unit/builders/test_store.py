@@ -20,7 +20,7 @@ CLOCK = SystemClock()
 def store(tmp_path: Path) -> Store:
     made = Store(tmp_path / "state")
     for owner in (1, 2):
-        made.prepare(owner, None)
+        made.prepare(owner, "actor", None)
     return made
 
 
@@ -109,15 +109,15 @@ async def _taken(store: Store, waits: list[int]) -> None:
 def test_prune_empties_a_package_cache_that_has_grown_too_large(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actorium.builders.process.store.BUILD_CACHE_BYTES_MAX", 10_000)
     for owner, size in ((1, 20_000), (2, 5_000)):
-        (store.cache(owner) / "uv").mkdir()
-        (store.cache(owner) / "uv/wheel").write_bytes(b"x" * size)
-        (store.cache(owner) / "uv/link").symlink_to("/")
-    mode = store.cache(1).stat().st_mode
+        (store.cache(owner, "actor") / "uv").mkdir()
+        (store.cache(owner, "actor") / "uv/wheel").write_bytes(b"x" * size)
+        (store.cache(owner, "actor") / "uv/link").symlink_to("/")
+    mode = store.cache(1, "actor").stat().st_mode
     store.prune(0)
-    assert list(store.cache(1).iterdir()) == []
-    assert store.cache(1).stat().st_mode == mode
-    assert (store.cache(2) / "uv/wheel").exists()
-    assert sorted(path.name for path in store.cache(1).parent.iterdir()) == ["1", "2"]
+    assert list(store.cache(1, "actor").iterdir()) == []
+    assert store.cache(1, "actor").stat().st_mode == mode
+    assert (store.cache(2, "actor") / "uv/wheel").exists()
+    assert sorted(path.name for path in store.cache(1, "actor").parents[1].iterdir()) == ["1", "2"]
 
 
 async def test_prune_removes_the_locks_of_killed_builds_only(store: Store) -> None:
@@ -134,6 +134,15 @@ def test_prune_removes_what_killed_builds_left(store: Store) -> None:
     (left / "1/usr").mkdir(parents=True)
     store.prune(0)
     assert not left.exists()
+
+
+def test_prune_removes_package_caches_that_no_build_used_for_long(store: Store) -> None:
+    assert store.cache(1, "actor").is_dir()
+    assert store.cache(1, "actor") != store.cache(1, "other")
+    store.prune(CLOCK.now() / 1000)
+    assert store.cache(1, "actor").exists()
+    store.prune(CLOCK.now() / 1000 + 2 * BUILD_LAYER_KEPT_SECS)
+    assert not store.cache(1, "actor").exists()
 
 
 async def test_only_one_at_a_time(store: Store) -> None:

@@ -73,7 +73,8 @@ class ProcessBuilder:
         checked_names(spec.files)
         output = Output(log, secrets=self._secrets)
         work = self._store.work(spec.owner_number, spec.name)
-        self._store.prepare(spec.owner_number, self._host.uid(spec.owner_number))
+        uid = self._host.uid(spec.owner_number)
+        self._store.prepare(spec.owner_number, spec.actor, uid)
         for name, text in self._settings.items():
             self._store.write(name, text)
         late = BuildFailed("The build took longer than it may and was stopped.")
@@ -82,6 +83,7 @@ class ProcessBuilder:
                 asyncio.timeout(max(0.0, self._clock.now().secs_until(spec.deadline))),
                 self._store.owner_in_use(spec.owner_number, self._clock),
             ):
+                self._store.prepare(spec.owner_number, spec.actor, uid)  # again: pruning may have come in between
                 work.mkdir(parents=True, exist_ok=True)
                 making = Making(spec, output, store=self._store, host=self._host, clock=self._clock, work=work)
                 return await making.image()

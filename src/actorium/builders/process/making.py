@@ -121,6 +121,11 @@ class Making:
         return self.host.uid(self.spec.owner_number)
 
     @property
+    def cache(self) -> Path:
+        """Where the packages that this Actor's builds fetched are kept."""
+        return self.store.cache(self.spec.owner_number, self.spec.actor)
+
+    @property
     def step_env(self) -> dict[str, str]:
         """What every step's environment starts from; none of it reaches an image."""
         return {**self.host.environment, **STEP_ENVIRONMENT}
@@ -230,8 +235,8 @@ class Making:
             toolchain=tuple(Path(folder) for folder in built.toolchain),
             binds=(
                 Bind(source=self.host.uv, target=UV),
-                Bind(source=self.store.cache(owner), target=CACHE, writable=True),
-                *([Bind(source=self.store.cache(owner), target=PKG_CACHE, writable=True)] if built.is_node else []),
+                Bind(source=self.cache, target=CACHE, writable=True),
+                *([Bind(source=self.cache, target=PKG_CACHE, writable=True)] if built.is_node else []),
                 *(Bind(source=path, target=inside) for inside, path in self.host.files.items()),
             ),
             owner_number=owner,
@@ -244,7 +249,7 @@ class Making:
         )
         running = self.host.run(step, self.output.piece)
         most = self.spec.memory_mbytes * DISK_PER_MEMORY
-        folders = (self.work, self.store.cache(owner))
+        folders = (self.work, self.cache)
         code = await limited(running, folders, bytes_max=self.disk_left, told_mbytes=most)
         self.output.end()
         return code

@@ -3,7 +3,7 @@
 images/{reference}/image.json
 layers/{owner}/{digest}/...           one layer: a file tree as seen from /
 index/{owner}/{key}                   which layer a step's key led to last
-caches/{owner}/                       package caches, seen by that owner's build steps only
+caches/{owner}/{actor}/               package caches, seen by the build steps of that Actor only
 work/{owner}/{build}/                 what a running build writes; renamed into layers/, else removed
 npmrc, netrc                          settings of package managers, as steps see them
 locks/
@@ -46,22 +46,26 @@ class Store:
     def layer(self, owner_number: int, name: str) -> Path:
         return self.root / "layers" / str(owner_number) / name
 
-    def cache(self, owner_number: int) -> Path:
-        return self.root / "caches" / str(owner_number)
+    def cache(self, owner_number: int, actor: str) -> Path:
+        """Steps write to it, so what lies in it is only as good as the Actor's own source."""
+        return self.root / "caches" / str(owner_number) / actor
 
     def work(self, owner_number: int, build: str) -> Path:
         return self.root / "work" / str(owner_number) / build
 
-    def prepare(self, owner_number: int, uid: int | None) -> None:
-        """Make the owner's folders; nobody but the server looks into the root."""
+    def prepare(self, owner_number: int, actor: str, uid: int | None) -> None:
+        """Make the folders of the owner and the Actor; nobody but the server looks into the root."""
         self.root.mkdir(parents=True, exist_ok=True)
         for kind in ("layers", "index", "work", "caches"):
             (self.root / kind / str(owner_number)).mkdir(parents=True, exist_ok=True)
         for kind in ("images", "locks"):
             (self.root / kind).mkdir(exist_ok=True)
         self.root.chmod(0o700)
+        cache = self.cache(owner_number, actor)
+        cache.mkdir(exist_ok=True)
+        os.utime(cache)  # its use is noted for ``prune``
         if uid is not None:
-            os.chown(self.cache(owner_number), uid, uid)
+            os.chown(cache, uid, uid)
 
     def write(self, name: str, text: str) -> None:
         """A file of settings that build steps see; written again when it is another."""
@@ -110,16 +114,20 @@ class Store:
                     self._delete(layer for layer in layers if layer.parent.name == owner)
 
     def prune(self, now_secs: float) -> None:
-        """Delete what stopped builds left, layers that no image needs and no build used for long, large caches."""
+        """Delete what stopped builds left, layers and package caches that nobody needed for long, and large caches."""
         for folder in _entries(self.root / "layers"):
             with _exclusive(self._owner_lock(folder.name)) as free:
                 if not free:
                     continue
                 for left in _entries(self.root / "work" / folder.name):
                     shutil.rmtree(left, ignore_errors=True)
+                for unused in _old(self.root / "caches" / folder.name, now_secs):
+                    shutil.rmtree(unused, ignore_errors=True)
                 self._delete(_old(folder, now_secs))
                 self._forget(folder.name, now_secs)
-                _empty_if_large(self.root / "caches" / folder.name)
+                if _size(caches := self.root / "caches" / folder.name) > BUILD_CACHE_BYTES_MAX:
+                    for cache in _entries(caches):
+                        _empty(cache)
         for path in _entries(self.root / "locks"):
             if not path.name.startswith("owner-"):
                 with _exclusive(path) as free:  # nobody holds it: its build was killed
@@ -179,14 +187,13 @@ def _layers(image: Path) -> tuple[str, ...]:
     return found.layers
 
 
-def _empty_if_large(cache: Path) -> None:
+def _empty(cache: Path) -> None:
     """What package managers keep is of one piece to them: all of it goes, or nothing."""
-    if _size(cache) > BUILD_CACHE_BYTES_MAX:
-        for each in _entries(cache):
-            if each.is_dir() and not each.is_symlink():
-                shutil.rmtree(each, ignore_errors=True)
-            else:
-                each.unlink(missing_ok=True)
+    for each in _entries(cache):
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each, ignore_errors=True)
+        else:
+            each.unlink(missing_ok=True)
 
 
 def _size(folder: Path) -> int:

@@ -61,6 +61,7 @@ def become_init(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
     try:
         linux.die_with_parent()
         linux.set_name("actorium-init")
+        linux.hide_arguments()  # every program in the container can read it
         forget_signals()
         close_others((0, 1, 2, *doors.all))
         if not stage.privileged:

@@ -17,7 +17,8 @@ from actorium.executors.process.keeper import netlink
 INTERFACE = "actm"
 INSIDE = "eth0"
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
-_LINK_LOCAL = ("169.254.0.0", 16)  # cloud metadata services answer here
+_METADATA = (("169.254.0.0", 16), ("100.100.100.200", 32), ("192.0.0.192", 32))
+"""Where clouds tell a machine its own secrets: all link-local addresses, and those that Alibaba and Oracle use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,13 @@ class Link:
 
 
 def table_name(network: IPv4Network) -> str:
-    return f"actorium_{str(network.network_address).replace('.', '_')}"
+    """Another one whenever the rules change: those of an older version stay until the machine starts again."""
+    return f"actorium2_{str(network.network_address).replace('.', '_')}"
 
 
 def ensure_rules(network: IPv4Network) -> None:
-    """Let containers out by the host's address, and keep them from the host itself, each other and link-local
-    addresses. One table for each address range, shared by every installation; made whole or not at all. Raises OSError.
+    """Let containers out by the host's address, and keep them from the host itself, each other and metadata
+    services. One table for each address range, shared by every installation; made whole or not at all. Raises OSError.
     """
     if _FORWARDING.read_text().strip() != "1":
         _FORWARDING.write_text("1")
@@ -57,9 +59,12 @@ def _make_rules(table: str, network: IPv4Network) -> None:
     rules = [
         ("input", [*from_container, netlink.drop()]),
         ("forward", [*from_container, *netlink.match_interface(INTERFACE, incoming=False), netlink.drop()]),
-        ("forward", [*from_container, *netlink.match_address(*_LINK_LOCAL, source=False), netlink.drop()]),
         ("postrouting", [*source, *outward, netlink.masquerade()]),
     ]
+    for address, prefix in _METADATA:
+        rules.append(
+            ("forward", [*from_container, *netlink.match_address(address, prefix, source=False), netlink.drop()])
+        )
     chains = (
         ("input", "filter", netlink.HOOK_INPUT, 0),
         ("forward", "filter", netlink.HOOK_FORWARD, 0),

@@ -46,6 +46,7 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     "ioperm": (173, None),
     "iopl": (172, None),
     "vhangup": (153, 58),
+    "syslog": (103, 116),  # the kernel's log is the whole machine's
 }
 # Answered as if the kernel were older: libraries then take the way that can be looked at (clone), or do without.
 _UNKNOWN: dict[str, tuple[int | None, int | None]] = {

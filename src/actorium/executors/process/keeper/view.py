@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -49,6 +50,8 @@ def build(plan: Plan, stage: Stage) -> None:
     if stage.privileged:
         os.chown(stage.upper, plan.uid, plan.uid)
     _overlay(plan, stage, [*plan.layers[::-1], str(stage.skeleton)], at="")
+    for place in _mounted_on(plan):
+        _refuse_links(root, place)
     _overlay(plan, stage, [*_usr_layers(plan), str(stage.skeleton / "usr"), "/usr"], at="usr")
     for name in skeleton.SYSTEM:
         host = Path("/", name)
@@ -66,6 +69,21 @@ def build(plan: Plan, stage: Stage) -> None:
     linux.pivot_root(".", ".")
     linux.detach(".")
     os.chdir("/")
+
+
+def _mounted_on(plan: Plan) -> list[str]:
+    """Where something is mounted on what layers may have written."""
+    shown = (folder for folder in plan.toolchain if visible_toolchain(folder))
+    return ["usr", "dev", "proc", *shown, *(target for _, target, _ in plan.binds)]
+
+
+def _refuse_links(root: Path, place: str) -> None:
+    """A link that a build left on the way would lead out of the image: it is followed on the host. Raises OSError."""
+    here = root
+    for name in Path(place.lstrip("/")).parts:
+        here /= name
+        if here.is_symlink():
+            raise OSError(errno.ELOOP, f"/{here.relative_to(root)} is a link in the image, where its base has a folder")
 
 
 def _ensure_place(place: Path, *, is_folder: bool) -> None:
@@ -91,7 +109,8 @@ def mountpoints(plan: Plan) -> dict[str, bool]:
 
 
 def _usr_layers(plan: Plan) -> list[str]:
-    return [f"{layer}/usr" for layer in plan.layers[::-1] if Path(layer, "usr").is_dir()]
+    found = (Path(layer, "usr") for layer in plan.layers[::-1])
+    return [str(usr) for usr in found if usr.is_dir() and not usr.is_symlink()]
 
 
 def _overlay(plan: Plan, stage: Stage, lower: Sequence[str], *, at: str) -> None:

@@ -1,0 +1,37 @@
+"""The hostile Actor as a run: it tries everything, damages what it can write to, and leaves processes behind."""
+
+import hostile
+
+import os
+import pathlib
+import signal
+import site
+import time
+
+
+def damage(mark: str) -> None:
+    """Overwrite what the image consists of, for whoever else runs on it."""
+    for place in (pathlib.Path(hostile.__file__), pathlib.Path(__file__), *map(pathlib.Path, site.getsitepackages())):
+        target = place / "sitecustomize.py" if place.is_dir() else place
+        target.write_text(f"print('damaged {mark}')\n")
+
+
+def stay() -> None:
+    """A process in a session of its own, deaf to every signal, whose output stays open."""
+    if os.fork() == 0:
+        os.setsid()
+        for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_IGN)
+        if os.fork() == 0:
+            time.sleep(3600)
+        time.sleep(3600)
+
+
+facts = hostile.known()
+if hostile.AHEAD:
+    hostile.say("ahead", hostile.AHEAD)
+if facts["world"]:
+    hostile.say("world", hostile.reached([facts["world"]]))
+hostile.say("warm" if hostile.AHEAD else "cold", hostile.everything(facts))
+damage("".join(facts["mark"]))
+stay()

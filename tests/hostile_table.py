@@ -1,0 +1,88 @@
+"""What Actors try that they must not: the one table. ``tests/process/test_hostile.py`` goes by it, SECURITY.md shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+INSIDE = "tests/process/test_hostile.py::test_an_attempt_from_inside"
+PHASES = ("step", "cold", "ahead", "warm")
+"""In a build step, a run, ahead of a run in a sandbox that is kept ready, and a run that took one over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One row."""
+
+    name: str
+    """Of those that are tried from inside: the function in ``hostile_actor/hostile.py``."""
+    tries: str
+    stopped_by: str
+    proof: str = INSIDE
+    """A test, as pytest names it."""
+
+
+_HERE = "tests/process/test_hostile.py::test_"
+_BAD = "tests/process/test_bad_actors.py::test_one_that_"
+_STEP, _BUILD = "tests/process/test_executor_step.py::test_", "tests/process/test_builder.py::test_"
+TABLE = (
+    Attempt("read_data_folder", "the token, the database, keys and plans in the data folder, also past the root",
+            "a root of its own, entered by pivot_root; nothing of the folder is mounted in it"),
+    Attempt("read_other_runs", "files of another run of the same owner", "each run has a disk of its own"),
+    Attempt("read_other_processes", "environment, memory, files and folders of the server, its helpers and other runs",
+            "a process namespace of its own; the one process of ours in it is not dumpable and shows no command line"),
+    Attempt("signal_the_server", "signals to the server, its helpers and other runs", "a process namespace of its own"),
+    Attempt("signal_init", "ending the process that watches over it", "it is root's and the first of its namespace"),
+    Attempt("reach_database_sockets", "Unix sockets such as databases have, by path and abstract ones",
+            "the root and the network namespace"),
+    Attempt("reach_loopback", "services on the machine's loopback and other addresses, another run's web port",
+            "a network namespace with a loopback of its own; the input rule drops what comes from runs"),
+    Attempt("reach_neighbours", "another run's own address", "the forward rule between runs"),
+    Attempt("reach_metadata", "metadata services: 169.254.0.0/16, 100.100.100.200, 192.0.0.192", "the forward rules"),
+    Attempt("change_the_network", "raw, packet, vsock and crypto sockets, other addresses, interfaces down",
+            "no capabilities; the system-call filter"),
+    Attempt("become_root", "setuid, setgid, groups, su, sudo, capabilities",
+            "no capabilities, none to be had, no new privileges, nosuid mounts"),
+    Attempt("make_namespaces", "unshare, clone, clone3, setns", "the system-call filter"),
+    Attempt("mount_things", "mounts, bind mounts, a writable root, uncovering what is masked, chroot",
+            "no capabilities; the system-call filter"),
+    Attempt("reach_into_the_kernel", "ptrace, memory of init, bpf, io_uring, keys, modules, kexec, the kernel's log",
+            "the system-call filter; masked files of /proc"),
+    Attempt("make_devices", "device nodes, opening the machine's devices",
+            "no capabilities, nodev mounts, a /dev of its own"),
+    Attempt("write_what_is_the_machines", "programs in /usr, the interpreter, kernel settings, control groups",
+            "read-only lower layers and binds, files of root"),
+    Attempt("raise_own_limits", "rlimits, priority, real time, being killed after the server, clock, host name",
+            "no capabilities"),
+    Attempt("write into the shared build", "overwriting the Actor's code and packages for other runs",
+            "writes go to the run's own disk above read-only layers", f"{_HERE}what_runs_share_stays_as_it_was_built"),
+    Attempt("leave processes behind", "processes in sessions of their own, deaf to signals",
+            "they end with their process namespace", f"{_HERE}nothing_is_left_behind"),
+    Attempt("poison another Actor's packages", "writing into the package cache of builds",
+            "a package cache for each Actor", f"{_HERE}packages_fetched_for_one_actor_are_not_used_for_another"),
+    Attempt("poison another owner's packages", "the same, and layers", "caches and layers for each owner",
+            f"{_BUILD}nothing_is_shared_across_owners"),
+    Attempt("find a build's secret", "a secret build argument or the index's password in log, layer or index of layers",
+            "logs are masked; arguments and logins are no part of images",
+            f"{_HERE}a_builds_secret_is_in_no_log_and_on_no_disk"),
+    Attempt("lead the builder outside by links", "links in place of /proc, /usr and folders that are mounted on",
+            "links in layers are refused there", f"{_STEP}a_link_in_a_layer_leads_no_mount_outside"),
+    Attempt("lead a copy outside by links", "links as source or target of COPY", "paths are walked inside the layers",
+            f"{_BUILD}links_made_by_a_step_do_not_lead_a_copy_outside"),
+    Attempt("fill the disk", "writing without end", "a file system of limited size, else a sampled total",
+            f"{_BAD}fills_its_disk"),
+    Attempt("fill the disk in a build", "the same", "a sampled total", f"{_BUILD}disk_is_limited"),
+    Attempt("fill the memory", "taking without end", "the control group", f"{_BAD}takes_too_much_memory"),
+    Attempt("fill the log", "printing 100 MB", "the log's limit", f"{_BAD}prints_100_mb"),
+    Attempt("fork bomb", "forking without end", "the control group", f"{_BAD}forks_without_end"),
+    Attempt("use the token for more", "what the run's owner has besides", "the run's permission level",
+            "tests/api/test_permission_levels.py"),
+)  # fmt: skip
+
+
+def as_markdown() -> str:
+    """The rows as SECURITY.md has them."""
+    lines = ["| attempt | what it tries | what stops it | test |", "|---|---|---|---|"]
+    for row in TABLE:
+        test = "above" if row.proof == INSIDE else f"`{row.proof.removeprefix('tests/')}`"
+        lines.append(f"| {row.name.replace('_', ' ')} | {row.tries} | {row.stopped_by} | {test} |")
+    return "\n".join(lines)

@@ -1,0 +1,42 @@
+"""`actorium doctor`: what it says about what a machine cannot prevent."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import pytest
+from rich.console import Console
+
+from actorium.doctor import Finding, report
+from actorium.settings import Settings
+
+
+def printed(*findings: Finding) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    report(Settings(), findings, console)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue()
+
+
+def found(name: str, *, ok: bool) -> Finding:
+    return Finding(name=name, ok=ok, meaning="")
+
+
+@pytest.mark.parametrize(("root", "disk", "says"), [
+    (True, True, ["nothing that SECURITY.md says is prevented"]),
+    (True, False, ["no disk limit  write more than its disk"]),
+    (False, True, ["no root ", "no own network "]),
+])  # fmt: skip
+def test_it_says_what_the_machine_cannot_prevent(
+    monkeypatch: pytest.MonkeyPatch, root: bool, disk: bool, says: list[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000)
+    text = printed(found("namespaces", ok=True), found("disk limit", ok=disk), found("network", ok=True))
+    assert all(one in text for one in says)
+    assert text.count("  no ") + text.count("\nno ") >= (len(says) if says[0].startswith("no ") else 0)
+
+
+def test_engines_of_containers_have_no_such_list() -> None:
+    assert "What Actors can do here" not in printed(found("container engine", ok=True))
