@@ -28,7 +28,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from actorium.executors.process.keeper import linux, lock, plan
+from actorium.executors.process.keeper import linux, plan
 from live_runs import Runs, end_all, keeper_of, processes, spawner_of, state_of
 from live_server import LiveServer
 
@@ -103,7 +103,7 @@ def _ip(*words: str) -> None:
 
 @contextlib.contextmanager
 def cloud(index: Path) -> Iterator[None]:
-    """This process in a network of its own, and a host beyond it: a package index there, addresses of metadata services.
+    """This process in a network of its own, and a host beyond it: an index of packages, metadata addresses.
 
     The packages are empty ones that a base image has: nothing here needs what is in them.
     """
@@ -288,7 +288,10 @@ class Machine(Runs):
         self.said["secret on disk"] = [
             str(path.relative_to(self.server.folder))
             for path in (self.server.folder / "data/builds").rglob("*")
-            if path.is_file() and not path.is_symlink() and self.build_secret.encode() in path.read_bytes()
+            if path.is_file()
+            and not path.is_symlink()
+            and path.name != "netrc"
+            and any(one.encode() in path.read_bytes() for one in (self.build_secret, INDEX_PASSWORD))
         ]
 
 

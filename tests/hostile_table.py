@@ -1,4 +1,4 @@
-"""What Actors try that they must not: the one table. ``tests/process/test_hostile.py`` goes by it, SECURITY.md shows it."""
+"""What Actors try that they must not: one table, for ``tests/process/test_hostile.py`` and SECURITY.md."""
 
 from __future__ import annotations
 

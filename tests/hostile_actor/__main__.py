@@ -1,12 +1,12 @@
 """The hostile Actor as a run: it tries everything, damages what it can write to, and leaves processes behind."""
 
-import hostile
-
 import os
 import pathlib
 import signal
 import site
 import time
+
+import hostile
 
 
 def damage(mark: str) -> None:

@@ -213,7 +213,7 @@ async def test_it_does_not_reach_this_machine_or_its_neighbours(executor: Proces
         gateway = next(address for name, address in found if name.startswith("actm"))
         own = next(address for name, address in found if not name.startswith(("lo", "actm", "wld")))
         neighbour = str(ip_address(gateway) + 1)
-        targets = [(gateway, port), (own, port), (neighbour, 4000), ("169.254.169.254", 80)]
+        targets = [(gateway, port), (own, port), (neighbour, 4000)]  # metadata addresses: test_hostile.py, with decoys
         for number, (host, target) in enumerate(targets):
             script = REACH.format(host=host, port=target, patience=0.5)
             await executor.start(python(f"a{number}-1", reference, script))

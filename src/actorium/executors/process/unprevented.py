@@ -17,7 +17,8 @@ UNPREVENTED = {
     "system calls": "make every system call that its user may: kernel bugs are easier to reach",
     "own network": (
         "with `ACTORIUM_ALLOW_HOST_NETWORK`: use the machine's own network, its loopback services and metadata "
-        "services included. Through slirp4netns: reach the machine's own addresses and metadata services, not its loopback"
+        "services included. Through slirp4netns: reach the machine's own addresses and metadata services, but not its "
+        "loopback"
     ),
 }
 """By what is missing, as the findings of ``probe`` name it, and besides ``root`` and ``own network``."""
