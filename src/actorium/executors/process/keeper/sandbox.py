@@ -18,6 +18,7 @@ from pathlib import Path
 from actorium.executors.process.keeper import cgroups, disk, inside, linux, network, plan, skeleton, view
 
 START_SECS_MAX = 30.0
+_LAST_WORD_SECS = 1.0
 _NAMESPACES = linux.CLONE_NEWPID | linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS
 MESSAGE_BYTES_MAX = 4096
 
@@ -54,9 +55,15 @@ class Sandbox:
         with _told():
             outward, host = self._choose_network()
             self._fork(output, host_network=host)
-            link = self._connect() if outward else None
-            self.channel.settimeout(START_SECS_MAX)
-            self.channel.send(inside.LINK + json.dumps(asdict(link) if link else None).encode())
+            try:
+                link = self._connect() if outward else None
+                self.channel.settimeout(START_SECS_MAX)
+                self.channel.send(inside.LINK + json.dumps(asdict(link) if link else None).encode())
+            except OSError:
+                self.channel.settimeout(_LAST_WORD_SECS)
+                with contextlib.suppress(TimeoutError):
+                    self._await_running()  # if init ended meanwhile, it has said why
+                raise
             self._await_running()
 
     def prepare(self, output: int, waiting: int, ahead: tuple[int, int] | None) -> None:
