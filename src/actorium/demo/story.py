@@ -20,6 +20,7 @@ from actorium.kernel.limits import DEMO_BUILD_SECS, DEMO_RUN_SECS, GRACEFUL_ABOR
 
 MEMORY_MBYTES = 512
 PAGES_AT_LEAST = 10
+PAGES_MAX = 200  # more than the documentation has: two crawls that are cut off differ in what they leave out
 PAGES_BEFORE_ABORT = 4
 PAGES_BEFORE_REBOOT = 5
 DELAY_SECS = 0.3
@@ -203,7 +204,7 @@ class Story:
         expect(build["status"] == "SUCCEEDED", f"The build is {build['status']}.", hint=hint)
 
     async def _start(self, *, delay_secs: float) -> Run:
-        wanted = {"startUrls": [{"url": self._start_url}], "maxPages": 40, "delaySecs": delay_secs}
+        wanted = {"startUrls": [{"url": self._start_url}], "maxPages": PAGES_MAX, "delaySecs": delay_secs}
         path = f"/v2/actors/{self._actor_id}/runs"
         run: Run = await self._api.call("POST", path, wanted, memory=MEMORY_MBYTES, timeout=DEMO_RUN_SECS)
         self._screen.say(f"Run {run['id']}: {run['status']}")
