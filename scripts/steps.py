@@ -31,7 +31,7 @@ def tool(name: str, *arguments: str) -> tuple[str, ...]:
 
 # Half of what takes long waits for processes and clocks: one worker more than there are cores.
 def tests(*arguments: str) -> tuple[str, ...]:
-    return tool("python", "-m", "pytest", "-q", "-n", str(CORES + 1), *arguments)
+    return tool("python", "-m", "pytest", "-q", "-n", str(CORES + 1), "--dist", "worksteal", *arguments)
 
 
 STATIC = (

@@ -117,7 +117,12 @@ class CommandLine:
         self.stays = stays
         self.packages = installed(HERE)
         (folder / "home").mkdir(parents=True)
-        around = {name: value for name, value in os.environ.items() if not name.startswith(("APIFY_", "ACTOR_"))}
+        # CI would change what the command line says it is.
+        around = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("APIFY_", "ACTOR_")) and name not in ("CI", "GITHUB_ACTIONS")
+        }
         self.environment = around | {
             "PATH": path(around),
             "HOME": str(folder / "home"),

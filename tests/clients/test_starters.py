@@ -56,7 +56,7 @@ def titles(actor: Played, start_urls: list[dict[str, str]]) -> set[str]:
         pytest.param("python_beautifulsoup", ALL, marks=pytest.mark.long),
         pytest.param("python_crawlee_beautifulsoup", ALL, marks=pytest.mark.long),
         pytest.param("python_crawlee_parsel", ALL, marks=pytest.mark.long),
-        ("python_scrapy", ALL),
+        pytest.param("python_scrapy", ALL, marks=pytest.mark.long),
     ],
 )
 def test_python(server: LiveServer, start_urls: list[dict[str, str]], shape: str, found: set[str]) -> None:

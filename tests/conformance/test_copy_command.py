@@ -98,6 +98,7 @@ def test_an_installation_moves_and_goes_on(commands: Commands) -> None:
         assert server.api("GET", stored.items) == (200, [*ITEMS, {"number": -1}])
 
 
+@pytest.mark.long
 def test_a_copy_that_was_killed_is_no_installation_until_it_was_repeated(commands: Commands) -> None:
     with LiveServer(commands.folder) as server:
         stored = Stored(server)

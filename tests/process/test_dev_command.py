@@ -39,6 +39,11 @@ def actor(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def _hears_ctrl_c() -> None:
+    """A program that was started in the background of a shell without a terminal has it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Command:
     """The command, and what it has printed."""
 
@@ -51,6 +56,7 @@ class Command:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "actorium", "dev", str(folder), *arguments],
             env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            preexec_fn=_hears_ctrl_c,
         )  # fmt: skip
         self.text = ""
 
@@ -101,6 +107,7 @@ def test_an_edit_replaces_the_run_and_ctrl_c_aborts_it(server: LiveServer, actor
     assert list(found["data"]["taggedBuilds"]) == ["dev"]
 
 
+@pytest.mark.long
 def test_once_is_for_scripts_and_large_folders_fit(server: LiveServer, actor: Path) -> None:
     (actor / "main.py").write_text(FAILS)
     (actor / "large").write_text("x" * SOURCE_BYTES_MAX)

@@ -75,6 +75,7 @@ async def test_what_templates_do(builds: Builds, tmp_path: Path) -> None:
     assert await builds.run(image, tmp_path) == (0, "true file:///usr/src/app/dist/main.mjs\n")
 
 
+@pytest.mark.long
 async def test_a_plain_node_image_at_the_root(builds: Builds, tmp_path: Path) -> None:
     text = (
         "FROM node:20-alpine AS builder\nCOPY package*.json ./\nRUN npm install\n"

@@ -157,7 +157,7 @@ async def test_the_openapi_document_is_made_once(client: AsgiClient) -> None:
 async def test_the_documents_are_those_of_the_checkout(client: AsgiClient) -> None:
     assert (shipped_or_sources() / "index.md").is_file()
     text = (await client.request("GET", "/docs/concepts/runs")).body.decode()
-    assert '<a rel="prev" href="../concepts/builds">' in text
+    assert '<a rel="prev" href="../concepts/definition">' in text
     assert '<a rel="next" href="../concepts/forks">' in text
     assert '<a href="../concepts/runs" aria-current="page">' in text
     assert "<title>Runs: statuses, and what changes them · Actorium</title>" in text
