@@ -30,8 +30,9 @@ def tool(name: str, *arguments: str) -> tuple[str, ...]:
 
 
 # Half of what takes long waits for processes and clocks: one worker more than there are cores.
+# A file stays with one worker: its servers and images are made once.
 def tests(*arguments: str) -> tuple[str, ...]:
-    return tool("python", "-m", "pytest", "-q", "-n", str(CORES + 1), "--dist", "worksteal", *arguments)
+    return tool("python", "-m", "pytest", "-q", "-n", str(CORES + 1), "--dist", "loadfile", *arguments)
 
 
 STATIC = (
