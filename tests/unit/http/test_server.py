@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import importlib.util
 import socket
@@ -267,7 +268,8 @@ async def test_a_head_that_trickles_is_cut(site: Site) -> None:
     writer.write(b"GET /hello/a HTTP/1.1\r\nx: ")
     trickling = asyncio.create_task(trickle())
     async with asyncio.timeout(5):
-        assert await reader.read() == b""
+        with contextlib.suppress(ConnectionResetError):  # so the kernel says it when more came than was read
+            assert await reader.read() == b""
     trickling.cancel()
     writer.close()
 
