@@ -27,7 +27,7 @@ APP, HOME = "/usr/src/app", "/home/myuser"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NEEDS_ENGINE = (
     "this Dockerfile needs a container engine: {what}. Without one, Actorium builds from apify/actor-python*, "
-    "apify/actor-node*, python and node images; building with Podman or Docker comes in a later release."
+    "apify/actor-node*, python and node images; with ACTORIUM_EXECUTOR=container it uses Docker or Podman."
 )
 _IMAGE = re.compile(
     r"^(?:docker\.io/|index\.docker\.io/)?(?P<name>[^:@]+)(?::(?P<tag>[\w][\w.-]*))?(?:@(?P<digest>\S+))?$"

@@ -143,6 +143,6 @@ def _source(instruction: Instruction, name: str, aliases: Mapping[str, int]) -> 
     known = ", ".join(each for each in aliases if not each.isdigit()) or "none has a name"
     raise DockerfileError(
         instruction.line,
-        f"COPY --from={name} names no stage above it ({known}); copying from another image needs a container engine, "
-        "which comes in a later release",
+        f"COPY --from={name} names no stage above it ({known}); copying from another image needs a container engine: "
+        "ACTORIUM_EXECUTOR=container with Docker or Podman",
     )
