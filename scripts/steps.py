@@ -29,10 +29,11 @@ def tool(name: str, *arguments: str) -> tuple[str, ...]:
     return (str(BIN / name), *arguments)
 
 
-# Half of what takes long waits for processes and clocks: one worker more than there are cores.
+# Half of what takes long waits for processes and clocks: two workers more than there are cores.
 # A file stays with one worker: its servers and images are made once.
 def tests(*arguments: str) -> tuple[str, ...]:
-    return tool("python", "-m", "pytest", "-q", "-n", str(CORES + 1), "--dist", "loadfile", *arguments)
+    files = ("--dist", "loadfile", "--no-loadscope-reorder")  # in the order of tests/conftest.py
+    return tool("python", "-m", "pytest", "-q", "-n", str(CORES + 2), *files, *arguments)
 
 
 STATIC = (
