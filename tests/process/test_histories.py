@@ -14,7 +14,7 @@ from live_server import LiveServer
 from postgres_server import Server
 from s3_server import Server as ObjectStore
 
-SECS = 8.0
+SECS = 5.0
 LONG_SECS = float(os.environ.get("HISTORY_SECS", "180"))
 SEED = int(os.environ.get("HISTORY_SEED", "1"))
 

@@ -106,7 +106,7 @@ def all_runs(runs: Runs) -> dict[str, str]:
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_server_that_is_killed_again_and_again(runs: Runs, seed: int) -> None:
-    torture(runs, seed=seed, count=20, kills=8)
+    torture(runs, seed=seed, count=14, kills=5)
 
 
 @pytest.mark.long

@@ -23,7 +23,7 @@ PAGES_AT_LEAST = 10
 PAGES_MAX = 200  # more than the documentation has: two crawls that are cut off differ in what they leave out
 PAGES_BEFORE_ABORT = 4
 PAGES_BEFORE_REBOOT = 5
-DELAY_SECS = 0.3
+DELAY_SECS = 0.1
 ROWS_SHOWN = 8
 REPORT = "This is a bug of Actorium: please report it, with the lines above and the server's log."
 

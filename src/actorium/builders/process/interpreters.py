@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from actorium.builders import BuildFailed
-from actorium.kernel.limits import PROBE_SECS
+from actorium.builders.process.programs import Asked, executables, home, printed, search_path
 
 MINOR_MIN = 11
 """The oldest Python 3 that stands in for another; an older one is taken only when asked for by number."""
@@ -65,7 +63,7 @@ class Interpreters:
 
     environment: Mapping[str, str]
     """The server's own: for PATH and HOME."""
-    known: dict[tuple[str, int], Interpreter | None] = field(default_factory=dict)
+    asked: Asked[Interpreter] = field(default_factory=Asked)
 
     async def choose(self, wanted: str | None) -> tuple[Interpreter, str]:
         """The Python for a version such as ``3.13``, None for any, and a line for the log. Raises ``BuildFailed``."""
@@ -100,51 +98,26 @@ class Interpreters:
 
     async def _first(self, minor: int) -> Interpreter | None:
         for path in self._candidates(minor):
-            found = await self._probe(path)
+            found = await self.asked.of(path, self._ask)
             if found is not None and found.version[1] == minor:
                 return found
         return None
 
-    def _candidates(self, minor: int) -> Iterable[Path]:
-        name = f"python3.{minor}"
-        folders = [Path(each) for each in self.environment.get("PATH", "").split(os.pathsep) if each.startswith("/")]
+    def _candidates(self, minor: int) -> Iterator[Path]:
+        folders = [*search_path(self.environment)]
         folders += [Path("/usr/local/bin"), Path("/usr/bin"), Path("/opt/homebrew/bin")]
-        home = Path(self.environment.get("HOME", "/nonexistent"))
-        folders += sorted(home.glob(f".pyenv/versions/3.{minor}.*/bin"), reverse=True)
-        folders += sorted(home.glob(f".local/share/uv/python/cpython-3.{minor}.*/bin"), reverse=True)
+        own = home(self.environment)
+        folders += sorted(own.glob(f".pyenv/versions/3.{minor}.*/bin"), reverse=True)
+        folders += sorted(own.glob(f".local/share/uv/python/cpython-3.{minor}.*/bin"), reverse=True)
         folders += sorted(Path("/opt").glob(f"python*3.{minor}*/bin"), reverse=True)
-        seen: set[Path] = set()
-        for folder in folders:
-            path = folder / name
-            if os.access(path, os.X_OK) and (real := path.resolve()) not in seen:
-                seen.add(real)
-                yield real
-
-    async def _probe(self, path: Path) -> Interpreter | None:
-        key = (str(path), path.stat().st_mtime_ns)
-        if key not in self.known:
-            self.known[key] = await self._ask(path)
-        return self.known[key]
+        return executables(folders, (f"python3.{minor}",))
 
     async def _ask(self, path: Path) -> Interpreter | None:
         try:
-            process = await asyncio.create_subprocess_exec(
-                str(path), "-I", "-c", _PROBE,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
-        except OSError:
-            return None
-        try:
-            async with asyncio.timeout(PROBE_SECS):
-                printed, _ = await process.communicate()
-            probe = msgspec.json.decode(printed, type=_Probe)
+            probe = msgspec.json.decode(await printed(str(path), "-I", "-c", _PROBE) or b"", type=_Probe)
             changed_ns = Path(probe.executable).stat().st_mtime_ns
-        except (TimeoutError, msgspec.DecodeError, OSError):
+        except (msgspec.DecodeError, OSError):
             return None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
         if probe.implementation != "cpython":
             return None
         return Interpreter(

