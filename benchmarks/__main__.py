@@ -1,6 +1,6 @@
 """Run every benchmark, print one table, keep the figures as JSON in benchmarks/results/.
 
-    python -m benchmarks [runs] [reads] [held] [history] [warm] [engines] [storages] [storages.PART] [--full]
+    python -m benchmarks [runs] [reads] [held] [history] [warm] [builds] [engines] [storages] [storages.PART] [--full]
 
 Without names all of them. The parts of storages are rows, records, queues and exports. ``--full`` takes the sizes of
 the goals even where that takes many minutes.
@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import engines, held, history, reads, runs, storages, warm
+from benchmarks import builds, engines, held, history, reads, runs, storages, warm
 from benchmarks.figure import Figure
 
 RESULTS = Path(__file__).parent / "results"
@@ -31,6 +31,7 @@ MEASURES = {
     "held": held.measure,
     "history": history.measure,
     "warm": warm.measure,
+    "builds": builds.measure,
     "engines": engines.measure,
 }
 MODULES = (*MEASURES, "storages")
