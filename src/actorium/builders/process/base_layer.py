@@ -9,7 +9,7 @@ from actorium.builders.process.bases import PREFIX, PYTHON, SHIMS, UV
 from actorium.builders.process.interpreters import Interpreter
 from actorium.builders.process.layers import LayerWriter
 
-FORMAT = 2
+FORMAT = 3
 """Counted up whenever what is written here changes, so that older layers are not reused."""
 FOLDERS = (
     "/etc", "/home/myuser", "/mnt", "/opt", "/root", "/srv", "/usr/local/bin", "/usr/local/lib", "/usr/local/share",
@@ -55,6 +55,8 @@ def write(root: Path, interpreter: Interpreter) -> None:
     shim = f"#!{PYTHON}/bin/python -I\n".encode() + (Path(__file__).parent / "pip_shim.py").read_bytes()
     for name in ("pip", "pip3", f"pip{interpreter.minor}"):
         writer.put(f"{SHIMS}/{name}", shim, mode=0o755)
+    compiler = (Path(__file__).parent / "compile_packages.py").read_bytes()
+    writer.put(f"{PREFIX}/compile_packages.py", compiler, mode=0o644)
     own_commands(writer)
     uv = _UV.format(built=UV, installed=f"{PYTHON}/bin/uv")
     writer.put(f"{SHIMS}/uv", uv.encode(), mode=0o755)

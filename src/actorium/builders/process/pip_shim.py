@@ -9,10 +9,14 @@ import os
 import re
 import subprocess
 import sys
+import time
 from typing import Dict, List, Optional  # noqa: UP035 - runs on Python 3.9 too
 
 PYTHON = "/opt/actorium/python/bin/python"
 UV = "/opt/actorium/build/uv"
+COMPILER = "/opt/actorium/compile_packages.py"
+CLOCK_TICK_SECS = 0.1  # files may be stamped a little earlier than the clock reads
+QUIET = frozenset({"-q", "-qq", "--quiet"})
 UNKNOWN = 2  # uv's code for an option, also one in a requirements file, that it does not know
 
 # pip's flags without a value: what uv calls them, or nothing where the default is the same.
@@ -97,8 +101,6 @@ def _install(words: List[str]) -> Optional[List[str]]:  # noqa: UP006, UP045
             out += [f"{target}={value}"] if target else []
     if not (wanted or files):
         return None
-    if "--no-compile" not in words:
-        out.append("--compile-bytecode")  # as pip does
     return out + (_upgrades(wanted, files=files) if upgrade else []) + ["--", *wanted]
 
 
@@ -123,7 +125,7 @@ def _environment() -> Dict[str, str]:  # noqa: UP006
         if env.get(theirs) and not env.get(ours):
             env[ours] = env[theirs]
     env.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
-    env.pop("UV_COMPILE_BYTECODE", None)  # said as an option
+    env["UV_COMPILE_BYTECODE"] = "0"  # compiled afterwards, with a cache
     return env
 
 
@@ -133,8 +135,12 @@ def main() -> int:
     translated = translate(arguments) if os.access(UV, os.X_OK) else None
     if translated is not None:
         at = 2  # after `pip install`
+        begun = time.time() - CLOCK_TICK_SECS
         command = [UV, *translated[:at], "--python", PYTHON, *translated[at:]]
         code = subprocess.run(command, env=_environment(), check=False).returncode  # noqa: S603
+        if code == 0 and arguments[0] == "install" and "--no-compile" not in arguments:
+            quiet = QUIET.intersection(arguments)
+            subprocess.run([PYTHON, "-I", COMPILER, str(begun), *quiet], check=False)  # noqa: S603
         if code != UNKNOWN:
             return code if code >= 0 else 128 - code
     return subprocess.run([PYTHON, "-m", "pip", *arguments], check=False).returncode  # noqa: S603
