@@ -9,13 +9,12 @@ import os
 import re
 import subprocess
 import sys
-import time
+import tempfile
 from typing import Dict, List, Optional  # noqa: UP035 - runs on Python 3.9 too
 
 PYTHON = "/opt/actorium/python/bin/python"
 UV = "/opt/actorium/build/uv"
 COMPILER = "/opt/actorium/compile_packages.py"
-CLOCK_TICK_SECS = 0.1  # files may be stamped a little earlier than the clock reads
 QUIET = frozenset({"-q", "-qq", "--quiet"})
 UNKNOWN = 2  # uv's code for an option, also one in a requirements file, that it does not know
 
@@ -135,7 +134,8 @@ def main() -> int:
     translated = translate(arguments) if os.access(UV, os.X_OK) else None
     if translated is not None:
         at = 2  # after `pip install`
-        begun = time.time() - CLOCK_TICK_SECS
+        with tempfile.TemporaryFile() as mark:  # the clock that files are stamped by
+            begun = os.fstat(mark.fileno()).st_ctime
         command = [UV, *translated[:at], "--python", PYTHON, *translated[at:]]
         code = subprocess.run(command, env=_environment(), check=False).returncode  # noqa: S603
         if code == 0 and arguments[0] == "install" and "--no-compile" not in arguments:
