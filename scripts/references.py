@@ -19,6 +19,7 @@ from typing import Any
 
 from actorium import settings
 from actorium.app import openapi
+from actorium.executors.container.unprevented import UNPREVENTED_BY_ENGINES
 from actorium.executors.process.unprevented import UNPREVENTED
 from actorium.kernel import limits
 
@@ -144,12 +145,18 @@ def compatibility_page(document: dict[str, Any]) -> str:
 
 
 def security_page() -> str:
-    """SECURITY.md with its two tables."""
-    attempts = runpy.run_path(str(ROOT / "tests" / "hostile_table.py"), run_name="hostile_table")["as_markdown"]()
-    rows = [f"| {name} | {meaning} |" for name, meaning in UNPREVENTED.items()]
-    hosts = "\n".join(["| what `actorium doctor` finds missing | what an Actor can do then |", "|---|---|", *rows])
+    """SECURITY.md with its tables."""
+    tables = runpy.run_path(str(ROOT / "tests" / "hostile_table.py"), run_name="hostile_table")
+    head = ["| what `actorium doctor` finds missing | what an Actor can do then |", "|---|---|"]
+    hosts = [f"| {name} | {meaning} |" for name, meaning in UNPREVENTED.items()]
+    engines = [f"| {name} | {meaning} |" for name, meaning in UNPREVENTED_BY_ENGINES.items()]
     text = (ROOT / "SECURITY.md").read_text()
-    for mark, table in (("attempts", attempts), ("hosts", hosts)):
+    for mark, table in (
+        ("attempts", tables["as_markdown"]()),
+        ("hosts", "\n".join([*head, *hosts])),
+        ("attempts-engines", tables["engines_as_markdown"]()),
+        ("engines", "\n".join([*head, *engines])),
+    ):
         begin, end = f"<!-- {mark} -->\n", f"\n<!-- /{mark} -->"
         text = text.partition(begin)[0] + begin + table + end + text.partition(end)[2]
     return text

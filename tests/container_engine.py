@@ -31,10 +31,8 @@ PROGRAMS = {"docker": ("dockerd", "containerd", "runc", "docker-init"), "podman"
 KINDS = ("docker", "podman")
 PACKAGES = ("docker.io", "containerd", "podman", "conmon", "runc", "tini", "catatonit")
 BASE_NAMES = ("apify/actor-python:3.11", "apify/actor-python:3.13", "python:3.11-slim")
-TOOLS = (
-    "bash cat chmod cp date dd df dirname env expr find grep head id kill ln ls mkdir mv nproc printf ps pwd rm sed seq"
-)
-TOOLS += " setsid sh sleep sort stat tail tar touch tr true false uname wc whoami xargs yes"
+TOOLS = "bash cat chmod chown cp date dd df dirname env expr find grep head id kill ln ls mkdir mv nproc printf ps pwd"
+TOOLS += " rm sed seq setsid sh sleep sort stat tail tar touch tr true false uname wc whoami xargs yes"
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
 

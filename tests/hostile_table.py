@@ -79,6 +79,82 @@ TABLE = (
 )  # fmt: skip
 
 
+ENGINE = "tests/process/test_hostile_containers.py::test_an_attempt_from_inside"
+ENGINE_PHASES = ("step", "root", "user")
+"""In a build step, in a run of an image that names no user, and in one of an image that does."""
+_HERE = "tests/process/test_hostile_containers.py::test_"
+_SUITE = "src/actorium/testing/conformance/executor.py::test_"
+_BUILD, _REFUSED = (
+    "tests/process/test_container_builder.py::test_",
+    "tests/unit/builders/test_container_refusals.py::test_",
+)
+ENGINE_TABLE = (
+    Attempt("read_data_folder", "", "a root of its own; nothing of the folder is mounted in it", ENGINE),
+    Attempt("read_other_runs", "", "each container has a layer of its own", ENGINE),
+    Attempt("read_other_processes", "", "a process namespace of its own, and all of it the run's", ENGINE),
+    Attempt("signal_the_server", "", "a process namespace of its own", ENGINE),
+    Attempt("reach_database_sockets", "the engine's own socket, too", "the root and the network namespace", ENGINE),
+    Attempt("reach_loopback", "", "the network of a sandbox instead of the engine's, for build steps, too", ENGINE),
+    Attempt("reach_neighbours", "", "the forward rule between runs", ENGINE),
+    Attempt("reach_metadata", "", "the forward rules", ENGINE),
+    Attempt("change_the_network", "", "no capabilities; the system-call filter of sandboxes", ENGINE),
+    Attempt("become_root", "", "no capabilities, none to be had, no new privileges", ENGINE),
+    Attempt("make_namespaces", "", "the system-call filter", ENGINE),
+    Attempt("mount_things", "", "no capabilities; the system-call filter", ENGINE),
+    Attempt("reach_into_the_kernel", "", "the system-call filter; the engine's masked files of /proc", ENGINE),
+    Attempt("make_devices", "", "no capabilities; the engine's list of devices", ENGINE),
+    Attempt("write_what_is_the_machines", "", "read-only binds; the engine's read-only files of /proc", ENGINE),
+    Attempt("raise_own_limits", "", "no capabilities; hard limits", ENGINE),
+    Attempt("write into the shared build", "", "writes go to the container's own layer",
+            f"{_HERE}what_runs_share_stays_as_it_was_built"),
+    Attempt("leave processes behind", "", "they end with their process namespace or the build's group",
+            f"{_HERE}nothing_is_left_behind"),
+    Attempt("poison another's packages", "caches that RUN mounts",
+            "a cache for each Actor of each owner, whatever name or path it asks for",
+            f"{_BUILD}a_mounted_cache_is_its_actors_own"),
+    Attempt("build on another owner's image", "FROM and COPY --from with the id or name of one",
+            "each base is looked at before the engine takes it", f"{_BUILD}another_owners_image_is_no_base"),
+    Attempt("have the engine do it", "ADD of an address, RUN --network=host, mounted files, triggers of a base image",
+            "refused before the engine reads them", f"{_REFUSED}what_leads_out_of_a_build_is_refused"),
+    Attempt("find a build's secret", "in the log", "logs are masked; the engine keeps it in the image's history",
+            f"{_HERE}a_builds_secret_is_in_no_log"),
+    Attempt("fill the disk", "", "a limit of each file, and a total that is measured",
+            f"{_SUITE}a_full_disk_hurts_only_itself"),
+    Attempt("fill the memory", "", "the engine's limit", f"{_SUITE}too_much_memory_ends_it"),
+    Attempt("fill the log", "", "the log's limit", f"{_SUITE}the_log_has_an_end"),
+    Attempt("fork bomb", "", "the engine's limit", f"{_SUITE}a_fork_bomb_is_contained"),
+)  # fmt: skip
+_OF_STEPS = {"become_root": {"setuid", "setgid", "groups", "CapPrm", "CapEff", "CapBnd", "new privileges", "user"},
+             "write_what_is_the_machines": {"/etc/resolv.conf"}}  # fmt: skip
+_OF_DOCKERS_STEPS = {
+    "change_the_network": {"packet", "raw ip", "vsock"}, "mount_things": {"chroot"},
+    "reach_into_the_kernel": {"io_uring"}, "make_devices": {"disk", "memory"},
+}  # fmt: skip
+
+
+def not_prevented(kind: str, phase: str, name: str) -> set[str]:
+    """Tries that an engine lets succeed: what ``actorium doctor`` and SECURITY.md say of it."""
+    if phase == "step":
+        return _OF_STEPS.get(name, set()) | (_OF_DOCKERS_STEPS.get(name, set()) if kind == "docker" else set())
+    return {"setuid", "setgid", "user"} if (phase, name) == ("root", "become_root") else set()
+
+
+def engines_as_markdown() -> str:
+    """The rows of containers as SECURITY.md has them; what is tried is told once, with the processes."""
+    tried = {row.name: row.tries for row in TABLE}
+    left = "left in Docker's build steps | left in Podman's | left in runs of images without a user"
+    lines = [f"| attempt | what it tries | what stops it | test | {left} |", "|---|---|---|---|---|---|---|"]
+    for row in ENGINE_TABLE:
+        test = "above" if row.proof == ENGINE else f"`{row.proof.removeprefix('tests/')}`"
+        kept = [
+            ", ".join(sorted(not_prevented(kind, phase, row.name))) or "-"
+            for kind, phase in (("docker", "step"), ("podman", "step"), ("docker", "root"))
+        ]
+        tries = ", and ".join(part for part in (tried.get(row.name, ""), row.tries) if part)
+        lines.append(f"| {row.name.replace('_', ' ')} | {tries} | {row.stopped_by} | {test} | {' | '.join(kept)} |")
+    return "\n".join(lines)
+
+
 def as_markdown() -> str:
     """The rows as SECURITY.md has them."""
     lines = ["| attempt | what it tries | what stops it | test |", "|---|---|---|---|"]

@@ -161,17 +161,19 @@ async def _backend(settings: Settings, folder: DataFolder, clock: SystemClock) -
         builder = ProcessBuilder(folder.builds, clock=clock, environment=os.environ, options=options)
         return ProcessExecutor(folder.containers, clock=clock, images=builder.images, options=options), builder
     from actorium.builders.container.builder import ContainerBuilder
+    from actorium.builders.container.network import StepNetworks
     from actorium.executors.container import probe as engines
     from actorium.executors.container.executor import ContainerExecutor
 
     log.info("executor.container", engine=await engines.name(engine), socket=engine.socket)
-    folder.containers.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for place in (folder.containers, folder.builds / "networks"):
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
     return ContainerExecutor(folder.containers, engine=engine, clock=clock, options=options), ContainerBuilder(
         engine,
         clock=clock,
         installation=installation_name(folder.containers),
         environment=os.environ,
-        network=settings.container_build_network,
+        networks=StepNetworks(folder.builds / "networks", engine, clock=clock, options=options),
         cpu_cores=float(os.cpu_count() or 1),
     )
 

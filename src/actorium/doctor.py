@@ -19,6 +19,7 @@ from actorium.app import open_blobs, probe_executor
 from actorium.data_folder import DataFolder
 from actorium.datasets.sql.boxes import Boxes
 from actorium.executors.container import probe as engines
+from actorium.executors.container.unprevented import unprevented_by_engines
 from actorium.executors.process import probe as executor_probe
 from actorium.executors.process.unprevented import unprevented
 from actorium.executors.process.warm import refusals
@@ -180,14 +181,14 @@ def _port(settings: Settings) -> Finding:
 
 
 def _say_what_is_not_prevented(settings: Settings, findings: Sequence[Finding], console: Console) -> None:
-    """What Actors can do here that they cannot everywhere: only where they are local processes."""
-    if not any(one.name == "namespaces" for one in findings):
+    """What Actors can do here that they cannot everywhere."""
+    missing = [one.name for one in findings if not one.ok]
+    if any(one.name == "namespaces" for one in findings):
+        found = unprevented(missing, root=os.geteuid() == 0, host_network=settings.allow_host_network)
+    elif any(one.name == "networks of containers" for one in findings):
+        found = unprevented_by_engines(missing)
+    else:
         return
-    found = unprevented(
-        (one.name for one in findings if not one.ok),
-        root=os.geteuid() == 0,
-        host_network=settings.allow_host_network,
-    )
     console.print()
     table = Table(title="What Actors can do here", title_justify="left", show_header=False, box=None, pad_edge=False)
     for name, meaning in found.items():

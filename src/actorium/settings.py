@@ -177,10 +177,6 @@ class Settings:
         _matching(r"(unix://)?/[^\s?#]+"), "", "the path of a socket, such as /run/podman/podman.sock, or nothing"
     )
     """Where the container engine answers, Docker or Podman on this machine; without it the usual places are tried."""
-    container_build_network: str = _setting(
-        _matching(r"[A-Za-z0-9][A-Za-z0-9_.:-]*"), "", "a network's name, none or host, or nothing"
-    )
-    """The engine's network for the steps of builds; without it the engine's default one."""
     memory_mbytes: int = _setting(_whole(128, 64 * MEGABYTE), _memory_mbytes, "megabytes, at least 128")
     """Memory that runs may take together; further runs wait in READY. Default: three quarters of the machine's."""
     concurrent_runs: int = _setting(_whole(1, 10_000), _containers, "a whole number from 1 to 10000")

@@ -24,7 +24,6 @@ def test_an_actor_builds_and_runs(kind: str, engines: Callable[[str], TestEngine
     settings = {
         "ACTORIUM_EXECUTOR": "container",
         "ACTORIUM_CONTAINER_HOST": f"unix://{engine.socket}",
-        "ACTORIUM_CONTAINER_BUILD_NETWORK": "none",
     }
     with LiveServer(tmp_path, **settings) as server:
         client = ApifyClient(server.token, api_url=server.url, api_public_url=server.url)

@@ -14,6 +14,8 @@ def damage(mark: str) -> None:
     for place in (pathlib.Path(hostile.__file__), pathlib.Path(__file__), *map(pathlib.Path, site.getsitepackages())):
         target = place / "sitecustomize.py" if place.is_dir() else place
         target.write_text(f"print('damaged {mark}')\n")
+    if "skipped" in facts and os.getuid() == 0:
+        pathlib.Path("/usr/bin/planted").write_text("")
 
 
 def stay() -> None:
@@ -28,10 +30,11 @@ def stay() -> None:
 
 
 facts = hostile.known()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the first process of an engine's container passes it on
 if hostile.AHEAD:
     hostile.say("ahead", hostile.AHEAD)
 if facts["world"]:
     hostile.say("world", hostile.reached([facts["world"]]))
-hostile.say("warm" if hostile.AHEAD else "cold", hostile.everything(facts))
+hostile.say(os.environ.get("PHASE") or ("warm" if hostile.AHEAD else "cold"), hostile.everything(facts))
 damage("".join(facts["mark"]))
 stay()

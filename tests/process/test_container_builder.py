@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from actorium.builders import BuildFailed, BuildSpec, Image
 from actorium.builders.container.builder import ContainerBuilder
 from actorium.builders.container.group import BuildGroup
+from actorium.builders.container.network import StepNetworks
 from actorium.executors.container.engine import ContainerEngine
 from actorium.kernel.clock import SystemClock
 from actorium.kernel.limits import PIDS_BUILD_MAX
@@ -26,11 +29,12 @@ BASE = f"FROM {BASE_NAMES[0]}\n"
 class Builds:
     """Builds on one engine, and the log of the last one."""
 
-    def __init__(self, engine: TestEngine, installation: str) -> None:
-        self.engine, self.installation = engine, installation
+    def __init__(self, engine: TestEngine, installation: str, folder: Path) -> None:
+        self.engine, self.installation, self.folder = engine, installation, folder
         self.client = ContainerEngine(engine.socket)
+        self.networks = StepNetworks(folder, self.client, clock=CLOCK)
         self.builder = ContainerBuilder(
-            self.client, clock=CLOCK, installation=installation, environment={}, network="none"
+            self.client, clock=CLOCK, installation=installation, environment={}, networks=self.networks
         )
         self.pieces: list[bytes] = []
         self.heard = asyncio.Event()
@@ -77,10 +81,12 @@ class Builds:
 
 
 @pytest.fixture(params=KINDS)
-async def builds(request: pytest.FixtureRequest, engines: Callable[[str], TestEngine]) -> AsyncIterator[Builds]:
+async def builds(
+    request: pytest.FixtureRequest, engines: Callable[[str], TestEngine], tmp_path: Path
+) -> AsyncIterator[Builds]:
     # One of its own: control groups are the machine's, and the other engine's tests may run at the same time.
     installation = f"{request.node.name.partition('[')[0][5:].replace('_', '')}{request.param}"
-    made = Builds(engines(request.param), installation)
+    made = Builds(engines(request.param), installation, tmp_path)
     yield made
 
     async def cleared() -> bool:  # Docker removes the container of a cancelled step a moment later
@@ -175,10 +181,66 @@ async def test_steps_of_a_killed_server_are_ended(builds: Builds) -> None:
     """Its builder is there no more: the next one finds the group without a build."""
     going = asyncio.ensure_future(builds.build(BASE + "RUN echo heard; sleep 600\n"))
     await asyncio.wait_for(builds.heard.wait(), 30)
-    next_one = ContainerBuilder(builds.client, clock=CLOCK, installation=builds.installation, environment={})
+    next_one = ContainerBuilder(
+        builds.client,
+        clock=CLOCK,
+        installation=builds.installation,
+        environment={},
+        networks=StepNetworks(builds.folder, builds.client, clock=CLOCK),
+    )
     await builds.builder.prune()
     assert builds.left()
     await next_one.prune()
     assert builds.left() == set()
     with pytest.raises(BuildFailed):
         await going
+
+
+async def test_another_owners_image_is_no_base(builds: Builds) -> None:
+    """Found by the hostile Actor's list: an engine takes any image that it has, also by the beginning of its id."""
+    made = await builds.build(BASE + "RUN echo secret > /kept\n", owner_number=7)
+    names = (made.reference, made.reference.partition(":")[2][:12], f"actorium-{builds.installation}:{builds.name}")
+    for name in names:
+        with pytest.raises(BuildFailed, match="built here for another user"):
+            await builds.build(f"FROM {name}\nRUN cat /kept\n", owner_number=8)
+        with pytest.raises(BuildFailed, match="built here for another user"):
+            await builds.build(f"{BASE}COPY --from={name} /kept /kept\n", owner_number=8)
+    await builds.build(f"FROM {names[0]}\nRUN cat /kept\n", owner_number=7)
+    assert "secret\n" in builds.text.partition("cat /kept\n")[2]
+
+
+async def test_a_mounted_cache_is_its_actors_own(builds: Builds, tmp_path: Path) -> None:
+    """Found there, too: Podman keeps such a cache by its name, which may be a path of the machine."""
+    (tmp_path / "secret").touch()
+    path = "../" * 12 + str(tmp_path)[1:]
+    step = (
+        f"RUN --mount=type=cache,id={path},target=/c ls /c > /seen; touch /c/planted; echo '<'; cat /seen; echo '>'\n"
+    )
+    if builds.engine.kind == "docker":
+        with pytest.raises(BuildFailed, match="--mount"):
+            await builds.build(BASE + step)
+        return
+    for actor, found in (("one", "<\n>"), ("two", "<\n>"), ("one", "<\nplanted\n>")):
+        await builds.build(BASE + step, actor=f"{actor}{tmp_path.name}", use_cache=False)
+        assert found in builds.text
+    assert {place.name for place in tmp_path.iterdir()} >= {"secret"}
+    assert not (tmp_path / "planted").exists()
+
+
+async def test_steps_have_a_network_with_walls(builds: Builds) -> None:
+    """One of their own: Podman's steps were in the machine's. Nothing of it is left afterwards."""
+    decoy = socket.create_server(("0.0.0.0", 0))
+    port = decoy.getsockname()[1]
+    program = f"""
+import os, socket
+route = [line.split() for line in open("/proc/net/route")][1][2]
+for host in ("127.0.0.1", ".".join(str(byte) for byte in bytes.fromhex(route)[::-1])):
+    try: socket.create_connection((host, {port}), 1); print("reached")
+    except OSError: print("walled")
+print(sorted(os.listdir("/sys/class/net")), bool(open("/etc/resolv.conf").read()))
+"""
+    await builds.build(BASE + "COPY . ./\nRUN python3 main.py\n", {"main.py": program})
+    decoy.close()
+    assert builds.text.count("walled\n") == 2
+    assert "['eth0', 'lo'] True" in builds.text
+    assert list(builds.folder.glob("containers/*")) == []

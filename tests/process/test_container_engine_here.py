@@ -10,6 +10,7 @@ import pytest
 
 from actorium.builders import BuildSpec
 from actorium.builders.container.builder import ContainerBuilder
+from actorium.builders.container.network import StepNetworks
 from actorium.executors import Cause
 from actorium.executors.container.engine import ContainerEngine
 from actorium.executors.container.executor import ContainerExecutor
@@ -41,7 +42,8 @@ async def engine() -> AsyncIterator[ContainerEngine]:
 
 async def test_an_image_is_built_and_runs(engine: ContainerEngine, tmp_path: Path) -> None:
     kind = await name(engine)
-    builder = ContainerBuilder(engine, clock=CLOCK, installation="test", environment={}, network="none")
+    networks = StepNetworks(tmp_path / "networks", engine, clock=CLOCK)
+    builder = ContainerBuilder(engine, clock=CLOCK, installation="test", environment={}, networks=networks)
     dockerfile = f"FROM {BASE}\nRUN echo built > /made\nCOPY main.py ./\nCMD python3 main.py\n"
     image = await builder.build(
         BuildSpec(

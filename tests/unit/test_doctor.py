@@ -38,5 +38,12 @@ def test_it_says_what_the_machine_cannot_prevent(
     assert text.count("  no ") + text.count("\nno ") >= (len(says) if says[0].startswith("no ") else 0)
 
 
-def test_engines_of_containers_have_no_such_list() -> None:
-    assert "What Actors can do here" not in printed(found("container engine", ok=True))
+def test_it_says_what_an_engine_cannot_prevent() -> None:
+    listed = [found("networks of containers", ok=True), found("disk of builds", ok=False), found("limits", ok=True)]
+    text = printed(found("container engine", ok=True), *listed)
+    assert "no disk of builds" in text
+    assert "no limits" not in text
+
+
+def test_without_an_executor_there_is_no_such_list() -> None:
+    assert "What Actors can do here" not in printed(found("container engine", ok=False))

@@ -45,8 +45,10 @@ class Spec:
     web_port: int | None = None
     """Host port that leads to ``container_port`` inside."""
     container_port: int
-    api_port: int
+    api_port: int | None
     """The server's port on the host's loopback; inside the container it answers at the same loopback address."""
+    outward: bool = True
+    """A network that leads out; without it loopback alone."""
 
 
 class Phase(StrEnum):

@@ -47,8 +47,9 @@ def test_every_stage_is_marked_at_its_beginning() -> None:
 
 def test_bases_are_named() -> None:
     text = "ARG V=1\nFROM one:${V} AS first\nARG V=9\nFROM two:$V AS other\nFROM First\nCOPY --from=three /x /x\n"
-    assert context(spec({"Dockerfile": text}), LABELS).bases == ("one:1", "two:1")
-    assert context(spec({"Dockerfile": text}, build_args={"V": "5"}), LABELS).bases == ("one:5", "two:5")
+    text += "COPY --from=First /x /x\nCOPY --from=0 /x /x\n"
+    assert context(spec({"Dockerfile": text}), LABELS).bases == ("one:1", "two:1", "three")
+    assert context(spec({"Dockerfile": text}, build_args={"V": "5"}), LABELS).bases == ("one:5", "two:5", "three")
     assert context(spec({"Dockerfile": "FROM scratch\nCOPY . .\n"}), LABELS).bases == ()
 
 

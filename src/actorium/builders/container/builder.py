@@ -6,12 +6,15 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 from actorium.builders import BuildFailed, BuildSpec, Image
 from actorium.builders.container.context import Context, context, fingerprint
 from actorium.builders.container.group import BuildGroup
+from actorium.builders.container.network import StepNetworks, Way
 from actorium.builders.container.progress import Progress
+from actorium.builders.container.refusals import refuse_triggers
 from actorium.builders.process.output import Output, credentials
 from actorium.builders.process.patterns import checked_names
 from actorium.builders.process.threads import in_thread
@@ -38,17 +41,17 @@ class ContainerBuilder:
         clock: Clock,
         installation: str,
         environment: Mapping[str, str],
-        network: str = "",
+        networks: StepNetworks,
         cpu_cores: float = 1.0,
     ) -> None:
-        """``installation`` marks what is built here; ``network`` is the engine's name of what build steps are on.
+        """``installation`` marks what is built here; ``networks`` makes what build steps are on.
 
         Of the environment builds get the proxies, which engines keep out of images and their history.
         """
         self._engine = engine
         self._clock = clock
         self._installation = installation
-        self._network = network
+        self._networks = networks
         self._cpu_cores = cpu_cores
         self._going: set[str] = set()
         """Builds of this process that have a control group."""
@@ -71,16 +74,20 @@ class ContainerBuilder:
 
     async def _build(self, spec: BuildSpec, output: Output) -> Image:
         marks = {INSTALLATION_LABEL: self._installation, OWNER_LABEL: str(spec.owner_number)}
-        made = await in_thread(context, spec, marks)
-        bases = {name: await self._base(name, spec, output) for name in made.bases}
+        heredocs = await self._engine.knows_heredocs()
+        made = await in_thread(partial(context, heredocs=heredocs), spec, marks)
+        bases = {name: await self._base(name, spec, output, heredocs=heredocs) for name in made.bases}
         content = await in_thread(fingerprint, spec, made, bases)
         if spec.use_cache and (found := await self._built_before(content)) is not None:
             return Image(reference=found["Id"], size_bytes=found.get("Size"), cached=True)
         tag = f"actorium-{self._installation}:{spec.name.lower()}"
         progress = Progress(output, memory_mbytes=spec.memory_mbytes)
         params = self._params(spec, made, labels={CONTENT_LABEL: content}, tag=tag)
-        async with self._together(spec) as parent:
-            params |= {"cgroupparent": parent} if parent is not None else {}
+        async with (
+            self._networks.joined(spec, bases.values(), Way(), output) as network,
+            self._together(spec) as parent,
+        ):
+            params |= network | ({"cgroupparent": parent} if parent is not None else {})
             async for message in self._engine.stream("/build", content=made.pieces(), **params):
                 progress.hear(message)
         image = await self._engine.image(tag)
@@ -114,7 +121,7 @@ class ContainerBuilder:
 
     def _params(self, spec: BuildSpec, made: Context, *, labels: Mapping[str, str], tag: str) -> dict[str, str]:
         memory = str(spec.memory_mbytes << 20)
-        params = {
+        return {
             "t": tag,
             "dockerfile": made.dockerfile,
             "buildargs": json.dumps({**self._proxies, **spec.build_args}),
@@ -127,10 +134,9 @@ class ContainerBuilder:
             "cpuperiod": str(_CPU_PERIOD_US),
             "cpuquota": str(round(self._cpu_cores * _CPU_PERIOD_US)),
         }
-        return params | ({"networkmode": self._network} if self._network else {})
 
-    async def _base(self, name: str, spec: BuildSpec, output: Output) -> str:
-        """The id of a base image, pulled if this machine has none of that name."""
+    async def _base(self, name: str, spec: BuildSpec, output: Output, *, heredocs: bool) -> str:
+        """The id of a base image, pulled if this machine has none of that name. Raises ``BuildFailed``."""
         image = await self._engine.image(name)
         if image is None:
             output.line(f"Pulling {name}, which is not on this machine.")
@@ -143,6 +149,12 @@ class ContainerBuilder:
             image = await self._engine.image(name)
         if image is None:
             raise BuildFailed(f"The base image {name} can't be had: the engine pulled it and does not find it.")
+        told = image.get("Config") or {}
+        labels = told.get("Labels") or {}
+        if labels.get(OWNER_LABEL, str(spec.owner_number)) != str(spec.owner_number):
+            raise BuildFailed(f"The base image {name} can't be had: it was built here for another user.")
+        if triggers := told.get("OnBuild"):
+            refuse_triggers(triggers, heredocs=heredocs)
         return str(image["Id"])
 
     async def _built_before(self, content: str) -> dict[str, Any] | None:
@@ -175,6 +187,7 @@ class ContainerBuilder:
         builds whose server was killed."""
         for name in BuildGroup.left(self._installation) - self._going:
             await self._end(name)
+        await self._networks.prune()
         filters = {
             "dangling": ["true"],
             "label": [f"{INSTALLATION_LABEL}={self._installation}"],

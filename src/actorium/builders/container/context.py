@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from actorium.builders import BuildFailed, BuildSpec
+from actorium.builders.container.refusals import own_caches, refuse, sources
 from actorium.builders.process.default_dockerfile import default_dockerfile
 from actorium.builders.process.dockerfile import Dockerfile, DockerfileError, parse
 from actorium.builders.process.patterns import context_files, context_folders
@@ -32,7 +33,7 @@ class Context:
     dockerfile: str
     """The Dockerfile's name in the archive."""
     bases: tuple[str, ...]
-    """Images that the build stands on."""
+    """Images that the build stands on, and those that it takes files from."""
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The archive, to be sent."""
@@ -40,14 +41,16 @@ class Context:
             yield self.archive[at : at + _PIECE]
 
 
-def context(spec: BuildSpec, labels: Mapping[str, str]) -> Context:
-    """The archive of a build. Raises ``BuildFailed``.
+def context(spec: BuildSpec, labels: Mapping[str, str], *, heredocs: bool = True) -> Context:
+    """The archive of a build, for an engine that knows ``heredocs`` or not. Raises ``BuildFailed``.
 
     The labels stand right after each FROM: all layers of a build carry them, so that an engine, which shares layers by
     what made them, shares none between owners, and unused ones can be found again.
     """
     text = _text(spec)
     parsed = parse(text)
+    refuse(parsed, heredocs=heredocs)
+    text = own_caches(text, parsed, f"{sorted(labels.items())} {spec.actor}")
     bases = _bases(parsed, spec.build_args)
     visible = dict(context_files(spec.files, spec.dockerfile))
     folders = context_folders(spec.folders, spec.files, spec.dockerfile)
@@ -80,7 +83,7 @@ def _text(spec: BuildSpec) -> str:
 
 
 def _bases(parsed: Dockerfile, build_args: Mapping[str, str]) -> list[str]:
-    """What stages stand on that is no stage itself. What COPY takes from other images the engine finds by itself."""
+    """What stages stand on, and what files are taken from, that is no stage itself."""
     variables, aliases, found = dict(PLATFORM_ARGS), set[str](), list[str]()
     for instruction in parsed.instructions:
         try:
@@ -94,6 +97,7 @@ def _bases(parsed: Dockerfile, build_args: Mapping[str, str]) -> list[str]:
                 if image.lower() not in aliases and image not in found:
                     found.append(image)
                 aliases |= {word.lower() for word in words[2:3]}
+            found += [one for one in sources(instruction) if one.lower() not in aliases and one not in found]
         except ExpansionError as error:
             raise DockerfileError(instruction.line, str(error)) from error
     return found

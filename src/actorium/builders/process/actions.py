@@ -70,7 +70,7 @@ def _copy(instruction: Instruction, state: StageState, aliases: Mapping[str, int
     )
     plain = tuple(state.expand(word) for word in sources if not _names_heredoc(word, names))
     if any(source.startswith(_ARCHIVE_URLS) for source in plain):
-        raise DockerfileError(line, "ADD of an address needs a container engine; use RUN curl instead")
+        raise DockerfileError(line, "ADD of an address is not supported: use RUN with curl or wget instead")
     place = state.absolute(state.expand(target))
     if len(plain) + len(texts) > 1 and not place.endswith("/"):
         raise DockerfileError(line, f"{keyword} with more than one source needs a destination that ends with /")

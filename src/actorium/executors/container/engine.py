@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +11,8 @@ import aiohttp
 
 from actorium.kernel.errors import BackendUnavailable, Unavailable
 from actorium.kernel.limits import ENGINE_ANSWER_SECS_MAX, ENGINE_LINE_BYTES_MAX
+
+_HEREDOCS_SINCE = [4, 8]  # of Podman
 
 
 class EngineRefused(Unavailable):
@@ -25,6 +28,7 @@ class ContainerEngine:
 
     def __init__(self, path: str) -> None:
         self.socket = path
+        self._version: dict[str, Any] | None = None
         self._opened: aiohttp.ClientSession | None = None
 
     @property
@@ -73,6 +77,22 @@ class ContainerEngine:
             f"The container engine at {self.socket} does not answer ({why}). Start it, or name another one in "
             "ACTORIUM_CONTAINER_HOST."
         )
+
+    async def version(self) -> dict[str, Any]:
+        """What it says of itself, asked once."""
+        if self._version is None:
+            self._version = await self.call("GET", "/version") or {}
+        return self._version
+
+    async def is_podman(self) -> bool:
+        """Podman differs where Docker's API has no word for something, or another one."""
+        parts = (await self.version()).get("Components") or ()
+        return any("Podman" in str(one.get("Name", "")) for one in parts)
+
+    async def knows_heredocs(self) -> bool:
+        """Whether its builds read heredocs in Dockerfiles; Docker's classic builder never does."""
+        digits = [int(part) for part in re.findall(r"\d+", str((await self.version()).get("Version")))[:2]]
+        return await self.is_podman() and digits >= _HEREDOCS_SINCE
 
     async def image(self, reference: str) -> dict[str, Any] | None:
         """What is known of an image of this machine; None: there is none."""

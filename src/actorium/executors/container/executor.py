@@ -11,6 +11,7 @@ from typing import Any
 
 from actorium.executors import Container, Spec
 from actorium.executors.container.engine import ContainerEngine
+from actorium.executors.container.filter import profile
 from actorium.executors.container.keeper import shim as engine_shim
 from actorium.executors.container.keeper.api import Api, EngineError
 from actorium.executors.container.keeper.box import RESOLV_CONF
@@ -26,6 +27,7 @@ INSTALLATION_LABEL = "actorium.installation"
 NAME_LABEL = "actorium.name"
 READ_ONLY_LABEL = "actorium.read-only-root"
 """An image with this label set to "true" gets a root that can't be written, and a /tmp in memory."""
+FILTER = "filter.json"
 _CPU_PERIOD_US = 100_000
 _INIT_PROCESSES = 1
 _PIDS_MAX = Path("/proc/sys/kernel/pid_max")
@@ -71,21 +73,36 @@ class ContainerExecutor(ProcessExecutor):
             web_port=spec.web_port,
             container_port=spec.container_port,
             api_port=spec.api_port,
+            network=spec.outward,
             network_range=self._options.network_range,
             engine={
                 "socket": self._engine.socket,
                 "name": engine_name(self._folder, spec.name),
-                "create": self._create(spec, told),
+                "create": self._create(spec, told, await self.filter()),
             },
         )
 
-    def _create(self, spec: Spec, told: Mapping[str, Any]) -> dict[str, Any]:
+    async def filter(self) -> list[str]:
+        """The system-call filter as this engine takes it: Docker as a text, Podman as a file. Empty: its own."""
+        text = profile()
+        if text is None:
+            return []
+        if not await self._engine.is_podman():
+            return [f"seccomp={text}"]
+        place = self._folder / FILTER
+        if not place.exists() or place.read_text() != text:
+            scratch = place.with_suffix(".new")
+            scratch.write_text(text)
+            scratch.replace(place)
+        return [f"seccomp={place}"]
+
+    def _create(self, spec: Spec, told: Mapping[str, Any], refused: list[str]) -> dict[str, Any]:
         """The container as the engine is told to make it, but for its entry point."""
         resolv_conf = self._folders.containers / spec.name / RESOLV_CONF
         host = _limits(spec) | {
             "NetworkMode": "none",  # the shim connects it: the same network, and the same walls, as a sandbox has
             "CapDrop": ["ALL"],
-            "SecurityOpt": ["no-new-privileges"],
+            "SecurityOpt": ["no-new-privileges", *refused],
             "Init": True,
             "IpcMode": "private",
             "LogConfig": {"Type": "none"},  # the shim keeps the log

@@ -31,9 +31,8 @@ async def find(host: str, environment: Mapping[str, str]) -> ContainerEngine | N
 
 async def name(engine: ContainerEngine) -> str:
     """What it is, in words."""
-    version = await engine.call("GET", "/version")
-    kinds = [str(part.get("Name", "")) for part in version.get("Components") or ()]
-    kind = "Podman" if any("Podman" in one for one in kinds) else "Docker"
+    version = await engine.version()
+    kind = "Podman" if await engine.is_podman() else "Docker"
     return f"{kind} {version.get('Version', '')}"
 
 
@@ -52,7 +51,21 @@ async def probe(engine: ContainerEngine) -> list[Finding]:
             False,
             "each file is limited; the sum is measured every second, and a container that is over it is ended",
         ),
-        Finding("system call filter", filters, "the engine's own" if filters else "the engine uses none"),
+        Finding("disk of builds", False, "engines limit none for build steps"),
+        Finding("users of images", False, "an image that names no user runs as root, without capabilities"),
+        Finding(
+            "system call filter",
+            filters,
+            "that of sandboxes, for runs" if filters else "the engine can use none",
+        ),
+        Finding(
+            "filter of build steps",
+            filters and await engine.is_podman(),
+            "that of sandboxes, without capabilities that reach the network's frames and devices"
+            if await engine.is_podman()
+            else "Docker's own, with Docker's default capabilities",
+        ),
+        Finding("secrets of builds", False, "engines keep build arguments in the history of images"),
         Finding(
             "build groups",
             grouped,

@@ -132,6 +132,7 @@ class ProcessExecutor:
             web_port=spec.web_port,
             container_port=spec.container_port,
             api_port=spec.api_port,
+            network=spec.outward,
             host_network=self._options.allow_host_network,
             network_range=self._options.network_range,
         )

@@ -7,10 +7,10 @@ import struct
 
 from actorium.executors.process.keeper import linux
 
-_NEW_NAMESPACES = 0x7E02_0080  # every CLONE_NEW* flag, time included
+NEW_NAMESPACES = 0x7E02_0080  # every CLONE_NEW* flag, time included
 
 # name: (x86_64, aarch64); None where the processor does not have it.
-_DENIED: dict[str, tuple[int | None, int | None]] = {
+DENIED: dict[str, tuple[int | None, int | None]] = {
     "unshare": (272, 97),
     "setns": (308, 268),
     "mount": (165, 40),
@@ -49,7 +49,7 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     "syslog": (103, 116),  # the kernel's log is the whole machine's
 }
 # Answered as if the kernel were older: libraries then take the way that can be looked at (clone), or do without.
-_UNKNOWN: dict[str, tuple[int | None, int | None]] = {
+UNKNOWN: dict[str, tuple[int | None, int | None]] = {
     "clone3": (435, 435),
     "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426),
@@ -57,8 +57,8 @@ _UNKNOWN: dict[str, tuple[int | None, int | None]] = {
 }
 _CLONE = (56, 220)
 _SOCKET = (41, 198)
-_AF_ALG = 38
-_AF_VSOCK = 40  # leads past the network namespace to the machine's own host
+AF_ALG = 38
+AF_VSOCK = 40  # leads past the network namespace to the machine's own host
 _AUDIT_ARCH = (0xC000_003E, 0xC000_00B7)
 _X32 = 0x4000_0000
 
@@ -87,7 +87,7 @@ def program(machine: str = linux.MACHINE) -> bytes | None:
     ]
     if machine == "x86_64":
         parts += [_instruction(_AT_LEAST, _X32, 0, 1), _refuse(errno.ENOSYS)]
-    for table, answer in ((_DENIED, errno.EPERM), (_UNKNOWN, errno.ENOSYS)):
+    for table, answer in ((DENIED, errno.EPERM), (UNKNOWN, errno.ENOSYS)):
         for numbers in table.values():
             number = numbers[column]
             if number is not None:
@@ -102,12 +102,12 @@ def _arguments(column: int) -> list[bytes]:
     return [
         _instruction(_EQUAL, _CLONE[column], 0, 4),
         _instruction(_LOAD, 16),
-        _instruction(_SET, _NEW_NAMESPACES, 0, 1),
+        _instruction(_SET, NEW_NAMESPACES, 0, 1),
         _refuse(errno.EPERM),
         _instruction(_RETURN, _ALLOW),
         _instruction(_EQUAL, _SOCKET[column], 0, 4),
         _instruction(_LOAD, 16),
-        _instruction(_EQUAL, _AF_VSOCK, 1, 0),
-        _instruction(_EQUAL, _AF_ALG, 0, 1),
+        _instruction(_EQUAL, AF_VSOCK, 1, 0),
+        _instruction(_EQUAL, AF_ALG, 0, 1),
         _refuse(errno.EAFNOSUPPORT),
     ]
