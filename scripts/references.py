@@ -21,7 +21,7 @@ from actorium import settings
 from actorium.app import openapi
 from actorium.executors.container.unprevented import UNPREVENTED_BY_ENGINES
 from actorium.executors.process.unprevented import UNPREVENTED
-from actorium.kernel import limits
+from actorium.kernel import limits, store_limits
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -64,13 +64,14 @@ def shown(value: Any) -> str:
 
 
 def limits_page() -> str:
-    rows = re.findall(r"^([A-Z_0-9]+) = (.+?)(?:  # (.+))?$", Path(limits.__file__).read_text(), re.MULTILINE)
+    text = "\n".join(Path(module.__file__).read_text() for module in (limits, store_limits))
+    rows = re.findall(r"^([A-Z_0-9]+) = (.+?)(?:  # (.+))?$", text, re.MULTILINE)
     lines = [
         "# Limits",
         "",
         MARK,
         "",
-        "From `src/actorium/kernel/limits.py`.",
+        "From `limits.py` and `store_limits.py` of `src/actorium/kernel`.",
         "",
         "| name | value | why |",
         "|---|--:|---|",

@@ -18,7 +18,8 @@ from actorium import __version__
 from actorium.data_folder import DataFolder, write_private
 from actorium.database.migrate import SchemaMismatch
 from actorium.kernel.errors import ActoriumError
-from actorium.kernel.limits import COLLECTED_OBJECTS_MIN, USAGE_STORAGES_SHOWN
+from actorium.kernel.limits import COLLECTED_OBJECTS_MIN
+from actorium.kernel.store_limits import USAGE_STORAGES_SHOWN
 from actorium.runs.brakes.model import BrakeView
 from actorium.settings import Settings, WrongSetting
 from actorium.settings import read as read_settings

@@ -12,7 +12,7 @@ import pytest
 import s3_server
 from actorium.blobs.s3 import PROBE, S3Blobs
 from actorium.kernel.errors import BackendUnavailable
-from actorium.kernel.limits import BLOB_PIECE_BYTES, S3_PART_BYTES
+from actorium.kernel.store_limits import BLOB_PIECE_BYTES, S3_PART_BYTES
 from actorium.testing.conformance.blobs import BlobsConformance, listed, pattern, pieces
 
 MEGABYTE = 1024 * 1024

@@ -17,7 +17,7 @@ from actorium.database.postgres import Postgres, payloads, told
 from actorium.database.sqlite import SQLite
 from actorium.kernel.errors import BackendUnavailable
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import POSTGRES_NOTIFY_BYTES_MAX
+from actorium.kernel.store_limits import POSTGRES_NOTIFY_BYTES_MAX
 from postgres_server import MISSING, from_wheel, running
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services]

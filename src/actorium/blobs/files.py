@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from actorium.blobs.keys import checked, cut
 from actorium.kernel.errors import BackendUnavailable
-from actorium.kernel.limits import BLOB_DIRECT_BYTES, BLOB_PIECE_BYTES, BLOB_THREADS
+from actorium.kernel.store_limits import BLOB_DIRECT_BYTES, BLOB_PIECE_BYTES, BLOB_THREADS
 
 T = TypeVar("T")
 

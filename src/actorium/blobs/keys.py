@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from actorium.kernel.limits import BLOB_KEY_CHARS_MAX
+from actorium.kernel.store_limits import BLOB_KEY_CHARS_MAX
 
 KEY_CHARS = "-.0123456789_abcdefghijklmnopqrstuvwxyz"
 """What a key is made of, in byte order."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from actorium.blobs.keys import checked, cut
-from actorium.kernel.limits import BLOB_PIECE_BYTES
+from actorium.kernel.store_limits import BLOB_PIECE_BYTES
 
 
 class MemoryBlobs:

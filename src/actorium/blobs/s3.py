@@ -20,7 +20,7 @@ from obstore.store import S3Store
 from actorium.blobs.keys import KEY_CHARS, checked, checked_range, is_key, may_begin
 from actorium.blobs.s3_address import Address, refusal
 from actorium.kernel.errors import BackendUnavailable
-from actorium.kernel.limits import (
+from actorium.kernel.store_limits import (
     BLOB_PIECE_BYTES,
     S3_ABORT_SECS,
     S3_CONNECT_SECS,

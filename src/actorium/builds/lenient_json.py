@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 
-_COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
-_COMMA = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])', re.DOTALL)
+# A text that never ends is taken to the end of all: beginning anew at each of its quotes would take hours.
+_TEXT = r'"(?:[^"\\]|\\.?)*+"?'
+_COMMENT = re.compile(_TEXT + r"|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_COMMA = re.compile(_TEXT + r"|,(?=\s*[}\]])", re.DOTALL)
 
 
 def parse(content: bytes) -> Any:

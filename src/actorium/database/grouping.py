@@ -17,7 +17,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, cast
 from actorium.database import Tx, Work
 from actorium.database.wakes import Wake
 from actorium.kernel.errors import BackendUnavailable
-from actorium.kernel.limits import WRITES_PER_COMMIT_MAX, WRITES_WAITING_MAX
+from actorium.kernel.store_limits import WRITES_PER_COMMIT_MAX, WRITES_WAITING_MAX
 
 T = TypeVar("T")
 

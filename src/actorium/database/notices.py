@@ -11,7 +11,7 @@ from typing import Protocol
 
 from actorium.database.wakes import Wake, Wakes
 from actorium.kernel.errors import BackendUnavailable
-from actorium.kernel.limits import POSTGRES_LISTEN_AGAIN_SECS
+from actorium.kernel.store_limits import POSTGRES_LISTEN_AGAIN_SECS
 
 
 class Source(Protocol):

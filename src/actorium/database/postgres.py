@@ -26,7 +26,7 @@ from actorium.database.notices import Notices
 from actorium.database.postgres_connection import Connection, connect
 from actorium.database.wakes import Listener, Wake, Wakes
 from actorium.kernel.errors import BackendUnavailable
-from actorium.kernel.limits import (
+from actorium.kernel.store_limits import (
     POSTGRES_NOTIFY_BYTES_MAX,
     POSTGRES_READERS,
     POSTGRES_WRITERS,

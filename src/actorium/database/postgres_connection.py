@@ -14,7 +14,7 @@ from psycopg.types.string import StrDumper
 
 from actorium.database.dialect import numbered
 from actorium.kernel.errors import BackendUnavailable
-from actorium.kernel.limits import (
+from actorium.kernel.store_limits import (
     POSTGRES_CONNECT_SECS,
     POSTGRES_LOCK_SECS,
     POSTGRES_STATEMENT_SECS,

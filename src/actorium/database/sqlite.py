@@ -20,7 +20,7 @@ from actorium.database import Row, StatementRefused, UniqueViolation, Work, cata
 from actorium.database.grouping import RunAgain, Writers
 from actorium.database.wakes import Listener, Wake, Wakes
 from actorium.kernel.errors import BackendUnavailable
-from actorium.kernel.limits import (
+from actorium.kernel.store_limits import (
     SQLITE_BUSY_SECS,
     SQLITE_CACHE_KBYTES,
     SQLITE_CHECKPOINT_PAGES,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Self
 from weakref import WeakKeyDictionary
 
-from actorium.kernel.limits import WAKE_KEYS_MAX
+from actorium.kernel.store_limits import WAKE_KEYS_MAX
 
 Wake = tuple[str, str]  # channel, key; an empty key means everything
 

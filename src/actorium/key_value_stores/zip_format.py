@@ -14,7 +14,8 @@ from typing import IO
 from isal import isal_zlib
 
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import BLOB_PIECE_BYTES, ZIP_DIRECTORY_BYTES
+from actorium.kernel.limits import ZIP_DIRECTORY_BYTES
+from actorium.kernel.store_limits import BLOB_PIECE_BYTES
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _DESCRIPTOR = struct.Struct("<4s3I")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from actorium.blobs import Blobs
 from actorium.kernel.errors import Unavailable
-from actorium.kernel.limits import COPY_BLOB_SHARES, COPY_LARGE_BLOB_SHARES, S3_PART_BYTES
+from actorium.kernel.store_limits import COPY_BLOB_SHARES, COPY_LARGE_BLOB_SHARES, S3_PART_BYTES
 from actorium.upkeep.digest import Digest
 
 Pair = tuple[str, int | None, int | None]

@@ -10,7 +10,7 @@ from actorium.blobs import Blobs
 from actorium.database import Tx
 from actorium.database.catalog import Table, tables
 from actorium.database.migrate import Engine
-from actorium.kernel.limits import COPY_KEYS_PER_LOOK
+from actorium.kernel.store_limits import COPY_KEYS_PER_LOOK
 from actorium.upkeep import rows, store
 
 T = TypeVar("T")

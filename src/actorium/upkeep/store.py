@@ -8,7 +8,7 @@ from typing import Any
 
 from actorium.database import Row, Tx
 from actorium.database.catalog import Catalog, Table
-from actorium.kernel.limits import COPY_BATCH_BYTES, COPY_BATCH_ROWS, USAGE_ROWS_PER_STEP
+from actorium.kernel.store_limits import COPY_BATCH_BYTES, COPY_BATCH_ROWS, USAGE_ROWS_PER_STEP
 
 Key = tuple[Any, ...]
 """The values of a primary key."""

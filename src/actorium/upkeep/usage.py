@@ -14,7 +14,7 @@ from functools import partial
 from actorium.blobs import Blobs
 from actorium.database.catalog import Table, tables
 from actorium.database.migrate import Engine
-from actorium.kernel.limits import COPY_KEYS_PER_LOOK
+from actorium.kernel.store_limits import COPY_KEYS_PER_LOOK
 from actorium.storages.survey import OWNER_BLOB
 from actorium.upkeep import rows, store
 from actorium.upkeep.belongings import BOOKKEEPING, STORAGES, TABLES, Belonging

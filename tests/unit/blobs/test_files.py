@@ -14,7 +14,7 @@ import pytest
 
 from actorium.blobs.files import FileBlobs
 from actorium.kernel.errors import BackendUnavailable
-from actorium.kernel.limits import BLOB_PIECE_BYTES
+from actorium.kernel.store_limits import BLOB_PIECE_BYTES
 
 pytestmark = pytest.mark.anyio
 

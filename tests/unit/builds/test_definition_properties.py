@@ -145,3 +145,12 @@ async def test_no_secret_is_in_the_log_however_long_lines_are_cut(parts: list[by
     assert b"secret-one" not in b"".join(line for _, line in lines)
     text = b"".join(parts).replace(b"secret-one", b"")
     assert sum(line.count(b"x") for _, line in lines) == text.count(b"x")
+
+
+@pytest.mark.parametrize("piece", ['\\"', "\\", '"', "/*", "//", ",", ", "])
+def test_half_a_megabyte_of_anything_is_read_at_once(piece: str) -> None:
+    """Reading what never ends anew from each of its characters takes an hour; the test's time limit is two minutes."""
+    for begins in ('{"a": "', "{", ""):
+        text = begins + piece * (500_000 // len(piece))
+        with pytest.raises(ValueError, match="it is not valid JSON"):
+            lenient_json.parse(text.encode())

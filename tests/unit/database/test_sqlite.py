@@ -16,7 +16,7 @@ from actorium.database import Tx
 from actorium.database.inline import Inline
 from actorium.database.sqlite import SQLite, SQLiteSession, connect
 from actorium.kernel.errors import BackendUnavailable
-from actorium.kernel.limits import SQLITE_FREE_PAGES_KEPT
+from actorium.kernel.store_limits import SQLITE_FREE_PAGES_KEPT
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,8 @@ import pytest
 from actorium.blobs.files import FileBlobs
 from actorium.database.migrate import migrate
 from actorium.database.sqlite import SQLite
-from actorium.kernel.limits import DAY_SECS, LOG_CHUNK_BYTES, SQLITE_FREE_PAGES_KEPT
+from actorium.kernel.limits import DAY_SECS, LOG_CHUNK_BYTES
+from actorium.kernel.store_limits import SQLITE_FREE_PAGES_KEPT
 from actorium.storages.garbage import GarbageCollector
 from actorium.testing.conformance.stores import ALICE, BOB, Shelf
 from retention_world import DAYS, Keeper

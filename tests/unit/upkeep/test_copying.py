@@ -14,7 +14,7 @@ from actorium.database import Tx, installation
 from actorium.database.inline import Inline
 from actorium.database.migrate import Migration, migrate, packaged
 from actorium.kernel.errors import BackendUnavailable, Unavailable
-from actorium.kernel.limits import COPY_BATCH_BYTES, COPY_BATCH_ROWS
+from actorium.kernel.store_limits import COPY_BATCH_BYTES, COPY_BATCH_ROWS
 from actorium.testing.conformance.blobs import listed
 from actorium.upkeep import store
 from actorium.upkeep.copying import Copy, Place, Proof

@@ -14,7 +14,7 @@ from actorium.blobs.memory import MemoryBlobs
 from actorium.database import Tx
 from actorium.database.inline import Inline
 from actorium.database.sqlite import SQLite
-from actorium.kernel.limits import USAGE_ROWS_PER_STEP
+from actorium.kernel.store_limits import USAGE_ROWS_PER_STEP
 from actorium.upkeep.belongings import TABLES
 from actorium.upkeep.folders import disk_bytes
 from actorium.upkeep.screen import amount, show_usage, usage_document

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import lzma
 import posixpath
 import stat
@@ -10,8 +9,10 @@ import tarfile
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import IO, cast
 
 from actorium.builders import BuildFailed
+from actorium.builders.process.inflating import Inflated, TooMuch
 from actorium.builders.process.layers import Layers, LayerWriter, Node
 from actorium.builders.process.patterns import PatternError, has_wildcard, matches
 from actorium.builders.process.steps import CopyStep
@@ -175,13 +176,20 @@ def _unpack(name: str, content: bytes, target: str, writer: LayerWriter) -> None
     """An archive's files, folders and links; nothing of it is ever handed to the host's own path lookups."""
     total = 0
     try:
-        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        with tarfile.open(fileobj=cast("IO[bytes]", Inflated(content)), mode="r:") as archive:
             for count, member in enumerate(archive):
                 parts = [part for part in member.name.split("/") if part not in ("", ".")]
                 total += member.size
-                if ".." in parts or "\0" in member.name or total > ARCHIVE_BYTES_MAX or count > ARCHIVE_ENTRIES_MAX:
-                    raise BuildFailed(f"ADD {name}: the archive is too large or holds a path that leads out of it")
+                if ".." in parts or "\0" in member.name:
+                    raise BuildFailed(f"ADD {name}: the archive holds a path that leads out of it")
+                if total > ARCHIVE_BYTES_MAX or count > ARCHIVE_ENTRIES_MAX:
+                    raise TooMuch
                 _member(archive, member, posixpath.join(target, *parts), writer, target=target)
+    except TooMuch as error:
+        raise BuildFailed(
+            f"ADD {name}: the archive holds more than {ARCHIVE_BYTES_MAX >> 30} GB or {ARCHIVE_ENTRIES_MAX} entries, "
+            "or a header that no real one has; unpack it in a RUN step"
+        ) from error
     except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise BuildFailed(f"ADD {name}: the archive cannot be unpacked: {error}") from error
 

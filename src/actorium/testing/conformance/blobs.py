@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from actorium.blobs import Blobs
-from actorium.kernel.limits import BLOB_DIRECT_BYTES, BLOB_KEY_CHARS_MAX, BLOB_PIECE_BYTES
+from actorium.kernel.store_limits import BLOB_DIRECT_BYTES, BLOB_KEY_CHARS_MAX, BLOB_PIECE_BYTES
 
 WAIT_SECS = 20
 SIZES = [0, 1, 1000, BLOB_DIRECT_BYTES, BLOB_DIRECT_BYTES + 1, BLOB_PIECE_BYTES, 3 * BLOB_PIECE_BYTES + 7]

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 from actorium.database import Database, Tx
-from actorium.kernel.limits import WAKE_KEYS_MAX
+from actorium.kernel.store_limits import WAKE_KEYS_MAX
 
 WAIT_SECS = 20
 
