@@ -141,6 +141,8 @@ async def test_schemas_that_ask_for_nothing(schema: dict[str, Any] | None) -> No
         ({"views": []}, "schema.views"),
         ({"views": {"all": 1}}, "schema.views.all"),
         ({"views": {"all": {"transformation": []}}}, "schema.views.all.transformation"),
+        ({"views": {"all": {"transformation": {"fields": 5}}}}, "schema.views.all.transformation.fields"),
+        ({"views": {"all": {"transformation": {"unwind": [1]}}}}, "schema.views.all.transformation.unwind"),
         ({"views": {"all": {"display": "table"}}}, "schema.views.all.display"),
     ],
 )

@@ -117,6 +117,7 @@ async def test_a_definition_with_everything() -> None:
             "storages": {"datasets": {"default": items, "errors": {}}, "keyValueStore": store},
             "readme": "# All",
             "changelog": "## 0.1",
+            "dockerfile": "FROM scratch",
         }
         assert (json.loads(build["inputSchema"]), build["readme"]) == (input_schema, "# All")
 

@@ -22,7 +22,7 @@ from actorium.builds.definition_rules import (
 )
 from actorium.builds.lookup import Files, Lookup
 from actorium.builds.row import Facts
-from actorium.kernel.limits import ACTOR_DEFINITION_BYTES_MAX, ACTOR_TEXT_BYTES_MAX
+from actorium.kernel.limits import ACTOR_DEFINITION_BYTES_MAX, ACTOR_TEXT_BYTES_MAX, DOCKERFILE_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +66,12 @@ def read_definition(files: Files, *, name: str, version: str, root: str = "") ->
     document = {field: value for field, value in written.items() if value is not None}
     check_fields(document, lookup.actor_json)
     context = lookup.path(document["dockerContextDir"], "dockerContextDir") if "dockerContextDir" in document else root
-    dockerfile = _dockerfile(document, lookup, context)
+    dockerfile, dockerfile_text = _dockerfile(document, lookup, context)
     resolved = {"actorSpecification": 1, "name": name, "version": version} | document
     places = _inline_schemas(resolved, lookup)
     remarks = remark_on_name(document, lookup.actor_json) + _inline_texts(resolved, lookup)
+    if dockerfile_text is not None:
+        resolved["dockerfile"] = dockerfile_text
     templates = _checked(resolved, places)
     if len(msgspec.json.encode(resolved)) > ACTOR_DEFINITION_BYTES_MAX:
         raise BuildFailed(
@@ -93,19 +95,22 @@ def input_schema_text(document: Mapping[str, Any] | None) -> str | None:
     return None if schema is None else msgspec.json.format(msgspec.json.encode(schema), indent=2).decode()
 
 
-def _dockerfile(document: Mapping[str, Any], lookup: Lookup, context: str) -> str:
-    """The path of the Dockerfile in the context; empty for the default one."""
+def _dockerfile(document: Mapping[str, Any], lookup: Lookup, context: str) -> tuple[str, str | None]:
+    """The path of the Dockerfile in the context, and its text; empty and None for the default one."""
     if "dockerfile" in document:
         path = lookup.referred(document["dockerfile"], "dockerfile")
     else:
         path = lookup.first("Dockerfile", lower_case=False) or ""
-    if not context or not path:
-        return path
+    if not path:
+        return "", None
+    text = lookup.files[path][:DOCKERFILE_BYTES_MAX].decode("utf-8-sig", "replace")
+    if not context:
+        return path, text
     if not path.startswith(context + "/"):
         raise BuildFailed(
             f'{lookup.actor_json}: "dockerContextDir" is {context!r}, but the Dockerfile {path!r} lies outside of it.'
         )
-    return path.removeprefix(context + "/")
+    return path.removeprefix(context + "/"), text
 
 
 def _inline_schemas(document: dict[str, Any], lookup: Lookup) -> dict[str, str]:

@@ -18,7 +18,7 @@ from actorium.kernel.limits import (
     OUTPUT_TEMPLATES_CHARS_MAX,
 )
 
-_VERSION = re.compile(r"[0-9]+(\.[0-9]+)+")
+_VERSION = re.compile(r"[0-9]+\.[0-9]+(\.[0-9]+)?")
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _TEXTS = (
     "name", "title", "description", "buildTag", "dockerfile", "dockerContextDir", "readme", "changelog",

@@ -77,7 +77,10 @@ def _check_shape(schema: Mapping[str, Any]) -> None:
     types = (fields or {}).get("type", "object")
     if isinstance(types, str | list) and "object" not in types:
         raise DatasetSchemaInvalid("schema.fields.type", "it must be object: the schema is that of a single item")
-    views = schema.get("views")
+    _check_views(schema.get("views"))
+
+
+def _check_views(views: Any) -> None:
     if views is None:
         return
     if not isinstance(views, dict):
@@ -88,6 +91,13 @@ def _check_shape(schema: Mapping[str, Any]) -> None:
         for part in ("transformation", "display"):
             if not isinstance(view.get(part, {}), dict):
                 raise DatasetSchemaInvalid(f"schema.views.{name[:80]}.{part}", "it must be an object")
+        transformation = view.get("transformation", {})
+        for part in ("fields", "omit", "flatten", "unwind"):
+            named = transformation.get(part)
+            names = [named] if isinstance(named, str) else named
+            if names is not None and not (isinstance(names, list) and all(isinstance(one, str) for one in names)):
+                where = f"schema.views.{name[:80]}.transformation.{part}"
+                raise DatasetSchemaInvalid(where, "it must be names of fields")
 
 
 def _unusable(error: SchemaInvalid) -> DatasetSchemaInvalid:

@@ -50,10 +50,12 @@ def test_what_is_said_wins_and_what_is_unknown_stays() -> None:
     ],
 )
 def test_where_the_dockerfile_is(actor: Any, files: set[str], expected: str) -> None:
-    found = dict.fromkeys(files, b"FROM x")
+    found = {path: f"FROM {path}".encode() for path in files}
     if actor is not None:
         found[".actor/actor.json"] = json.dumps(actor).encode()
-    assert read_definition(found, name="a", version="0.1").dockerfile == expected
+    definition = read_definition(found, name="a", version="0.1")
+    assert definition.dockerfile == expected
+    assert definition.document.get("dockerfile") == (f"FROM {expected}" if expected else None), "clients get its text"
 
 
 def test_a_context_that_is_a_folder() -> None:
@@ -154,6 +156,7 @@ def test_everything_that_is_referred_to_is_put_in_its_place() -> None:
         ("[" * 5000, ".actor/actor.json: it is nested too deeply."),
         ({"name": 5}, '.actor/actor.json: "name" must be a text.'),
         ({"version": "one"}, '"version" must be like 0.1.'),
+        ({"version": "1.2.3.4"}, '"version" must be like 0.1.'),
         ({"actorSpecification": 2}, '"actorSpecification" must be 1.'),
         ({"minMemoryMbytes": 1}, '"minMemoryMbytes" must be a number from 128'),
         ({"maxMemoryMbytes": True}, '"maxMemoryMbytes" must be'),
