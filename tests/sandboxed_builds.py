@@ -11,6 +11,7 @@ import psutil
 
 from actorium.builders import BuildSpec, Image
 from actorium.builders.process.builder import ProcessBuilder
+from actorium.builders.reach import Reach
 from actorium.executors.process.executor import ProcessOptions
 from actorium.executors.process.image import ProcessImage, load
 from actorium.executors.process.step import StepSpec, owner_uid, run_step
@@ -24,11 +25,10 @@ OWNER = 7000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw
 class Builds:
     """Builds, their last log, and a look into their images."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, reach: Reach | None = None) -> None:
         self.folder = folder
-        self.builder = ProcessBuilder(
-            folder, clock=CLOCK, environment=os.environ, options=ProcessOptions(allow_host_network=True)
-        )
+        options = ProcessOptions(allow_host_network=True)
+        self.builder = ProcessBuilder(folder, clock=CLOCK, environment=os.environ, options=options, reach=reach)
         self.log: list[bytes] = []
         self.heard = asyncio.Event()
         """A step has written the line ``heard``."""

@@ -21,6 +21,7 @@ from actorium.blobs.files import FileBlobs
 from actorium.blobs.memory import MemoryBlobs
 from actorium.builders import Builder
 from actorium.builders.process.builder import ProcessBuilder
+from actorium.builders.reach import Reach
 from actorium.data_folder import DataFolder, write_private
 from actorium.database import installation, sqlite
 from actorium.database.migrate import Engine, migrate
@@ -158,7 +159,9 @@ async def _backend(settings: Settings, folder: DataFolder, clock: SystemClock) -
     """What runs Actors, and what builds what it runs."""
     options, engine = _options(settings), await _engine(settings)
     if engine is None:
-        builder = ProcessBuilder(folder.builds, clock=clock, environment=os.environ, options=options)
+        builder = ProcessBuilder(
+            folder.builds, clock=clock, environment=os.environ, options=options, reach=reach_of(settings)
+        )
         return ProcessExecutor(folder.containers, clock=clock, images=builder.images, options=options), builder
     from actorium.builders.container.builder import ContainerBuilder
     from actorium.builders.container.network import StepNetworks
@@ -174,8 +177,15 @@ async def _backend(settings: Settings, folder: DataFolder, clock: SystemClock) -
         installation=installation_name(folder.containers),
         environment=os.environ,
         networks=StepNetworks(folder.builds / "networks", engine, clock=clock, options=options),
+        reach=reach_of(settings),
         cpu_cores=float(os.cpu_count() or 1),
     )
+
+
+def reach_of(settings: Settings) -> Reach:
+    """How far the settings let build steps get."""
+    hosts = settings.build_hosts.split(",") if settings.build_hosts else []
+    return Reach(settings.build_network, hosts=hosts, environment=os.environ)
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from actorium.app import open_blobs, probe_executor
+from actorium.app import open_blobs, probe_executor, reach_of
 from actorium.data_folder import DataFolder
 from actorium.datasets.sql.boxes import Boxes
 from actorium.executors.container import probe as engines
@@ -51,7 +51,7 @@ async def examine(settings: Settings) -> list[Finding]:
         for one in await _executor(settings)
     ]
     stores = [_postgres(settings), await _blobs(settings), await _sql()]
-    beside = [*(await _engine(settings, executor)), *_warm(settings, executor)]
+    beside = [*(await _engine(settings, executor)), *_warm(settings, executor), _steps(settings)]
     return [_python(), _sqlite(), *executor, *beside, *stores, _git(settings), _disk(settings), _port(settings)]
 
 
@@ -101,6 +101,10 @@ def _warm(settings: Settings, executor: Sequence[Finding]) -> list[Finding]:
         last = "; ".join(f"{entry.get('command')}: {entry['reason']}" for entry in cold[-WARM_REASONS_SHOWN:])
         meaning += f"; {len(cold)} are not imported ahead, the latest {last}"
     return [Finding(name="warm starts", ok=True, meaning=meaning)]
+
+
+def _steps(settings: Settings) -> Finding:
+    return Finding(name="network of build steps", ok=True, meaning=reach_of(settings).told())
 
 
 def _postgres(settings: Settings) -> Finding:

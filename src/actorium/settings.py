@@ -121,6 +121,18 @@ def _networks(text: str) -> str:
     return ",".join(str(ip_network(part.strip(), strict=False)) for part in text.split(","))
 
 
+_HOST = r"(\.?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?"
+
+
+def _hosts(text: str) -> str:
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    for host in found:
+        match = re.fullmatch(_HOST, host)
+        if match is None or int(match["port"] or 1) not in range(1, 65_536):
+            raise ValueError
+    return ",".join(found)
+
+
 def _data() -> Path:
     return Path.home() / ".actorium"
 
@@ -200,6 +212,15 @@ class Settings:
     256 MB and at most 1024 MB."""
     concurrent_builds: int = _setting(_whole(1, 1000), 2, "a whole number from 1 to 1000")
     """Builds at once."""
+    build_network: str = _setting(
+        _choice("everything", "registries", "nothing"), "everything", "everything, registries or nothing"
+    )
+    """What RUN steps of builds reach. ``everything``: what runs reach, but the API. ``registries``: through a proxy the
+    package registries that the server's own settings of pip, uv and npm name, and ACTORIUM_BUILD_HOSTS; a Dockerfile
+    that downloads from elsewhere, a browser for instance, then needs that host named. ``nothing``: nothing."""
+    build_hosts: str = _setting(_hosts, "", "hosts with commas between: files.example.com, .example.com or host:8443")
+    """Hosts that ``registries`` lets through besides, on ports 80 and 443 unless one is named; with a dot before it a
+    name stands for all names below it. An index often keeps its files on another host than itself."""
     source_networks: str = _setting(_networks, "", "addresses or networks, with commas between, such as 10.1.2.0/24")
     """Where archives and Git repositories of Actors may be fetched from besides public addresses: a code host in a
     private network. All others there, this machine's own services and those of its provider stay out of reach."""

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from actorium.builders import BuildFailed
+from actorium.builders.reach import Reach
 from sandboxed_builds import CLOCK, OWNER, Builds
+from stand_ins import SCRIPT, two_hosts
 
 pytestmark = [pytest.mark.anyio, pytest.mark.process]
 PYTHON = "FROM apify/actor-python:3.11\n"
@@ -305,3 +307,24 @@ async def test_links_made_by_a_step_do_not_lead_a_copy_outside(builds: Builds, t
         await builds.build(
             {"Dockerfile": f"{PYTHON}RUN ln -s /etc/shadow x\nFROM python\nCOPY --from=0 /usr/src/app/x /"}
         )
+
+
+async def test_steps_reach_what_the_operator_lets_them(state: Path) -> None:
+    with two_hosts() as (named, other):
+        files = {"Dockerfile": f"{PYTHON}COPY x.py ./\nRUN python x.py {named} {other}\n", "x.py": SCRIPT}
+        for reach, reached in (
+            (Reach("registries", environment={"PIP_INDEX_URL": f"http://u:p@127.0.0.1:{named}/simple"}), [named]),
+            (Reach("nothing", hosts=[f"127.0.0.1:{named}"]), []),
+            (Reach(), []),  # everything is what runs reach: not this machine's own loopback
+        ):
+            builds = Builds(state, reach)
+            await builds.build(files, cache=False)
+            found = [port for port in (named, other) if f"reached {port} hello\n" in builds.text]
+            assert (found, "straight to" in builds.text) == (reached, False)
+            if reach.mode != "everything":
+                assert "interfaces lo\n" in builds.text
+        failing = {**files, "Dockerfile": f"{PYTHON}COPY x.py ./\nENV ENDS=3\nRUN python x.py {other}\n"}
+        with pytest.raises(BuildFailed, match=rf"asked for 127.0.0.1:{other}, .* ACTORIUM_BUILD_HOSTS") as caught:
+            await Builds(state, Reach("registries", hosts=["x.example"])).build(failing)
+        assert caught.value.exit_code == 3
+    builds.nothing_is_left()

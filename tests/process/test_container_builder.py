@@ -15,11 +15,13 @@ from actorium.builders import BuildFailed, BuildSpec, Image
 from actorium.builders.container.builder import ContainerBuilder
 from actorium.builders.container.group import BuildGroup
 from actorium.builders.container.network import StepNetworks
+from actorium.builders.reach import Reach
 from actorium.executors.container.engine import ContainerEngine
 from actorium.kernel.clock import SystemClock
 from actorium.kernel.limits import PIDS_BUILD_MAX
 from actorium.testing.conformance.executor import until
 from container_engine import BASE_NAMES, KINDS, TestEngine
+from stand_ins import SCRIPT, two_hosts
 
 pytestmark = [pytest.mark.anyio, pytest.mark.process, pytest.mark.long]
 CLOCK = SystemClock()
@@ -244,3 +246,25 @@ print(sorted(os.listdir("/sys/class/net")), bool(open("/etc/resolv.conf").read()
     assert builds.text.count("walled\n") == 2
     assert "['eth0', 'lo'] True" in builds.text
     assert list(builds.folder.glob("containers/*")) == []
+
+
+@pytest.mark.parametrize("mode", ["registries", "nothing"])
+async def test_steps_reach_what_the_operator_lets_them(builds: Builds, mode: str) -> None:
+    with two_hosts() as (named, other):
+        reach = Reach(mode, environment={"PIP_INDEX_URL": f"http://127.0.0.1:{named}/simple"})
+        builds.builder = ContainerBuilder(
+            builds.client,
+            clock=CLOCK,
+            installation=builds.installation,
+            environment={"NO_PROXY": "*"},
+            networks=builds.networks,
+            reach=reach,
+        )
+        steps = f"COPY . ./\nRUN ENDS=3 python3 x.py {named} {other}\n"
+        with pytest.raises(BuildFailed, match=rf"127.0.0.1:{other}, which ACTORIUM_BUILD_NETWORK={mode}") as caught:
+            await builds.build(BASE + steps, {"x.py": SCRIPT})
+    assert caught.value.exit_code == 3
+    assert (f"reached {named} hello\n" in builds.text) is (mode == "registries")
+    assert f"kept from {other}\n" in builds.text
+    assert "straight to" not in builds.text
+    assert "interfaces lo\n" in builds.text

@@ -307,7 +307,7 @@ SQL_MESSAGE_CHARS_MAX = 1000  # of the engine's words about a query
 COLLECTED_OBJECTS_MIN = 10_000  # new objects before Python looks for garbage in circles: at most a few MB wait for that
 BODY_STALL_SECS = 60.0  # a request body may pause this long between two pieces, then 408
 HEAD_BYTES_MAX = 131_072  # request line and headers together: run starts carry webhooks in the URL
-HEAD_SECS_MAX = 30.0  # for the whole request line and headers, and for a body nobody reads any more
+HEAD_SECS_MAX = 30.0  # for the whole request line and headers, a body nobody reads any more, a proxy's way to a host
 ORIGIN_TEXT_CHARS_MAX = 1000  # of a header that says who calls: it is stored with what the call makes
 QUERY_PARAMS_MAX = 200  # names in one query string
 TOKEN_CHARS_MAX = 512  # longer tokens are unknown without asking
@@ -322,7 +322,8 @@ WEBSOCKET_BYTES_MAX = 1_048_576  # one message from a client
 
 # Containers
 FORWARDER_HOLD_SECS = 60  # how long an API call of a run waits for a server that is down
-FORWARDER_CONNECTIONS_MAX = 1024  # connections of one run's forwarder; more wait in the kernel's queue
+FORWARDER_CONNECTIONS_MAX = 1024  # of one run's forwarder, and of one build's proxy; more wait or are refused
+GATE_REFUSALS_TOLD_MAX = 20  # hosts that a build's log names as kept from its steps
 HINTS_MAX = 10_000  # hints that wait for a watcher; more are dropped, a survey finds what they said
 LOG_READ_BYTES_MAX = 1_048_576  # how much of a container's log one read returns
 

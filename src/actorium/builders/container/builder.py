@@ -12,12 +12,13 @@ from typing import Any
 from actorium.builders import BuildFailed, BuildSpec, Image
 from actorium.builders.container.context import Context, context, fingerprint
 from actorium.builders.container.group import BuildGroup
-from actorium.builders.container.network import StepNetworks, Way
+from actorium.builders.container.network import StepNetworks
 from actorium.builders.container.progress import Progress
 from actorium.builders.container.refusals import refuse_triggers
 from actorium.builders.process.output import Output, credentials
 from actorium.builders.process.patterns import checked_names
 from actorium.builders.process.threads import in_thread
+from actorium.builders.reach import Reach
 from actorium.executors.container.engine import ContainerEngine, EngineRefused
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import BackendUnavailable
@@ -42,9 +43,10 @@ class ContainerBuilder:
         installation: str,
         environment: Mapping[str, str],
         networks: StepNetworks,
+        reach: Reach | None = None,
         cpu_cores: float = 1.0,
     ) -> None:
-        """``installation`` marks what is built here; ``networks`` makes what build steps are on.
+        """``installation`` marks what is built here; ``networks`` makes what build steps are on, as ``reach`` says.
 
         Of the environment builds get the proxies, which engines keep out of images and their history.
         """
@@ -52,6 +54,7 @@ class ContainerBuilder:
         self._clock = clock
         self._installation = installation
         self._networks = networks
+        self._reach = reach or Reach()
         self._cpu_cores = cpu_cores
         self._going: set[str] = set()
         """Builds of this process that have a control group."""
@@ -84,9 +87,11 @@ class ContainerBuilder:
         progress = Progress(output, memory_mbytes=spec.memory_mbytes)
         params = self._params(spec, made, labels={CONTENT_LABEL: content}, tag=tag)
         async with (
-            self._networks.joined(spec, bases.values(), Way(), output) as network,
+            self._reach.opened(output) as way,
+            self._networks.joined(spec, bases.values(), way, output) as network,
             self._together(spec) as parent,
         ):
+            params["buildargs"] = json.dumps({**way.over(self._proxies), **spec.build_args})
             params |= network | ({"cgroupparent": parent} if parent is not None else {})
             async for message in self._engine.stream("/build", content=made.pieces(), **params):
                 progress.hear(message)
@@ -124,7 +129,6 @@ class ContainerBuilder:
         return {
             "t": tag,
             "dockerfile": made.dockerfile,
-            "buildargs": json.dumps({**self._proxies, **spec.build_args}),
             "labels": json.dumps(dict(labels)),
             "rm": "true",
             "forcerm": "true",

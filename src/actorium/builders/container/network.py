@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from actorium.builders import BuildSpec
 from actorium.builders.process.output import Output
+from actorium.builders.way import Way
 from actorium.executors import Phase, Spec
 from actorium.executors.container.engine import ContainerEngine
 from actorium.executors.container.executor import ContainerExecutor, engine_name
@@ -28,15 +28,6 @@ _MEMORY_MBYTES, _DISK_MBYTES, _PIDS_MAX = 32, 16, 16
 _POLL_SECS = 0.02
 _DROPPED = ("CAP_AUDIT_WRITE", "CAP_MKNOD", "CAP_NET_RAW")
 """What Podman would let steps keep and none needs; Docker takes no word on it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """How far the steps of a build get."""
-
-    outward: bool = True
-    door: int | None = None
-    """A port of this machine's loopback that answers at the same address inside."""
 
 
 class StepNetworks:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from actorium.builders.process.output import Output, credentials
 from actorium.builders.process.patterns import checked_names
 from actorium.builders.process.store import Store
 from actorium.builders.process.threads import in_thread
+from actorium.builders.reach import Reach
 from actorium.executors.process.executor import ProcessOptions
 from actorium.executors.process.step import run_step
 from actorium.kernel.clock import Clock
@@ -39,12 +41,15 @@ class ProcessBuilder:
         environment: Mapping[str, str],
         options: ProcessOptions | None = None,
         cpu_cores: float | None = None,
+        reach: Reach | None = None,
     ) -> None:
         """``environment`` is the server's: PATH and HOME find interpreters, package settings reach build steps.
 
-        ``options`` are the executor's; ``cpu_cores`` is what one build may use, all of the machine's by default.
+        ``reach`` is how far build steps get. ``options`` are the executor's; ``cpu_cores`` is what one build may use,
+        all of the machine's by default.
         """
         self._clock = clock
+        self._reach = reach or Reach()
         self._store = Store(state_folder.resolve())
         variables, files = build_environment(environment, folder=f"{PREFIX}/build")
         self._secrets = credentials(variables.values())
@@ -82,10 +87,12 @@ class ProcessBuilder:
             async with (
                 asyncio.timeout(max(0.0, self._clock.now().secs_until(spec.deadline))),
                 self._store.owner_in_use(spec.owner_number, self._clock),
+                self._reach.opened(output) as way,
             ):
                 self._store.prepare(spec.owner_number, spec.actor, uid)  # again: pruning may have come in between
                 work.mkdir(parents=True, exist_ok=True)
-                making = Making(spec, output, store=self._store, host=self._host, clock=self._clock, work=work)
+                host = replace(self._host, way=way)
+                making = Making(spec, output, store=self._store, host=host, clock=self._clock, work=work)
                 return await making.image()
         except (TimeoutError, TimedOut) as error:
             raise late from error

@@ -29,6 +29,7 @@ from actorium.builders.process.steps import CopyStep, FolderStep, RunStep, Step
 from actorium.builders.process.store import Entry, Store
 from actorium.builders.process.system_packages import hint
 from actorium.builders.process.threads import in_thread
+from actorium.builders.way import OPEN, Way
 from actorium.executors.process.executor import ProcessOptions
 from actorium.executors.process.image import ProcessImage, save
 from actorium.executors.process.step import Bind, StepSpec, owner_uid
@@ -69,6 +70,8 @@ class Host:
     """The executor's own, so that a build's steps run as its runs do."""
     cpu_cores: float
     run: Callable[[StepSpec, Callable[[bytes], None]], Coroutine[None, None, int]]
+    way: Way = OPEN
+    """How far the commands of a Dockerfile get; the builder's own are not held back."""
 
     def uid(self, owner_number: int) -> int | None:
         """Who owns what an owner's builds write; None when this server may not give files away."""
@@ -210,10 +213,11 @@ class Making:
         await self.layer(built, ["files", material], make, given=True)
 
     async def _run(self, built: Built, action: RunStep) -> None:
-        env = {**self.step_env, **action.env}
+        way = self.host.way
+        env = {**way.over(self.step_env), **action.env}
 
         async def make(upper: Path) -> None:
-            code = await self.step(built, upper, argv=action.argv, env=env, workdir=action.workdir)
+            code = await self.step(built, upper, argv=action.argv, env=env, workdir=action.workdir, way=way)
             if code != 0:
                 command = textwrap.shorten(action.command, COMMAND_CHARS_MAX, placeholder=" ...")
                 said = f"The command '{command}' returned a non-zero code: {code}{hint(action.command)}"
@@ -222,7 +226,14 @@ class Making:
         await self.layer(built, ["run", action.argv, sorted(action.env.items()), action.workdir], make, given=False)
 
     async def step(
-        self, built: Built, upper: Path, *, argv: tuple[str, ...], env: Mapping[str, str], workdir: str
+        self,
+        built: Built,
+        upper: Path,
+        *,
+        argv: tuple[str, ...],
+        env: Mapping[str, str],
+        workdir: str,
+        way: Way = OPEN,
     ) -> int:
         owner = self.spec.owner_number
         step = StepSpec(
@@ -244,6 +255,8 @@ class Making:
             memory_mbytes=self.spec.memory_mbytes,
             cpu_cores=self.host.cpu_cores,
             pids_max=PIDS_BUILD_MAX,
+            network=way.outward,
+            door=way.door,
             allow_host_network=self.host.options.allow_host_network,
             deadline=self.spec.deadline,
         )

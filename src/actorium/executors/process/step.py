@@ -76,6 +76,8 @@ class StepSpec:
     pids_max: int = 1024
     network: bool = True
     """Outward network; without it only loopback."""
+    door: int | None = None
+    """A port of the host's loopback that answers at the same loopback address inside."""
     allow_host_network: bool = False
     """Use the host's own network where a measured one cannot be made."""
     deadline: Instant | None = None
@@ -165,6 +167,7 @@ def _plan(spec: StepSpec) -> plan.Plan:
         pids_max=spec.pids_max,
         deadline_ms=int(spec.deadline) if spec.deadline is not None else None,
         network=spec.network,
+        api_port=spec.door,
         host_network=spec.allow_host_network,
         network_range=options.network_range,
         upper=str(spec.upper),

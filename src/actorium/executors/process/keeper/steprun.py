@@ -6,10 +6,12 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import struct
 from pathlib import Path
 
 from actorium.executors.process.keeper import clock, inside, plan
+from actorium.executors.process.keeper.forwarder import Forwarder
 from actorium.executors.process.keeper.reactor import READ, Reactor
 from actorium.executors.process.keeper.sandbox import Sandbox, SandboxFailed
 
@@ -30,6 +32,9 @@ class Step:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         try:
             self._sandbox.start(1)
+            if self._plan.api_port is not None:
+                door = ("127.0.0.1", self._plan.api_port)
+                Forwarder(self._reactor, self._sandbox.listeners[0], door, make=_tcp, hold_secs=0)
             self._reactor.watch(0, READ, lambda _: self._abandoned())
             self._reactor.watch(self._sandbox.channel.fileno(), READ, lambda _: self._told(self._sandbox.receive()))
             self._keep_deadline()
@@ -70,6 +75,10 @@ class Step:
         text = f"actorium: The step used more than its {self._plan.memory_mbytes} MB of memory.\n"
         with contextlib.suppress(OSError):
             os.write(1, text.encode())
+
+
+def _tcp() -> socket.socket:
+    return socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
 
 
 def main(state: Path, result_fd: int) -> int:
