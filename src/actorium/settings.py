@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from actorium.kernel.limits import PRICE_USD_MAX
 from actorium.kernel.meter import Usage
 
 MEGABYTE = 1024 * 1024
@@ -93,6 +94,8 @@ def _prices(text: str) -> Mapping[str, float]:
     prices = msgspec.json.decode(text, type=dict[str, float])
     if unknown := set(prices) - set(Usage):
         raise ValueError(unknown)
+    if not all(0 <= price <= PRICE_USD_MAX for price in prices.values()):
+        raise ValueError
     return prices
 
 
@@ -227,7 +230,9 @@ class Settings:
     git_ssh_key: str = _setting(str, "", "the path of a file with a private key that has no passphrase")
     """The deploy key with which Git repositories are fetched over ssh, for all users of this installation: whoever may
     build can read what it opens."""
-    prices: Mapping[str, float] = _setting(_prices, dict, 'JSON such as {"DATASET_READS": 0.0000004}, USD a unit')
+    prices: Mapping[str, float] = _setting(
+        _prices, dict, 'JSON such as {"DATASET_READS": 0.0000004}, USD a unit from 0 to 1000000'
+    )
     """Prices that replace those of the built-in table."""
     pricing_tier: str = _setting(_choice(*TIERS), "FREE", ", ".join(TIERS))
     """Which of an Actor's tiered prices runs here are charged by."""

@@ -123,6 +123,20 @@ async def test_a_limit_below_what_the_actor_needs_starts_nothing() -> None:
         await world.alice.post(path)
 
 
+async def test_a_limit_below_what_the_actor_needs_resurrects_nothing() -> None:
+    """A limit that is not named is the one that the run had, or none."""
+    async with open_server(loops=False) as world:
+        run = await world.start(await priced(world, events(page=0.1) | {"minimalMaxTotalChargeUsd": 0.5}))
+        await world.bring(run["id"], RunStatus.SUCCEEDED)
+        path = f"/v2/actor-runs/{run['id']}/resurrect"
+        error = await world.alice.post(f"{path}?maxTotalChargeUsd=0.49", status=400)
+        assert (error["type"], "0.5 USD" in error["message"]) == ("max-total-charge-usd-below-minimum", True)
+        assert (await world.row(run["id"])).status is RunStatus.SUCCEEDED
+        await world.alice.post(path, status=200)
+        await world.happen(run["id"], Event.EXITED, 0)
+        await world.alice.post(f"{path}?maxTotalChargeUsd=0.5", status=200)
+
+
 async def test_a_resurrected_run_is_ended_only_if_it_has_nothing_left() -> None:
     async with open_server(loops=False) as world:
         run = await world.start(await priced(world, events(page=0.1)), maxTotalChargeUsd=0.2)

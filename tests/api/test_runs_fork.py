@@ -255,6 +255,19 @@ async def test_a_limited_run_forks_itself_alone() -> None:
         assert (await world.row(copy["id"])).document.permission_level == "FULL_PERMISSIONS"
 
 
+async def test_a_fork_has_the_level_that_is_named_for_it() -> None:
+    async with open_server() as world:
+        actor = await world.actor()
+        run = await world.running(actor)
+        for level in ("FULL_PERMISSIONS", "LIMITED_PERMISSIONS"):
+            copy = await fork(world, run["id"], f"forcePermissionLevel={level}")
+            assert (await world.row(copy["id"])).document.permission_level == level
+        assert "takes" in (await fork(world, run["id"], "forcePermissionLevel=NONE", status=400))["message"]
+        path = f"/v2/actor-runs/{run['id']}/fork?forcePermissionLevel=FULL_PERMISSIONS"
+        error = await runner(world, run).post(path, status=403)
+        assert error["type"] == "elevated-permissions-needed"
+
+
 async def test_more_than_a_fork_copies_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_server() as world:
         run = await world.running(await world.actor())

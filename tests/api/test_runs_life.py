@@ -64,6 +64,7 @@ async def test_reboot_in_every_status(status: RunStatus) -> None:
         error = await world.alice.post(path, status=403)
         assert error["type"] == "job-finished"
         assert status in error["message"]
+        assert ("has not started yet" if status is RunStatus.READY else "already finished") in error["message"]
         assert changing(await world.alice.get(f"/v2/actor-runs/{run_id}")) == changing(before)
 
 

@@ -118,5 +118,39 @@ async def test_limits_that_are_none_are_refused_and_nothing_is_started() -> None
             assert "must be" in refused["message"], options
         await world.alice.put(f"/v2/actors/{actor}", {"defaultRunOptions": {"maxItems": 2**60}}, status=400)
         assert (await world.alice.get("/v2/actor-runs"))["total"] == 0
-        options = (await world.start(actor, timeout=0.2, maxItems=0.2))["options"]
-        assert (options["timeoutSecs"], options["maxItems"]) == (1, 1)
+        options = (await world.start(actor, timeout=0.2, maxItems=0.2, memory=256.4))["options"]
+        assert (options["timeoutSecs"], options["maxItems"], options["memoryMbytes"]) == (1, 1, 256)
+
+
+async def test_memory_that_a_run_has_stays_whatever_its_bounds_say_until_another_build_is_named() -> None:
+    """By a metamorph: the target's bounds were not asked when it took the run over."""
+    async with open_server() as world:
+        source = await world.actor("source")
+        bounds = {"minMemoryMbytes": 1024, "maxMemoryMbytes": 2048}
+        target = await actor_with(world, bounds)
+        run = await world.running(source, memory=128)
+        path = f"/v2/actor-runs/{run['id']}"
+        await world.alice.post(f"{path}/metamorph?targetActorId={target}", {}, status=200)
+        await world.reached(run["id"], RunStatus.RUNNING, attempt=2)
+        await world.finished(run["id"], 1, attempt=2)
+        fork = await world.alice.post(f"{path}/fork")
+        assert (fork["actId"], fork["options"]["memoryMbytes"], fork["options"]["diskMbytes"]) == (target, 128, 256)
+        await world.alice.post(f"/v2/actors/{target}/builds?version=0.1&tag=latest&waitForFinish=10")
+        for way in ("fork", "resurrect"):
+            assert "1024 to 2048" in (await world.alice.post(f"{path}/{way}?memory=512", status=400))["message"]
+            error = await world.alice.post(f"{path}/{way}?build=latest", status=400)
+            assert error["type"] == "invalid-value"
+            for word in ("128 MB", "0.1.2", "1024 to 2048 MB", "parameter memory"):
+                assert word in error["message"], error
+        fork = await world.alice.post(f"{path}/fork?build=latest&memory=2048")
+        assert fork["options"]["memoryMbytes"] == 2048
+        again = await world.alice.post(f"{path}/resurrect?build={run['buildNumber']}", status=200)
+        assert again["options"]["memoryMbytes"] == 128
+        await world.reached(run["id"], RunStatus.RUNNING, attempt=3)
+        await world.finished(run["id"], 1, attempt=3)
+        again = await world.alice.post(f"{path}/resurrect", status=200)
+        assert again["options"]["memoryMbytes"] == 128
+        await world.reached(run["id"], RunStatus.RUNNING, attempt=4)
+        await world.finished(run["id"], 1, attempt=4)
+        again = await world.alice.post(f"{path}/resurrect?build=latest&memory=1024", status=200)
+        assert again["options"]["memoryMbytes"] == 1024

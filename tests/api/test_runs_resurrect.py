@@ -6,7 +6,7 @@ import pytest
 
 from actorium.kernel.limits import RETENTION_PERIOD_SECS
 from actorium.runs.lifecycle import TERMINAL, RunStatus, container_name
-from server_world import PATHS, ServerWorld, open_server
+from server_world import PATHS, ServerWorld, measured, open_server
 
 pytestmark = pytest.mark.anyio
 
@@ -39,6 +39,19 @@ async def test_a_resurrected_run_goes_on_with_its_storages_and_counts_anew() -> 
         assert done["stats"]["computeUnits"] == pytest.approx(0.5 * 15 / 3600)
         names = ("CREATED", "RUNNING", "FAILED", "RESURRECTED", "RUNNING", "SUCCEEDED")
         assert await world.event_types(run_id) == [f"ACTOR.RUN.{name}" for name in names]
+
+
+async def test_a_run_that_waits_again_uses_nothing_now() -> None:
+    async with open_server() as world:
+        run = await world.running(await world.actor())
+        world.executor.measure(container_name(run["id"], 1), measured(world))
+        await world.clock.advance(10)
+        await world.finished(run["id"], 1)
+        after = await world.alice.post(f"/v2/actor-runs/{run['id']}/resurrect", status=200)
+        stats = after["stats"]
+        assert (after["status"], stats["memMaxBytes"]) == ("READY", 30_000_000)
+        assert (stats["memCurrentBytes"], stats["cpuCurrentUsage"]) == (0, 0)
+        await world.reached(run["id"], RunStatus.RUNNING, attempt=2)
 
 
 @pytest.mark.parametrize("status", sorted(PATHS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -54,6 +55,16 @@ async def test_webhooks_are_recorded_with_the_run_and_forgotten_with_it() -> Non
         await world.bring(run["id"], RunStatus.SUCCEEDED)
         await world.alice.delete(f"/v2/actor-runs/{run['id']}")
         assert await count(world) == 0
+
+
+async def test_a_fork_takes_webhooks_as_a_start_does() -> None:
+    async with open_server(loops=False) as world:
+        run = await world.start(await world.actor(), webhooks=text_of(ONE))
+        path = f"/v2/actor-runs/{run['id']}/fork"
+        assert (await world.alice.post(f"{path}?webhooks=%25%25%25", status=400))["type"] == "invalid-value"
+        copy = await world.alice.post(f"{path}?{urlencode({'webhooks': text_of(ONE, ONE)})}")
+        assert len(await recorded(world, copy["id"])) == 2
+        assert await recorded(world, (await world.alice.post(path))["id"]) == [], "the source's are about the source"
 
 
 async def test_a_used_idempotency_key_makes_no_second_webhook() -> None:

@@ -112,5 +112,5 @@ async def test_a_real_run_is_as_the_table_says() -> None:
             assert values == expected[kind], name
         else:
             assert values, name
-            optional = name in ("isStatusMessageTerminal", "meta.userAgent")
+            optional = name in ("isStatusMessageTerminal", "meta.userAgent", "gitBranchName")
             assert None not in values or optional, name

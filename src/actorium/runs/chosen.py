@@ -11,7 +11,8 @@ from msgspec import to_builtins
 from actorium.actors.row import ActorRow
 from actorium.builds.row import BuildRow
 from actorium.kernel.structs import UNSET
-from actorium.runs.memory.choice import Bounds, bounds_of, of_definition
+from actorium.runs.errors import InvalidMemory
+from actorium.runs.memory.choice import NO_BOUNDS, Bounds, bounds_of, of_definition
 from actorium.runs.memory.errors import ExpressionError
 from actorium.runs.model import RunOptions
 from actorium.runs.options import Defaults, StartTaskOptions, resolve, with_memory
@@ -46,13 +47,31 @@ def bounds_for(build: BuildRow) -> Bounds:
     return bounds_of(build.facts.min_memory_mbytes, build.facts.max_memory_mbytes)
 
 
-def choose(asked: StartTaskOptions, actor: ActorRow, build: BuildRow, input: InputValue) -> Chosen:
-    """Raises InvalidMemory and its kin.
+def bounds_again(build: BuildRow, *, memory: float | None, had_mbytes: int, had_build_id: str) -> Bounds:
+    """The same for runs that go on from a run. Raises InvalidMemory.
+
+    Where no ``memory`` is named, its own is taken as it is: by a metamorph it may be outside of what its very build
+    says. Another build has to allow it.
+    """
+    bounds = bounds_for(build)
+    if memory is not None:
+        return bounds
+    if build.id != had_build_id and not bounds.least <= had_mbytes <= bounds.most:
+        raise InvalidMemory(
+            f"The run has {had_mbytes} MB of memory; build {build.number} runs with {bounds.least} to {bounds.most} MB."
+            " Name as much with the parameter memory."
+        )
+    return NO_BOUNDS
+
+
+def choose(
+    asked: StartTaskOptions, actor: ActorRow, build: BuildRow, input: InputValue, *, bounds: Bounds
+) -> Chosen:  # fmt: skip
+    """The options of a run with memory in these bounds. Raises InvalidMemory and its kin.
 
     An expression that has no value for this input leaves the Actor's default, and the log says so: a run that starts is
     worth more to its caller than an error of somebody else's making.
     """
-    bounds = bounds_for(build)
     own = actor.default_run_options
     defaults = Defaults(
         timeout_secs=own.timeout_secs,

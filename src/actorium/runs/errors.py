@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actorium.kernel.errors import Forbidden, Invalid, InvalidInput, InvalidValue, NotFound, TimedOut
+from actorium.runs.lifecycle import RunStatus
 
 
 class RunNotFound(NotFound):
@@ -13,6 +14,14 @@ class JobFinished(Forbidden):
     """The run has already finished or is about to, so this cannot be done; only a run in status RUNNING can."""
 
     type = "job-finished"
+
+    @classmethod
+    def for_lack_of(cls, run_id: str, status: RunStatus, verb: str) -> JobFinished:
+        """Of a run that is not RUNNING. The contract has one type for all of them."""
+        if status is RunStatus.READY:
+            return cls(f"Run {run_id} is READY: it has not started yet; wait until it is RUNNING, then it {verb}.")
+        why = "it has already finished or is about to"
+        return cls(f"Run {run_id} is {status}: {why}; only a RUNNING run {verb}.")
 
 
 class ElevatedPermissionsNeeded(Forbidden):

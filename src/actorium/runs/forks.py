@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 from msgspec import structs
 
+from actorium.builds.row import BuildRow
 from actorium.builds.service import Builds
 from actorium.database import Database, Tx
 from actorium.http.route import Origin, RawBody
@@ -21,7 +22,9 @@ from actorium.kernel.ids import Ids
 from actorium.kernel.limits import STALE_TRIES_MAX
 from actorium.kernel.principal import Principal
 from actorium.kernel.structs import UNSET
+from actorium.runs.chosen import bounds_again
 from actorium.runs.errors import CannotFork
+from actorium.runs.memory.choice import Bounds
 from actorium.runs.model import ForkedFrom
 from actorium.runs.options import StartOptions
 from actorium.runs.persisting import ASLEEP, Persisting
@@ -46,6 +49,9 @@ class ForkOptions(ResurrectOptions, kw_only=True, frozen=True):
     """``persisted``: ask a running source to write its state first, and wait some seconds for it."""
     wait_for_finish: float | None = None
     """Seconds to hold the answer until the new run has finished, 60 at most."""
+    webhooks: str | None = None
+    """base64 of a JSON array of webhooks about the new run alone; those of the source are about the source."""
+    force_permission_level: str | None = None
 
 
 class Forks:
@@ -79,6 +85,7 @@ class Forks:
             beginning = _Fork(
                 self._runs, self._snapshots, self._inputs, self._clock, self._ids, principal=principal, source=source,
                 turns=self._turns, keeps_input=body.content.strip() in (b"", b"null"), has_persisted=has_persisted,
+                memory=asked.memory,
             )  # fmt: skip
             actor_id = source.document.present_actor_id or source.actor_id
             options = _options(source, asked)
@@ -128,6 +135,13 @@ class _Fork:
     turns: _Turns
     keeps_input: bool
     has_persisted: bool
+    memory: float | None
+    """What the caller asks for; None: what the source has."""
+
+    def bounds(self, build: BuildRow) -> Bounds:
+        """Between what memory the new run can be. Raises InvalidMemory."""
+        had = self.source.options.memory_mbytes
+        return bounds_again(build, memory=self.memory, had_mbytes=had, had_build_id=self.source.build_id)
 
     def turn(self) -> AbstractAsyncContextManager[None]:
         """Held while it is written."""
@@ -175,7 +189,8 @@ def _options(source: Run, asked: ForkOptions) -> StartOptions:
             asked.max_total_charge_usd, None if had.max_total_charge_usd is UNSET else had.max_total_charge_usd
         ),
         restart_on_error=had.restart_on_error is True if asked.restart_on_error is None else asked.restart_on_error,
-        force_permission_level=document.permission_level,
+        force_permission_level=asked.force_permission_level or document.permission_level,
+        webhooks=asked.webhooks,
     )
 
 

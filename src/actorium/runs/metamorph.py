@@ -131,9 +131,7 @@ class Metamorphosis:
 
 def _check(run: Run) -> None:
     if run.status not in ALLOWED[Event.METAMORPH]:
-        raise JobFinished(
-            f"Run {run.id} is {run.status}: it has already finished or is about to; only a RUNNING run metamorphs."
-        )
+        raise JobFinished.for_lack_of(run.id, run.status, "metamorphs")
     if len(run.document.metamorphs) >= METAMORPHS_MAX:
         raise TooManyMetamorphs
 

@@ -9,7 +9,7 @@ from msgspec import structs
 from actorium.actors.service import Actors
 from actorium.builds.row import BuildRow
 from actorium.builds.service import Builds
-from actorium.charging.service import Charging, counts_in
+from actorium.charging.service import Charging, check_limit, counts_in
 from actorium.charging.terms import plain
 from actorium.database import Tx, UniqueViolation
 from actorium.kernel.clock import Clock
@@ -17,7 +17,7 @@ from actorium.kernel.instant import Instant
 from actorium.kernel.principal import Principal
 from actorium.kernel.structs import UNSET, Wire
 from actorium.runs.brakes.service import Brakes
-from actorium.runs.chosen import bounds_for
+from actorium.runs.chosen import bounds_again
 from actorium.runs.errors import CannotResurrect, LimitMayOnlyGrow
 from actorium.runs.lifecycle import TERMINAL, Event, step
 from actorium.runs.model import RunOptions, RunView
@@ -111,7 +111,7 @@ class _Change:
             raise CannotResurrect(f"Run {run.id} is {run.status}; only a run that has finished can be resurrected.")
         self.levels.check_again_in(tx, self.principal, run, self.actors.find_in(tx, present_actor_of(run)))
         build = self._build_in(tx, run)
-        options = _options(run.options, self.asked, build)
+        options = _options(run, self.asked, build)
         self.quotas.check_in(tx, run.owner_id, more=Load(memory_mbytes=options.memory_mbytes, runs=1))
         document = structs.replace(
             run.document,
@@ -140,6 +140,8 @@ class _Change:
             document=document,
             life=step(life, Event.RESURRECT, self.now),
         )
+        if self.asked.max_total_charge_usd is not None:
+            check_limit(terms(after))
         _check_paid_stays(tx, run, after)
         self.brakes.begin_again_in(tx, run, after)
         self.charging.resurrected_in(tx, run.id, terms(after))
@@ -158,8 +160,9 @@ class _Change:
         return build
 
 
-def _options(before: RunOptions, asked: ResurrectOptions, build: BuildRow) -> RunOptions:
+def _options(run: Run, asked: ResurrectOptions, build: BuildRow) -> RunOptions:
     """The run's options with what was asked for. Raises LimitMayOnlyGrow and the errors of a start."""
+    before = run.options
     had = Defaults(
         timeout_secs=before.timeout_secs,
         memory_mbytes=before.memory_mbytes,
@@ -174,7 +177,8 @@ def _options(before: RunOptions, asked: ResurrectOptions, build: BuildRow) -> Ru
         max_total_charge_usd=asked.max_total_charge_usd,
         restart_on_error=asked.restart_on_error,
     )
-    after = resolve(wanted, had, build=asked.build or before.build, bounds=bounds_for(build))
+    bounds = bounds_again(build, memory=asked.memory, had_mbytes=before.memory_mbytes, had_build_id=run.build_id)
+    after = resolve(wanted, had, build=asked.build or before.build, bounds=bounds)
     _check_grown("maxItems", had.max_items, after.max_items)
     _check_grown("maxTotalChargeUsd", had.max_total_charge_usd, after.max_total_charge_usd)
     return after

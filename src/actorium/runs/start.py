@@ -31,8 +31,9 @@ from actorium.logs.service import Logs
 from actorium.request_queues.service import RequestQueues
 from actorium.runs import changes, store
 from actorium.runs.brakes.service import Brakes
-from actorium.runs.chosen import Chosen, InputValue, choose
+from actorium.runs.chosen import Chosen, InputValue, bounds_for, choose
 from actorium.runs.lifecycle import Life
+from actorium.runs.memory.choice import Bounds
 from actorium.runs.model import RunMeta, RunOrigin, StorageIds
 from actorium.runs.options import StartOptions, StartTaskOptions
 from actorium.runs.permissions import Levels, grants_in
@@ -81,6 +82,10 @@ class Beginning(Protocol):
     @property
     def keeps_input(self) -> bool:
         """Whether the input is part of it, too."""
+        ...
+
+    def bounds(self, build: BuildRow) -> Bounds:
+        """Between what its memory can be."""
         ...
 
     def turn(self) -> AbstractAsyncContextManager[None]:
@@ -182,7 +187,8 @@ class Starter:
             build = self._builds.for_run_in(tx, actor, asked.options.build)
             if asked.beginning is None or not asked.beginning.keeps_input:
                 asked.input.check_fits(build)
-            chosen = choose(asked.options, actor, build, value)
+            bounds = bounds_for(build) if asked.beginning is None else asked.beginning.bounds(build)
+            chosen = choose(asked.options, actor, build, value, bounds=bounds)
             memory = chosen.options.memory_mbytes
             self._quotas.check_in(tx, principal.user_id, more=Load(memory_mbytes=memory, runs=1))
             granted = grants_in(tx, principal, asked.input.granted, self._storages.by_resource)

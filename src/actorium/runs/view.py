@@ -128,7 +128,8 @@ def _measured(run: Run, facts: Facts) -> Measurement | None:
     if facts.latest is None:
         return None
     whole = join(facts.earlier, facts.latest)
-    return ended(whole) if run.life.status in TERMINAL else whole
+    has_process = run.life.status not in TERMINAL and run.life.attempt_started_at is not None
+    return whole if has_process else ended(whole)
 
 
 def units_of(run: Run, active_millis: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -193,6 +194,7 @@ def test_memory_that_was_asked_for_is_given_or_refused(memory: float) -> None:
     good = {2**n for n in range(8, 13)}
     try:
         assert checked(memory, Bounds(256, 4096)) in good
+        assert round(memory) in good
     except InvalidMemory as error:
         assert "MB" in error.message
-        assert memory not in good
+        assert not math.isfinite(memory) or round(memory) not in good

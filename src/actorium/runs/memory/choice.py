@@ -46,19 +46,19 @@ def fault(expression: str) -> str | None:
 
 
 def checked(memory_mbytes: float, bounds: Bounds) -> int:
-    """Memory that was asked for. Raises InvalidMemory."""
-    memory = memory_mbytes
-    if not MEMORY_MBYTES_MIN <= memory <= MEMORY_MBYTES_MAX or memory != int(memory) or int(memory).bit_count() != 1:
+    """Memory that was asked for, fractions rounded. Raises InvalidMemory."""
+    memory = round(memory_mbytes) if math.isfinite(memory_mbytes) else 0
+    if not MEMORY_MBYTES_MIN <= memory <= MEMORY_MBYTES_MAX or memory.bit_count() != 1:
         raise InvalidMemory(
-            f"Memory is {memory:g} MB; it must be a power of two"
+            f"Memory is {memory_mbytes:g} MB; it must be a power of two"
             f" between {MEMORY_MBYTES_MIN} and {MEMORY_MBYTES_MAX} MB."
         )
     if not bounds.least <= memory <= bounds.most:
         raise InvalidMemory(
-            f"Memory is {memory:g} MB; this build of the Actor runs with {bounds.least} to {bounds.most} MB. Ask for"
+            f"Memory is {memory} MB; this build of the Actor runs with {bounds.least} to {bounds.most} MB. Ask for"
             " as much, or for nothing."
         )
-    return int(memory)
+    return memory
 
 
 def of_definition(said: int | str, names: Mapping[str, Any], bounds: Bounds) -> int:
