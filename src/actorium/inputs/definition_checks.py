@@ -69,7 +69,8 @@ class DefinitionChecks:
         defaults = encode({name: msgspec.json.decode(text) for name, text in schema.defaults.items()})
         report = await self._schemas.check(around | fields, defaults)
         if report is not None:
-            reasons = told(report.invalid[0]["validationErrors"], schema.fields).removeprefix("Input is not valid: ")
+            reasons = told(report.invalid[0]["validationErrors"], schema.fields, schema.defaults)
+            reasons = reasons.removeprefix("Input is not valid: ").rstrip(".")
             raise BuildFailed(f"{place}: a default does not fit its field: {reasons}.")
 
     async def _storages(self, storages: Mapping[str, Any], places: Mapping[str, str]) -> None:

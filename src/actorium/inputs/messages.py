@@ -8,34 +8,41 @@ from typing import Any
 import msgspec
 
 from actorium.inputs.resources import is_resource
+from actorium.inputs.rules import Rule, rule_at
+from actorium.inputs.words import Wrong, cut, is_secret, name_of, told_together
 from actorium.kernel.limits import INPUT_ERRORS_TOLD_MAX
 from actorium.storages.schema_anatomy import Path, unescaped
-from actorium.storages.schema_errors import Found
+from actorium.storages.schema_errors import Found, fragment
 
-_NAME_CHARS_MAX = 200
 _CHOICES_CHARS_MAX = 500
 
 
-def told(errors: Sequence[Found], fields: Mapping[str, Any]) -> str:
-    """The errors of a check. ``fields``: the input schema's properties."""
-    lines = list(dict.fromkeys(_lines(errors, fields)))
+def told(errors: Sequence[Found], fields: Mapping[str, Any], values: Mapping[str, msgspec.Raw]) -> str:
+    """The errors of a check. ``fields``: the input schema's properties; ``values``: what was checked."""
+    lines = list(dict.fromkeys(_lines(errors, fields, values)))
     more = len(lines) - INPUT_ERRORS_TOLD_MAX
     shown = "; ".join(lines[:INPUT_ERRORS_TOLD_MAX]) + (f"; and {more} more" if more > 0 else "")
     return f"Input is not valid: {shown}"
 
 
-def _lines(errors: Iterable[Found], fields: Mapping[str, Any]) -> Iterator[str]:
-    errors = list(errors)
-    for error in errors:
+def _lines(
+    errors: Sequence[Found], fields: Mapping[str, Any], values: Mapping[str, msgspec.Raw]
+) -> Iterator[str]:  # fmt: skip
+    rules = [_rule_of(error, fields) for error in errors]
+    for error, rule in zip(errors, rules, strict=True):
         path = unescaped(error["instancePath"])
         field = fields.get(str(path[0]), {}) if path else {}
-        special = _by_editor(error, path, field, errors)
-        if special is not None:
-            yield special
+        if rule is not None and rule is not Rule.RESOURCE:
+            all_of_it = [
+                (kind, each)
+                for kind, each in zip(rules, errors, strict=True)
+                if kind is not None and unescaped(each["instancePath"])[:1] == path[:1]
+            ]
+            yield told_together(Wrong(str(path[0]), field, all_of_it, values[str(path[0])]))
         elif error["keyword"] == "required":
-            yield f"Field {_name((*path, error['params']['missingProperty']), field)} is required"
+            yield f"Field {name_of((*path, error['params']['missingProperty']), field)} is required"
         elif error["keyword"] == "additionalProperties":
-            yield f"Property {_name((*path, error['params']['additionalProperty']), field)} is not allowed"
+            yield f"Property {name_of((*path, error['params']['additionalProperty']), field)} is not allowed."
         elif not path:
             yield f"Input {error['message']}"
         elif error["keyword"] == "propertyNames":
@@ -44,45 +51,32 @@ def _lines(errors: Iterable[Found], fields: Mapping[str, Any]) -> Iterator[str]:
             yield _of_field(error, path, field)
 
 
-def _by_editor(error: Found, path: Path, field: Mapping[str, Any], errors: Sequence[Found]) -> str | None:
-    """One line about all that is wrong with a field, where its editor leads people to expect that."""
-    editor = field.get("editor")
-    if editor == "requestListSources" and len(path) > 1:
-        places = sorted({int(each) for each in _second_steps(errors, str(path[0])) if each.isdigit()})
-        return f"Items in {_name(path[:1], field)} at positions {places} do not contain valid URLs"
-    if editor == "proxy" and "/anyOf" in error["schemaPath"]:
-        return f"Field {_name(path[:1], field)} is required: choose a proxy or give proxyUrls of your own"
-    return None
+def _rule_of(error: Found, fields: Mapping[str, Any]) -> Rule | None:
+    """Which rule of the field's own an error comes from; None: what the author wrote in the words of JSON schema."""
+    path = unescaped(error["instancePath"])
+    if not path or str(path[0]) not in fields:
+        return None
+    start = fragment(("properties", path[0], "allOf")) + "/"
+    if not error["schemaPath"].startswith(start):
+        return None
+    place = error["schemaPath"].removeprefix(start).partition("/")[0]
+    return rule_at(int(place), fields[str(path[0])]) if place.isdecimal() else None
 
 
 def _of_field(error: Found, path: Path, field: Mapping[str, Any]) -> str:
-    keyword, name = error["keyword"], _name(path, field)
-    if "propertyName" in error and not _is_secret(field):
-        return f"Keys of field {name} {error['message']}, which {_cut(str(error['propertyName']))!r} does not"
+    keyword, name = error["keyword"], name_of(path, field)
+    if "propertyName" in error and not is_secret(field):
+        return f"Keys of field {name} {error['message']}, which {cut(str(error['propertyName']))!r} does not"
     if is_resource(field) and keyword in ("pattern", "maxLength"):
         return f"Field {name} must be the id or the name of a {field['resourceType']}"
     if keyword == "enum":
-        choices = msgspec.json.encode(error["params"].get("allowedValues", [])).decode()[1:-1]
-        return f"Field {name} {error['message']}: {_cut(choices, _CHOICES_CHARS_MAX)}"
+        choices = ", ".join(_choices(error["params"].get("allowedValues", [])))
+        return f"Field {name} {error['message']}: {cut(choices, _CHOICES_CHARS_MAX)}"
     return f"Field {name} {error['message']}"
 
 
-def _second_steps(errors: Iterable[Found], field: str) -> Iterator[str]:
-    for error in errors:
-        path = unescaped(error["instancePath"])
-        if len(path) > 1 and path[0] == field:
-            yield str(path[1])
-
-
-def _name(path: Sequence[str | int], field: Mapping[str, Any]) -> str:
-    """A field as users write it. Of what is inside a secret nothing is told."""
-    steps = path[:1] if _is_secret(field) else path
-    return _cut(".".join(("input", *map(str, steps))))
-
-
-def _is_secret(field: Mapping[str, Any]) -> bool:
-    return field.get("isSecret") is True
-
-
-def _cut(text: str, most: int = _NAME_CHARS_MAX) -> str:
-    return text if len(text) <= most else f"{text[:most]}…"
+def _choices(values: Iterable[Any]) -> Iterator[str]:
+    """Each in quotes, also what is no text. Null is there for the sake of ``nullable``, and not told."""
+    for value in values:
+        if value is not None:
+            yield f'"{value}"' if isinstance(value, str) else f'"{msgspec.json.encode(value).decode()}"'

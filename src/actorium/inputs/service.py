@@ -194,7 +194,7 @@ class Inputs:
         errors = report.invalid[0]["validationErrors"] if report is not None else []
         errors = [error for error in errors if error["params"].get("missingProperty") not in secrets.closed]
         if errors:
-            raise InvalidInput(told(errors, schema.fields))
+            raise InvalidInput(told(errors, schema.fields, shown))
         return secrets
 
     async def _uncovered(self, schema: InputSchema, values: Values, *, user_id: str, actor_id: str) -> Secrets:

@@ -90,7 +90,7 @@ def _words(error: ValidationError, path: Path, place: _Place) -> Iterator[Words]
     elif isinstance(kind, ValidationErrorKind.Required):
         yield _required(kind.property, path, error, place=place)
     elif isinstance(kind, ValidationErrorKind.UniqueItems):
-        yield _unique(error, place)
+        yield _unique(error, path, place)
     else:
         yield _measured(kind) or _other(kind, path=path, place=place)
 
@@ -152,16 +152,29 @@ def _required(missing: str, path: Path, error: ValidationError, *, place: _Place
     return "dependencies", {"missingProperty": missing}, f"must have property {missing}"
 
 
-def _unique(error: ValidationError, place: _Place) -> Words:
+def _unique(error: ValidationError, path: Path, place: _Place) -> Words:
+    """Which two are equal: AJV looks from behind, and the other way round where items are no lists and no objects."""
+    items = list(enumerate(at(place.value, tuple(error.instance_path)) or ()))
+    rules = at(place.schema, path[:-1])
+    are_simple = _are_simple(rules.get("items") if isinstance(rules, dict) else None)
     seen: dict[bytes, int] = {}
-    later, earlier = 0, 0
-    for number, item in enumerate(at(place.value, tuple(error.instance_path)) or ()):
+    found, other = 0, 0
+    for number, item in reversed(items) if are_simple else items:
         text = msgspec.json.encode(_whole(item), order="deterministic")
         if text in seen:
-            later, earlier = number, seen[text]
+            found, other = number, seen[text]
+            if are_simple:
+                break
         seen[text] = number
-    message = f"must NOT have duplicate items (items ## {earlier} and {later} are identical)"
-    return "uniqueItems", {"i": later, "j": earlier}, message
+    message = f"must NOT have duplicate items (items ## {other} and {found} are identical)"
+    return "uniqueItems", {"i": found, "j": other}, message
+
+
+def _are_simple(items: Any) -> bool:
+    """Whether the rules of a list's items say that they are neither lists nor objects."""
+    types = items.get("type") if isinstance(items, dict) else None
+    types = [types] if isinstance(types, str) else types
+    return isinstance(types, list) and len(types) > 0 and not {"array", "object"} & set(map(str, types))
 
 
 def _property_name(inner: ValidationError, place: _Place, *, around: Path) -> Iterator[Found]:
@@ -190,14 +203,19 @@ def _branch_of(error: ValidationError, schema: Mapping[str, Any]) -> tuple[Path,
 
 
 def _found(instance: Path, path: Path, keyword: str, *, params: Mapping[str, Any], message: str) -> Found:
-    steps = [step if step == "false schema" else quote(_escaped(step), safe=_FRAGMENT_SAFE) for step in path]
     return {
         "instancePath": _pointer(instance),
-        "schemaPath": "/".join(["#", *steps]),
+        "schemaPath": fragment(path),
         "keyword": keyword,
         "params": dict(params),
         "message": message,
     }
+
+
+def fragment(path: Path) -> str:
+    """A place in a schema as ``schemaPath`` names it."""
+    steps = [step if step == "false schema" else quote(_escaped(step), safe=_FRAGMENT_SAFE) for step in path]
+    return "/".join(["#", *steps])
 
 
 def _pointer(path: Path) -> str:

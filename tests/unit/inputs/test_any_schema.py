@@ -95,4 +95,5 @@ async def answered(checks: SchemaChecks, source: Any, sent: dict[str, Any]) -> N
     assert all(schema_hash(schema.fields[name]) for name in schema.secrets)
     assert isinstance(granted(schema.source, {name: sent.get(name) for name in schema.resources}), dict)
     if report is not None:
-        assert told(report.invalid[0]["validationErrors"], schema.fields).startswith("Input is not valid: ")
+        message = told(report.invalid[0]["validationErrors"], schema.fields, values)
+        assert message.startswith("Input is not valid: ")

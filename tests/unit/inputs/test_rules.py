@@ -28,12 +28,14 @@ async def said(fields: dict[str, Any], value: Any, **more: Any) -> str | None:
         report = await checks.check(schema.rules, json.dumps(value).encode())
     finally:
         await checks.close()
-    return None if report is None else told(report.invalid[0]["validationErrors"], schema.fields)
+    values = {name: msgspec.Raw(msgspec.json.encode(each)) for name, each in value.items()}
+    return None if report is None else told(report.invalid[0]["validationErrors"], schema.fields, values)
 
 
 HEADERS = {"type": "object", "editor": "json", "patternKey": "^[a-z-]+$", "patternValue": "^[^ ]*$"}
 SOURCES = {"type": "array", "editor": "requestListSources"}
 PROXY = {"type": "object", "editor": "proxy"}
+HEADER_BAD = 'Keys [accept] in input.x must have string value which matches regular expression "^[^ ]*$"'
 PICKED = {"type": "string", "resourceType": "dataset"}
 RULES: list[tuple[dict[str, Any], Any, str | None]] = [
     ({"type": "integer", "minimum": 1}, 5, None),
@@ -43,7 +45,7 @@ RULES: list[tuple[dict[str, Any], Any, str | None]] = [
     ({"type": "string"}, None, "Field input.x must be string"),
     ({"type": "string", "nullable": True, "pattern": "^a"}, None, None),
     ({"type": "string", "nullable": True, "enum": ["a", "b"], "enumTitles": ["A", "B"]}, None, None),
-    ({"type": "string", "enum": ["a", "b"]}, "c", 'Field input.x must be equal to one of the allowed values: "a","b"'),
+    ({"type": "string", "enum": ["a", "b"]}, "c", 'Field input.x must be equal to one of the allowed values: "a", "b"'),
     ({"type": "array", "items": {"type": "integer"}}, [1, "2"], "Field input.x.1 must be integer"),
     (
         {"type": "object", "properties": {"a": {"type": "object", "required": ["b"]}}},
@@ -51,30 +53,30 @@ RULES: list[tuple[dict[str, Any], Any, str | None]] = [
         "Field input.x.a.b is required",
     ),
     (HEADERS, {"accept": "text/html"}, None),
-    (HEADERS, {"Accept": "x"}, "Keys of field input.x must match pattern \"^[a-z-]+$\", which 'Accept' does not"),
-    (HEADERS, {"accept": "a b"}, 'Field input.x.accept must match pattern "^[^ ]*$"'),
-    (HEADERS, {"accept": 1}, "Field input.x.accept must be string"),
+    (HEADERS, {"Accept": "x"}, 'Keys [Accept] in input.x must match regular expression "^[a-z-]+$'),
+    (HEADERS, {"accept": "a b"}, HEADER_BAD),
+    (HEADERS, {"accept": 1}, HEADER_BAD),
     (
         {"type": "array", "editor": "stringList", "patternValue": "^a"},
         ["a", "b"],
-        'Field input.x.1 must match pattern "^a"',
+        'Values in input.x at positions [1] must match regular expression "^a"',
     ),
     (
         {"type": "array", "editor": "keyValue", "patternKey": "^k", "patternValue": "^v"},
         [{"key": "k", "value": "v"}, {"key": "x", "value": "v"}],
-        'Field input.x.1.key must match pattern "^k"',
+        'Keys in input.x at positions [1] must match regular expression "^k"',
     ),
     (SOURCES, [{"url": "https://a.example/"}, {"requestsFromUrl": "http://b.example/list.txt"}], None),
     (
         SOURCES,
         [{"url": "https://a.example/"}, "https://b.example", {"url": "nothing"}, {}],
-        "Items in input.x at positions [1, 2, 3] do not contain valid URLs",
+        "Items in input.x at positions [1,2,3] do not contain valid URLs",
     ),
     (PROXY, {"useApifyProxy": True}, None),
     (
         PROXY,
         {"proxyUrls": ["ftp://a"]},
-        'Field input.x.proxyUrls.0 must match pattern "^(?:https?|socks[45][ah]?)://[^\\s/?#]+"',
+        'Proxy URL "ftp://a" has invalid format, it must be socks[4|4a|5|5h]|http[s]://[username[:password]]@hostname:port.',
     ),
     (PICKED, "abcdefghijklmnopq", None),
     (PICKED, "alice~my-data", None),
@@ -85,7 +87,11 @@ RULES: list[tuple[dict[str, Any], Any, str | None]] = [
         "Field input.x.1 must be the id or the name of a keyValueStore",
     ),
     ({"type": "string", "isSecret": True, "minLength": 9}, "no", "Field input.x must NOT have fewer than 9 characters"),
-    ({"type": "object", "isSecret": True, "patternKey": "^a"}, {"hidden": 1}, 'Field input.x must match pattern "^a"'),
+    (
+        {"type": "object", "isSecret": True, "patternKey": "^a"},
+        {"hidden": 1},
+        'Keys in input.x must match regular expression "^a"',
+    ),
 ]
 
 
@@ -99,12 +105,12 @@ async def test_the_whole_input() -> None:
     assert await said(fields, {}, required=["a"]) == "Input is not valid: Field input.a is required"
     assert (
         await said(fields, {"b": 1}, additionalProperties=False)
-        == "Input is not valid: Property input.b is not allowed"
+        == "Input is not valid: Property input.b is not allowed."
     )
     assert await said(fields, {"b": 1}) is None
-    wanted = "Input is not valid: Field input.p is required: choose a proxy or give proxyUrls of your own"
+    wanted = "Input is not valid: Field input.p is required. Please provide custom proxy URLs or use Apify Proxy."
     assert await said(fields, {"p": {"useApifyProxy": False}}, required=["p"]) == wanted
-    assert await said(fields, {"p": {"proxyUrls": ["http://a:1"]}}, required=["p"]) is None
+    assert await said(fields, {"p": {"proxyUrls": ["http://a.b:1"]}}, required=["p"]) is None
     several = await said({"a": {"type": "string"}, "b": {"type": "integer"}}, {"a": 1, "b": ""}, required=["c"])
     assert several is not None
     assert set(several.removeprefix("Input is not valid: ").split("; ")) == {
@@ -148,7 +154,7 @@ def test_defaults_fill_what_is_absent_and_prefill_does_nothing() -> None:
         ({"properties": {"a": {"type": "text"}}}, "properties.a.type"),
         ({"properties": {"a": {"type": "string", "pattern": "("}}}, ""),
         ({"properties": {"a": {"$ref": "https://example.com/x"}}}, ""),
-        ({"properties": {"a": {"patternValue": "["}}}, ""),
+        ({"properties": {"a": {"type": "object", "patternValue": "["}}}, ""),
         ({"required": "a"}, "required"),
     ],
 )
