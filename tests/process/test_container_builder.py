@@ -207,6 +207,13 @@ async def test_another_owners_image_is_no_base(builds: Builds) -> None:
             await builds.build(f"FROM {name}\nRUN cat /kept\n", owner_number=8)
         with pytest.raises(BuildFailed, match="built here for another user"):
             await builds.build(f"{BASE}COPY --from={name} /kept /kept\n", owner_number=8)
+    own, builds.builder = (
+        builds.builder,
+        ContainerBuilder(builds.client, clock=CLOCK, installation="x", environment={}, networks=builds.networks),
+    )
+    with pytest.raises(BuildFailed, match="built here for another user"):
+        await builds.build(f"FROM {names[0]}\n", owner_number=7)
+    builds.builder = own
     await builds.build(f"FROM {names[0]}\nRUN cat /kept\n", owner_number=7)
     assert "secret\n" in builds.text.partition("cat /kept\n")[2]
 

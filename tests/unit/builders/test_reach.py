@@ -12,7 +12,7 @@ import pytest
 from actorium import settings
 from actorium.builders import BuildFailed
 from actorium.builders.process.output import Output
-from actorium.builders.reach import MODES, Reach
+from actorium.builders.reach import MODES, Reach, gate
 from actorium.builders.reach.gate import Gate
 from actorium.builders.reach.hosts import Hosts, registries
 from actorium.builders.reach.onward import Onward
@@ -122,7 +122,7 @@ async def test_the_gate_leads_to_what_is_named_and_to_nothing_else() -> None:
                 "hello",
                 "GET http://x y HTTP/1.1",
             )
-            for request in (*wrong, "GET http://127.0.0.1:99999/ HTTP/1.1", f"A{'a' * 140_000} x HTTP/1.1"):
+            for request in (*wrong, "GET http://127.0.0.1:99999/ HTTP/1.1", f"A{'a' * 70_000} x HTTP/1.1"):
                 assert (await asked(port, f"{request}\r\n\r\n"))[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 403"), request
     assert unheard == []
     assert refused[:2] == [f"127.0.0.1:{other}"] * 2
@@ -153,6 +153,16 @@ async def test_a_host_that_is_not_there() -> None:
         pass
     async with Gate(Hosts([f"127.0.0.1:{gone}"]), Onward({}), lambda _: None) as port:
         assert (await asked(port, f"CONNECT 127.0.0.1:{gone} HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 502")
+
+
+async def test_connections_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "_CONNECTIONS_MAX", 1)
+    async with Gate(Hosts([]), Onward({}), lambda _: None) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert (await asked(port, "")).startswith(b"HTTP/1.1 503")
+        writer.write(b"hello\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 400")
+        writer.close()
 
 
 async def test_connections_end_with_the_gate() -> None:

@@ -154,12 +154,20 @@ class ContainerBuilder:
         if image is None:
             raise BuildFailed(f"The base image {name} can't be had: the engine pulled it and does not find it.")
         told = image.get("Config") or {}
-        labels = told.get("Labels") or {}
-        if labels.get(OWNER_LABEL, str(spec.owner_number)) != str(spec.owner_number):
+        if self._is_anothers(image, told.get("Labels") or {}, spec.owner_number):
             raise BuildFailed(f"The base image {name} can't be had: it was built here for another user.")
         if triggers := told.get("OnBuild"):
             refuse_triggers(triggers, heredocs=heredocs)
         return str(image["Id"])
+
+    def _is_anothers(self, image: Mapping[str, Any], labels: Mapping[str, str], owner_number: int) -> bool:
+        """Whether it is what another user's build left; those of other installations on this engine are others', too,
+        unless it has a name that it was pulled or tagged by."""
+        if OWNER_LABEL not in labels:
+            return False
+        if labels.get(INSTALLATION_LABEL) == self._installation:
+            return labels[OWNER_LABEL] != str(owner_number)
+        return all(name.rpartition("/")[2].startswith("actorium-") for name in image.get("RepoTags") or ())
 
     async def _built_before(self, content: str) -> dict[str, Any] | None:
         found = await self._engine.call(

@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 
 from actorium.builders.reach.hosts import Hosts
 from actorium.builders.reach.onward import Onward, login
-from actorium.kernel.limits import FORWARDER_CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_SECS_MAX
+from actorium.kernel.limits import FORWARDER_CONNECTIONS_MAX, HEAD_SECS_MAX
 
 _PIECE = 65_536
+_CONNECTIONS_MAX = FORWARDER_CONNECTIONS_MAX // 4  # each may hold some pieces in the server's memory
 _HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 _DROPPED = (b"connection:", b"proxy-connection:", b"proxy-authorization:", b"keep-alive:")
 
@@ -41,7 +42,7 @@ class Gate:
         self._closed = False
 
     async def __aenter__(self) -> int:
-        self._server = await asyncio.start_server(self._handle, "127.0.0.1", 0, limit=HEAD_BYTES_MAX)
+        self._server = await asyncio.start_server(self._handle, "127.0.0.1", 0, limit=_PIECE)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def __aexit__(self, *_: object) -> None:
@@ -56,8 +57,8 @@ class Gate:
         assert task is not None
         self._handling.add(task)
         try:
-            if len(self._handling) > FORWARDER_CONNECTIONS_MAX:
-                raise _Refused("503 Busy", f"A build may have {FORWARDER_CONNECTIONS_MAX} connections at once.")
+            if len(self._handling) > _CONNECTIONS_MAX:
+                raise _Refused("503 Busy", f"A build may have {_CONNECTIONS_MAX} connections at once.")
             await self._serve(reader, writer)
         except _Refused as error:
             with contextlib.suppress(OSError):

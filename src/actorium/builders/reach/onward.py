@@ -9,8 +9,9 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
-from actorium.kernel.limits import HEAD_BYTES_MAX, HEAD_SECS_MAX
+from actorium.kernel.limits import HEAD_SECS_MAX
 
+_PIECE = 65_536
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -84,4 +85,4 @@ async def _to_proxy(proxy: str) -> tuple[StreamReader, StreamWriter]:
 
 async def _dial(host: str, port: int, context: ssl.SSLContext | None = None) -> tuple[StreamReader, StreamWriter]:
     async with asyncio.timeout(HEAD_SECS_MAX):
-        return await asyncio.open_connection(host, port, ssl=context, limit=HEAD_BYTES_MAX)
+        return await asyncio.open_connection(host, port, ssl=context, limit=_PIECE)
