@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -173,3 +175,32 @@ async def test_a_lock_is_free_after_a_cancelled_wait(store: Store) -> None:
 
 def test_the_folder_is_private(store: Store) -> None:
     assert store.root.stat().st_mode & 0o077 == 0
+
+
+def test_pruning_takes_away_what_is_deeper_than_any_path(store: Store) -> None:
+    root = store.work(1, "killed")
+    root.mkdir()
+    here = os.open(root, os.O_RDONLY)
+    for _ in range(sys.getrecursionlimit() + 50):
+        os.mkdir("folder", dir_fd=here)
+        below = os.open("folder", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    half = store.layer(1, ".half-deleted")
+    half.mkdir()
+    store.prune(CLOCK.now() / 1000 + 2 * BUILD_LAYER_KEPT_SECS)
+    assert not root.exists()
+    assert not half.exists()
+
+
+def test_what_fails_for_one_owner_keeps_no_other_from_being_pruned(store: Store) -> None:
+    own, lost = layer(store, 2, "own"), store.root / "locks" / "1-lost"
+    lost.touch()
+    broken = store.root / "index" / "1" / "key"
+    broken.mkdir()
+    with pytest.raises(IsADirectoryError) as caught:
+        store.prune(CLOCK.now() / 1000 + 2 * BUILD_LAYER_KEPT_SECS)
+    assert caught.value.__notes__ == ["while pruning builds of owner 1"]
+    assert not own.exists()
+    assert not lost.exists()

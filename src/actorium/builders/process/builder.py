@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import version
@@ -26,6 +25,7 @@ from actorium.builders.process.threads import in_thread
 from actorium.builders.reach import Reach
 from actorium.executors.process.executor import ProcessOptions
 from actorium.executors.process.step import run_step
+from actorium.executors.trees import delete_tree
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import TimedOut
 
@@ -98,7 +98,7 @@ class ProcessBuilder:
             raise late from error
         finally:
             output.end()
-            await in_thread(shutil.rmtree, work, ignore_errors=True)
+            await in_thread(delete_tree, work)
 
     async def remove(self, reference: str) -> None:
         """Forget an image and the layers that nothing else needs; absent is success."""

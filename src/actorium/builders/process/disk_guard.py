@@ -10,6 +10,7 @@ from pathlib import Path
 
 from actorium.builders import BuildFailed
 from actorium.builders.process.threads import in_thread
+from actorium.executors.trees import blocks_below
 from actorium.kernel.limits import BUILD_DISK_PERIOD_SECS
 
 
@@ -73,11 +74,4 @@ def _free(folder: Path) -> int:
 
 
 def _written(folders: Sequence[Path], since_ns: int) -> int:
-    total = 0
-    for folder in folders:
-        for _, _, files, descriptor in os.fwalk(folder, follow_symlinks=False):
-            for name in files:
-                with contextlib.suppress(FileNotFoundError):
-                    found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-                    total += found.st_blocks * 512 if found.st_ctime_ns >= since_ns else 0
-    return total
+    return sum(blocks_below(folder, since_ns=since_ns) for folder in folders)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from actorium.builders import BuildFailed
+from actorium.executors.trees import walk
 
 LINKS_MAX = 40  # the kernel's own
 _SYSTEM = frozenset({"bin", "lib", "lib32", "lib64", "libx32", "sbin", "usr"})
@@ -194,7 +195,7 @@ class LayerWriter:
 def hand_over(root: Path, uid: int | None) -> int:
     """Give a whole layer to the owner's uid, None leaving it as it is. Returns its size in bytes."""
     total = 0
-    for _, folders, files, descriptor in os.fwalk(root, follow_symlinks=False):
+    for descriptor, folders, files in walk(root):
         if uid is not None:
             os.chown(descriptor, uid, uid)
         for name in (*files, *folders):

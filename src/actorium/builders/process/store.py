@@ -14,15 +14,15 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from actorium.executors.process.image import IMAGE_FILE, ProcessImage, load
+from actorium.executors.trees import blocks_below, delete_tree
 from actorium.kernel.clock import Clock
 from actorium.kernel.limits import BUILD_CACHE_BYTES_MAX, BUILD_LAYER_KEPT_SECS, BUILD_LOCK_PERIOD_SECS
 
@@ -107,32 +107,31 @@ class Store:
         except FileNotFoundError:
             return
         (folder / IMAGE_FILE).unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        delete_tree(folder)
         for owner in {layer.parent.name for layer in layers}:
             with _exclusive(self._owner_lock(owner)) as free:
                 if free:
                     self._delete(layer for layer in layers if layer.parent.name == owner)
 
     def prune(self, now_secs: float) -> None:
-        """Delete what stopped builds left, layers and package caches that nobody needed for long, and large caches."""
+        """Delete what stopped builds left, layers and package caches that nobody needed for long, and large caches.
+
+        What fails for one owner is raised when all have had their turn.
+        """
+        failed: list[Exception] = []
         for folder in _entries(self.root / "layers"):
-            with _exclusive(self._owner_lock(folder.name)) as free:
-                if not free:
-                    continue
-                for left in _entries(self.root / "work" / folder.name):
-                    shutil.rmtree(left, ignore_errors=True)
-                for unused in _old(self.root / "caches" / folder.name, now_secs):
-                    shutil.rmtree(unused, ignore_errors=True)
-                self._delete(_old(folder, now_secs))
-                self._forget(folder.name, now_secs)
-                if _size(caches := self.root / "caches" / folder.name) > BUILD_CACHE_BYTES_MAX:
-                    for cache in _entries(caches):
-                        _empty(cache)
+            try:
+                self._prune_owner(folder, now_secs)
+            except Exception as error:  # whatever one owner left there
+                error.add_note(f"while pruning builds of owner {folder.name}")
+                failed.append(error)
         for path in _entries(self.root / "locks"):
             if not path.name.startswith("owner-"):
                 with _exclusive(path) as free:  # nobody holds it: its build was killed
                     if free:
                         path.unlink(missing_ok=True)
+        if failed:
+            raise failed[0]
 
     @asynccontextmanager
     async def owner_in_use(self, owner_number: int, clock: Clock) -> AsyncIterator[None]:
@@ -149,16 +148,34 @@ class Store:
         async with _held(path, fcntl.LOCK_EX, clock, on_wait=on_wait, discard=True):
             yield
 
+    def _prune_owner(self, layers: Path, now_secs: float) -> None:
+        owner = layers.name
+        with _exclusive(self._owner_lock(owner)) as free:
+            if not free:
+                return
+            for left in _entries(self.root / "work" / owner):
+                delete_tree(left)
+            for unused in _old(self.root / "caches" / owner, now_secs):
+                delete_tree(unused)
+            for half in layers.glob(".*"):  # a server died while it deleted them
+                delete_tree(half)
+            self._delete(_old(layers, now_secs))
+            self._forget(owner, now_secs)
+            if blocks_below(caches := self.root / "caches" / owner) > BUILD_CACHE_BYTES_MAX:
+                for cache in _entries(caches):
+                    _empty(cache)
+
     def _delete(self, layers: Iterable[Path]) -> None:
         needed = {layer for image in _entries(self.root / "images") for layer in _layers(image)}
         for layer in layers:
             if str(layer) not in needed:
                 aside = layer.with_name(f".{layer.name}")
+                delete_tree(aside)  # half deleted by a server that died
                 try:
                     layer.rename(aside)
                 except FileNotFoundError:
                     continue
-                shutil.rmtree(aside, ignore_errors=True)
+                delete_tree(aside)
 
     def _forget(self, owner: str, now_secs: float) -> None:
         """Delete keys whose layers are gone, and those of steps that changed nothing when they have not been used."""
@@ -191,18 +208,9 @@ def _empty(cache: Path) -> None:
     """What package managers keep is of one piece to them: all of it goes, or nothing."""
     for each in _entries(cache):
         if each.is_dir() and not each.is_symlink():
-            shutil.rmtree(each, ignore_errors=True)
+            delete_tree(each)
         else:
             each.unlink(missing_ok=True)
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    for _, _, files, descriptor in os.fwalk(folder, follow_symlinks=False):
-        for name in files:
-            with suppress(FileNotFoundError):
-                total += os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_blocks * 512
-    return total
 
 
 def _old(folder: Path, now_secs: float) -> list[Path]:

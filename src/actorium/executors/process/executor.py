@@ -16,10 +16,11 @@ import msgspec
 
 from actorium.executors import Container, Cursor, Hint, LogRead, Phase, Spec, Stats
 from actorium.executors.process import image
-from actorium.executors.process.folders import Folders, delete_tree, read_state, read_stats
+from actorium.executors.process.folders import Folders, read_state, read_stats
 from actorium.executors.process.keeper import lock, logfile, plan, shim
 from actorium.executors.process.spawning import Spawner
 from actorium.executors.process.warm import WarmPool
+from actorium.executors.trees import delete_tree
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import BackendUnavailable
 from actorium.kernel.instant import Instant

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 from actorium.executors import Cause, Container, Phase, Stats, run_of
 from actorium.executors.process.keeper import cgroups, lock, plan, sandbox
 from actorium.executors.process.keeper.measure import State
+from actorium.executors.trees import delete_tree
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import TOMBSTONE_SECS
 
@@ -47,7 +47,7 @@ class Folders:
         """The container's folder, whole or not at all; one that is there already stays. A text instead of a plan says
         why the container can't be started."""
         scratch = self.containers / f".{name}.{os.getpid()}"
-        shutil.rmtree(scratch, ignore_errors=True)
+        delete_tree(scratch)
         scratch.mkdir()
         if isinstance(told, str):
             (scratch / plan.STATE).touch()
@@ -57,7 +57,7 @@ class Folders:
         try:
             scratch.rename(self.containers / name)
         except OSError:
-            shutil.rmtree(scratch)
+            delete_tree(scratch)
 
     def look(self, name: str) -> Container | None:
         """One container as a survey sees it; None: there is none. Raises OSError."""
@@ -142,7 +142,7 @@ class Folders:
             return None
         self._mark(name, now=now)
         gone = self.containers / f".{name}{_GONE}"
-        shutil.rmtree(gone, ignore_errors=True)
+        delete_tree(gone)
         with contextlib.suppress(FileNotFoundError):
             folder.rename(gone)
         self._ended.pop(name, None)
@@ -241,12 +241,3 @@ def _write_exit(folder: Path, cause: Cause, message: str, *, now: Instant) -> No
     scratch = folder / f".{plan.EXIT}"
     scratch.write_text(json.dumps(found))
     scratch.replace(folder / plan.EXIT)
-
-
-def delete_tree(folder: Path) -> None:
-    """Also what overlayfs leaves, whose work folder nobody may open."""
-    for place, names, _ in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                os.chmod(os.path.join(place, name), 0o700, follow_symlinks=False)  # noqa: PTH101, PTH118
-    shutil.rmtree(folder, ignore_errors=True)

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Callable
@@ -24,6 +23,7 @@ import msgspec
 from actorium.executors.process.executor import ProcessOptions
 from actorium.executors.process.keeper import plan
 from actorium.executors.process.spawning import ENVIRONMENT, helper_command
+from actorium.executors.trees import delete_tree
 from actorium.kernel.errors import BackendUnavailable, TimedOut
 from actorium.kernel.instant import Instant
 
@@ -118,7 +118,7 @@ async def run_step(spec: StepSpec, on_output: Callable[[bytes], None]) -> int:
         os.close(result_end)
         await _end(process)
         if spec.state is None:
-            shutil.rmtree(state, ignore_errors=True)
+            delete_tree(state)
     return _verdict(json.loads(result) if result else {})
 
 

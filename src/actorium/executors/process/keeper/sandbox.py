@@ -16,6 +16,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from actorium.executors.process.keeper import cgroups, disk, inside, linux, network, plan, skeleton, view
+from actorium.executors.trees import delete_tree
 
 START_SECS_MAX = 30.0
 _LAST_WORD_SECS = 1.0
@@ -274,4 +275,4 @@ def _settle(upper: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             (upper / "usr").rmdir()
         written.rename(upper / "usr")
-    shutil.rmtree(work, ignore_errors=True)
+    delete_tree(work)

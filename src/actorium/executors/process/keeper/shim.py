@@ -19,6 +19,7 @@ from actorium.executors.process.keeper.measure import Meter
 from actorium.executors.process.keeper.prepared import Prepared
 from actorium.executors.process.keeper.reactor import READ, Reactor
 from actorium.executors.process.keeper.sandbox import Sandbox, SandboxFailed
+from actorium.executors.trees import blocks_below
 from actorium.kernel.limits import STATS_PERIOD_SECS, TIMING_OUT_SECS
 
 STOP, KILL = signal.SIGTERM, signal.SIGUSR1  # what the server sends a shim; to the holder of the lock only
@@ -273,7 +274,7 @@ class Shim:
             if self._disk_full:
                 self._log.note(f"The container's disk of {self._plan.disk_mbytes} MB is full: writing fails.")
             return
-        written = _bytes_below(self._folder / plan.DISK)
+        written = blocks_below(self._folder / plan.DISK)
         if written > self._plan.disk_mbytes << 20:
             self._log.note(f"More than the {self._plan.disk_mbytes} MB of disk were written: the container is ended.")
             self._kill("out-of-disk")
@@ -375,12 +376,3 @@ def answer(reply: socket.socket | None, word: bytes) -> None:
 
 def _tcp() -> socket.socket:
     return socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-
-
-def _bytes_below(folder: Path) -> int:
-    total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(place, name)).st_blocks * 512  # noqa: PTH118
-    return total

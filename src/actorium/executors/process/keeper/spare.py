@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import io
 import os
-import shutil
 import signal
 import socket
 import struct
@@ -23,6 +22,7 @@ from actorium.executors.process.keeper import cgroups, forerunner, inside, leadi
 from actorium.executors.process.keeper.prepared import Prepared
 from actorium.executors.process.keeper.reactor import READ, Reactor
 from actorium.executors.process.keeper.sandbox import Sandbox, SandboxFailed
+from actorium.executors.trees import delete_tree
 from actorium.kernel.limits import (
     BARE_SPARE_BYTES_GUESSED,
     SPARE_CPU_WEIGHT,
@@ -85,7 +85,7 @@ class Spare:
             shim.keep(self._state, self._run, self._connection, prepared)
         self._sandbox.kill()
         self._sandbox.remove()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        delete_tree(self._folder)
 
     def _prepare(self) -> None:
         self._output, inner = shim.output_pipe()
@@ -185,7 +185,7 @@ def sweep(state: Path) -> None:
         if group is not None:
             group.kill()
             group.remove()
-        shutil.rmtree(folder, ignore_errors=True)
+        delete_tree(folder)
 
 
 def _archive() -> int:
