@@ -122,7 +122,7 @@ class Store:
         for folder in _entries(self.root / "layers"):
             try:
                 self._prune_owner(folder, now_secs)
-            except Exception as error:  # whatever one owner left there
+            except (OSError, ValueError, RecursionError) as error:  # whatever its builds left there
                 error.add_note(f"while pruning builds of owner {folder.name}")
                 failed.append(error)
         for path in _entries(self.root / "locks"):
