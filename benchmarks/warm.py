@@ -1,4 +1,4 @@
-"""Warm starts: POST to the first line of user code of an Actor on SDK and Crawlee, beside a cold start."""
+"""Warm starts: POST to the first line of user code of an Actor on SDK and Crawlee, beside cold ones and peers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.live_server import LiveServer
 from benchmarks.client import Client, client
 from benchmarks.figure import Figure
 from benchmarks.runs import isolated
+from benchmarks.warm_peers import Start, peers
 
 STARTS = 20
 COLD_STARTS = 5
@@ -43,6 +45,8 @@ class Starts:
     bare_ready: list[float] = field(default_factory=list)
     bare_shell: list[float] = field(default_factory=list)
     bare_isolated: list[float] = field(default_factory=list)
+    peers: dict[str, list[float]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
 
 
 def measure(folder: Path) -> list[Figure]:
@@ -51,12 +55,13 @@ def measure(folder: Path) -> list[Figure]:
     with (
         LiveServer(folder / "warm", ACTORIUM_WARM_STARTS="true") as warm,
         LiveServer(folder / "cold", ACTORIUM_WARM_STARTS="false") as cold,
+        peers(folder, PROGRAM) as (others, seen.missing),
     ):
-        asyncio.run(_measure(seen, warm, cold, folder))
+        asyncio.run(_measure(seen, warm, cold, folder, others))
     return _figures(seen)
 
 
-async def _measure(seen: Starts, warm: LiveServer, cold: LiveServer, folder: Path) -> None:
+async def _measure(seen: Starts, warm: LiveServer, cold: LiveServer, folder: Path, others: Mapping[str, Start]) -> None:
     files = {"src/__init__.py": "", "src/__main__.py": PROGRAM, "requirements.txt": REQUIREMENTS}
     command = ["python", "-m", "src"]
     async with client(warm.url, warm.token) as here, client(cold.url, cold.token) as there:
@@ -78,6 +83,8 @@ async def _measure(seen: Starts, warm: LiveServer, cold: LiveServer, folder: Pat
             if number < COLD_STARTS:
                 seen.cold.append(await _start(there, other))
                 seen.shell.append(_shell([], PROGRAM))
+                for name, start in others.items():
+                    seen.peers.setdefault(name, []).append(await asyncio.to_thread(start))
 
 
 async def _start(api: Client, actor_id: str) -> float:
@@ -145,4 +152,16 @@ def _figures(seen: Starts) -> list[Figure]:
             name=f"the same without sandboxes made ahead, p50 of {STARTS}", value=ours - bare, unit="ms",
             against=f"{ours:,.0f} ms here", goal="none of its own",
         ),
+        *_beside(seen, p50, cold),
     ]  # fmt: skip
+
+
+def _beside(seen: Starts, warm: float, cold: float) -> list[Figure]:
+    figures = [
+        Figure(
+            name=f"warm: the same program, part of {name}", value=warm / statistics.median(times), unit="x",
+            against=f"p50 of {len(times)}: {statistics.median(times):,.0f} ms there, {cold:,.0f} ms cold here", goal="",
+        )
+        for name, times in seen.peers.items()
+    ]  # fmt: skip
+    return figures + [Figure(name="a peer", value=0, unit="", against=reason, goal="") for reason in seen.missing]

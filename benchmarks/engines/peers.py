@@ -62,7 +62,13 @@ class Peer:
 
 
 class Scrapyd(Peer):
-    """One Scrapyd."""
+    """One Scrapyd. With ``packages``, a folder of them, it has the one spider that imports some of those."""
+
+    def __init__(self, python: Path, folder: Path, *, poll_secs: float, packages: Path | None = None) -> None:
+        super().__init__(python, folder, poll_secs=poll_secs)
+        self._environment = {"PYTHONPATH": str(PROGRAMS), "PYTHONWARNINGS": "ignore"}
+        if packages is not None:
+            self._environment["BENCH_PACKAGES"] = str(packages)
 
     @contextmanager
     def running(self) -> Iterator[Scrapyd]:
@@ -75,7 +81,7 @@ class Scrapyd(Peer):
         with process(
             command,
             self._folder,
-            {"PYTHONPATH": str(PROGRAMS), "PYTHONWARNINGS": "ignore"},
+            self._environment,
             lambda: self._call("daemonstatus.json"),
         ):
             yield self

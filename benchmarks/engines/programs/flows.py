@@ -5,9 +5,9 @@ import time
 FIRST = time.time()
 
 import os  # noqa: E402  # the time is noted before anything else
-from pathlib import Path  # noqa: E402
+from pathlib import Path  # noqa: E402  # as above
 
-from prefect import flow, runtime, serve  # noqa: E402
+from prefect import flow, runtime, serve  # noqa: E402  # as above
 
 
 def note(text: str = "") -> None:

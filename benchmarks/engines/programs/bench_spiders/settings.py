@@ -1,7 +1,9 @@
 """Scrapy's own defaults but for what would make a benchmark wait or print."""
 
+import os
+
 BOT_NAME = "bench"
-SPIDER_MODULES = ["bench_spiders.spiders"]
+SPIDER_MODULES = ["bench_spiders.imports" if "BENCH_PACKAGES" in os.environ else "bench_spiders.spiders"]
 ROBOTSTXT_OBEY = False
 TELNETCONSOLE_ENABLED = False
 DOWNLOAD_DELAY = 0
