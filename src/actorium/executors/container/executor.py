@@ -57,7 +57,7 @@ class ContainerExecutor(ProcessExecutor):
         told = image.get("Config") or {}
         argv = spec.command
         if argv is None:
-            argv = (*(told.get("Entrypoint") or ()), *(told.get("Cmd") or ()))
+            argv = image_command(told)
         if not argv:
             return f"The image {spec.image} has no command, and none was given. Add a CMD to its Dockerfile."
         return plan.Plan(
@@ -164,6 +164,12 @@ class EngineFolders(Folders):
         except EngineError as error:
             if error.status != 404:
                 raise OSError(str(error)) from error
+
+
+def image_command(told: Mapping[str, Any]) -> tuple[str, ...]:
+    """What an image starts, by its configuration. ``ENTRYPOINT [""]`` takes the base's away and is no program."""
+    entrypoint = tuple(told.get("Entrypoint") or ())
+    return (*(entrypoint if entrypoint != ("",) else ()), *(told.get("Cmd") or ()))
 
 
 def engine_name(state: Path, name: str) -> str:
