@@ -53,6 +53,13 @@ def test_bases_are_named() -> None:
     assert context(spec({"Dockerfile": "FROM scratch\nCOPY . .\n"}), LABELS).bases == ()
 
 
+def test_quotes_of_others_need_not_come_in_pairs() -> None:
+    text = "FROM one\nRUN echo hi # it's fine\nMAINTAINER John O'Brien\nHEALTHCHECK CMD curl it's\nFROM two\n"
+    assert context(spec({"Dockerfile": text}), LABELS).bases == ("one", "two")
+    with pytest.raises(BuildFailed, match="Dockerfile line 1: a quote ' is opened"):
+        context(spec({"Dockerfile": "ARG A='1\nFROM one\n"}), LABELS)
+
+
 def test_what_is_ignored_stays_here() -> None:
     files = {"Dockerfile": "FROM one\n", ".dockerignore": "*\n!kept\n", "kept": "1", "left": "2"}
     made = context(spec(files), LABELS)

@@ -87,12 +87,13 @@ def _bases(parsed: Dockerfile, build_args: Mapping[str, str]) -> list[str]:
     variables, aliases, found = dict(PLATFORM_ARGS), set[str](), list[str]()
     for instruction in parsed.instructions:
         try:
-            words = split_words(instruction.rest, escape=parsed.escape)
+            # Of the others the rest is for a shell, or for people to read: quotes need not come in pairs.
             if instruction.keyword == "ARG" and not found:
-                for word in words:
+                for word in split_words(instruction.rest, escape=parsed.escape):
                     name, _, value = word.partition("=")
                     variables[name] = build_args.get(name, expand(value, variables, escape=parsed.escape))
             elif instruction.keyword == "FROM":
+                words = split_words(instruction.rest, escape=parsed.escape)
                 image = expand(words[0], variables, escape=parsed.escape)
                 if image.lower() not in aliases and image not in found:
                     found.append(image)
