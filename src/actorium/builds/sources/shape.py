@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
+from typing import Any
 
 from actorium.builds import lenient_json
 from actorium.builds.sources import Log, Tree
 
 _MARKS = ("Dockerfile", "package.json", "requirements.txt", "pyproject.toml", "main.js", "main.py", "README.md")
 
-_REFERENCES = ("dockerContextDir", "dockerfile", "readme", "changelog", "input", "inputSchema", "output")
+_REFERENCES = (
+    "dockerContextDir", "dockerfile", "readme", "changelog", "input", "inputSchema", "output", "outputSchema",
+    "webServerSchema",
+)  # fmt: skip
+_STORAGES = ("dataset", "keyValueStore", "requestQueue")
 
 
 def without_outer_folder(tree: Tree, log: Log) -> Tree:
@@ -32,6 +38,18 @@ def refers_out(tree: Tree, folder: str) -> bool:
         written = lenient_json.parse(tree.files.get(".actor/actor.json", b""))
     except ValueError:
         return False
-    named = [written.get(field) for field in _REFERENCES] if isinstance(written, dict) else []
+    named = _references(written) if isinstance(written, dict) else []
     places = [posixpath.normpath(posixpath.join(folder, ".actor", name)) for name in named if isinstance(name, str)]
     return any(place != folder and not place.startswith((f"{folder}/", "..", "/")) for place in places)
+
+
+def _references(written: Mapping[str, Any]) -> list[Any]:
+    """Whatever stands where the definition may name a file."""
+    storages = written.get("storages")
+    storages = storages if isinstance(storages, dict) else {}
+    datasets = storages.get("datasets")
+    return [
+        *(written.get(field) for field in _REFERENCES),
+        *(storages.get(field) for field in _STORAGES),
+        *(datasets.values() if isinstance(datasets, dict) else ()),
+    ]
