@@ -18,8 +18,6 @@ from actorium.builders.process.patterns import PatternError, has_wildcard, match
 from actorium.builders.process.steps import CopyStep
 from actorium.kernel.limits import ARCHIVE_BYTES_MAX, ARCHIVE_ENTRIES_MAX
 
-_ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
@@ -169,7 +167,14 @@ def _one(node: Node, target: str, step: CopyStep, writer: LayerWriter) -> None:
 
 
 def _is_archive(content: bytes) -> bool:
-    return content.startswith(_ARCHIVES) or content[257:262] == b"ustar"
+    """Whether it begins as a tar does, compressed or not. A lone compressed file is none, and is copied as it is."""
+    try:
+        tarfile.TarInfo.frombuf(Inflated(content).read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    except (EOFError, OSError, zlib.error, lzma.LZMAError):
+        return True  # damaged, or it asks for too much memory: unpacking it says so
+    return True
 
 
 def _unpack(name: str, content: bytes, target: str, writer: LayerWriter) -> None:
