@@ -226,6 +226,7 @@ TOMBSTONE_SECS = 600  # how long a removed container's name is kept: longer than
 DOCKERFILE_BYTES_MAX = 262_144  # far beyond any real one; BuildKit reads the whole file too
 DOCKERFILE_INSTRUCTIONS_MAX = 500
 DOCKERFILE_STAGES_MAX = 20
+DOCKERFILE_PATTERN_WORK_MAX = 1_000_000  # characters looked at for one ${X#…}, ${X%…} or ${X/…}: a tenth of a second
 BUILD_LAYERS_MAX = 60  # one mount call names them all and has a page for it
 IGNORE_PATTERNS_MAX = 1000  # lines of a .dockerignore
 ARCHIVE_BYTES_MAX = 2 * 1024 * 1024 * 1024  # what one ADD of an archive may unpack: bombs stop here

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actorium.builders.process.variables import ExpansionError, expand, split_words
 
-KNOWN = {"A": "one", "EMPTY": "", "B": "t w o"}
+KNOWN = {"A": "one", "EMPTY": "", "B": "t w o", "V": "3.11.4", "PATH_": "/a/*/b", "LAST": "b"}
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,31 @@ KNOWN = {"A": "one", "EMPTY": "", "B": "t w o"}
         ("100$ $1", "100$ $1"),
         ("$B", "t w o"),
         ("a\\", "a\\"),
+        ("${V%.*}", "3.11"),
+        ("${V%%.*}", "3"),
+        ("${V#*.}", "11.4"),
+        ("${V##*.}", "4"),
+        ("${V#3.}", "11.4"),
+        ("${V%nope}", "3.11.4"),
+        ("${V/./-}", "3-11.4"),
+        ("${V//./-}", "3-11-4"),
+        ("${V//1?/x}", "3.x.4"),
+        ("${V//./}", "3114"),
+        ("${V/1*/}", "3."),
+        ("${PATH_//\\//_}", "_a_*_b"),
+        ("${PATH_/\\*/x}", "/a/x/b"),
+        ("${PATH_%/$LAST}", "/a/*"),
+        ("${UNSET%.*}${UNSET/a/b}", ""),
+        ("a${V%.${UNSET:-4}}b", "a3.11b"),
     ],
 )
 def test_expand(text: str, result: str) -> None:
     assert expand(text, KNOWN) == result
 
 
-@pytest.mark.parametrize("text", ["${A", "${}", "${A:-x", "'a", '"a', "${A%x}", "${UNSET:?is needed}", "${1}"])
+@pytest.mark.parametrize(
+    "text", ["${A", "${}", "${A:-x", "'a", '"a', "${A%x", "${A/x}", "${A^}", "${UNSET:?is needed}", "${1}"]
+)
 def test_mistakes(text: str) -> None:
     with pytest.raises(ExpansionError):
         expand(text, KNOWN)
@@ -71,7 +89,7 @@ def test_split_words(text: str, words: list[str]) -> None:
     assert split_words(text) == words
 
 
-@given(st.text(alphabet="$ {}:-+?'\"\\aA_ ", max_size=80))
+@given(st.text(alphabet="$ {}:-+?%#/*'\"\\aA_ ", max_size=80))
 def test_nothing_but_its_own_error(text: str) -> None:
     for work in (lambda: expand(text, KNOWN), lambda: split_words(text)):
         try:
@@ -90,3 +108,12 @@ def test_long_texts_take_linear_time() -> None:
     expand("$A" * 50_000 + "\\" * 50_000, KNOWN)
     split_words("a' b'" * 20_000)
     assert time.perf_counter() - started < 5
+
+
+def test_no_pattern_takes_long() -> None:
+    began = time.process_time()
+    known = {"LONG": "a" * 400, "LONGER": "a" * 100_000}
+    assert expand("${LONG//*a*b/x}${LONG%%*a*a*a*a*a*b}", known) == "a" * 800
+    with pytest.raises(ExpansionError, match="too long for such a pattern"):
+        expand("${LONGER//a*b/x}", known)
+    assert time.process_time() - began < 2

@@ -1,8 +1,14 @@
-"""Variable expansion as Dockerfiles do it: ``$X``, ``${X}``, ``${X:-default}``, ``${X:+instead}``, ``${X:?needed}``."""
+"""Variable expansion as Dockerfiles do it.
+
+``$X``, ``${X}``, ``${X:-default}``, ``${X:+instead}``, ``${X:?needed}``, and the forms that cut and
+replace: ``${X#start}``, ``${X%end}``, ``${X/old/new}``, each sign twice for the longest or for all of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+from actorium.builders.process.variable_patterns import PatternTooLarge, replaced, trimmed
 
 _NAME_START = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _NAME = _NAME_START | frozenset("0123456789")
@@ -43,10 +49,14 @@ def split_words(text: str, *, escape: str = "\\") -> list[str]:
 
 
 class _Reader:
-    def __init__(self, text: str, variables: Mapping[str, str], *, escape: str, depth: int) -> None:
+    def __init__(
+        self, text: str, variables: Mapping[str, str], *, escape: str, depth: int, is_pattern: bool = False
+    ) -> None:
         if depth > NESTING_MAX:
             raise ExpansionError("variables are nested too deeply")
         self.text, self.variables, self.escape, self.depth = text, variables, escape, depth
+        self.is_pattern = is_pattern
+        """Escapes stay, as the backslashes that patterns know."""
         self.at = 0
 
     def word(self, *, end: str) -> str:
@@ -70,7 +80,8 @@ class _Reader:
         if char == "$":
             return self._variable()
         if char == self.escape:
-            return self._take() if self.at < len(self.text) else char
+            escaped = self._take() if self.at < len(self.text) else char
+            return f"\\{escaped}" if self.is_pattern else escaped
         return char
 
     def _take(self) -> str:
@@ -111,6 +122,8 @@ class _Reader:
         operator = self._operator(name)
         if operator == "}":
             return value or ""
+        if operator[0] in "#%/":
+            return self._cut(operator, value or "")
         word = self._nested()
         return _apply(operator, name, value, word)
 
@@ -122,18 +135,28 @@ class _Reader:
         return self.text[start : self.at]
 
     def _operator(self, name: str) -> str:
-        for operator in ("}", ":-", ":+", ":?", "-", "+", "?"):
+        for operator in ("}", ":-", ":+", ":?", "-", "+", "?", "##", "%%", "//", "#", "%", "/"):
             if self.text.startswith(operator, self.at):
                 self.at += len(operator)
                 return operator
         if self.at >= len(self.text):
             raise ExpansionError(f"${{{name} is never closed with }}")
-        raise ExpansionError(f"${{{name}{self.text[self.at]}...}} is not supported; use :- :+ or :?")
+        raise ExpansionError(f"${{{name}{self.text[self.at]}...}} is not supported; use :- :+ :? # % or /")
 
-    def _nested(self) -> str:
-        inner = _Reader(self.text, self.variables, escape=self.escape, depth=self.depth + 1)
+    def _cut(self, operator: str, value: str) -> str:
+        """The value with its start, its end or something in it taken away or replaced."""
+        pattern = self._nested(is_pattern=True, end="/" if operator[0] == "/" else "}")
+        try:
+            if operator[0] == "/":
+                return replaced(value, pattern, self._nested(), all_of_them=operator == "//")
+            return trimmed(value, pattern, operator)
+        except PatternTooLarge as error:
+            raise ExpansionError(str(error)) from error
+
+    def _nested(self, *, is_pattern: bool = False, end: str = "}") -> str:
+        inner = _Reader(self.text, self.variables, escape=self.escape, depth=self.depth + 1, is_pattern=is_pattern)
         inner.at = self.at
-        word = inner.word(end="}")
+        word = inner.word(end=end)
         self.at = inner.at + 1
         return word
 
