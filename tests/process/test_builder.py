@@ -98,16 +98,17 @@ async def test_stages(builds: Builds, tmp_path: Path) -> None:
             "Dockerfile": (
                 "ARG VERSION=3.11\nFROM python:${VERSION}-slim AS builder\nWORKDIR /work\nCOPY lib ./lib\n"
                 "RUN mkdir dist && cp lib/a dist/made && ln -s made dist/link && echo no > other\n"
+                "RUN <<EOT\n#!/usr/bin/env python3\nopen('dist/script', 'w').write('it\\'s $HOME')\nEOT\n"
                 "FROM unknown-image AS unused\nRUN false\n"
                 "FROM apify/actor-python:${VERSION}\nCOPY --from=builder /work/dist ./dist\n"
-                'ENTRYPOINT [""]\nCMD ["sh", "-c", "ls /work; cat dist/link; pwd"]\n'
+                'ENTRYPOINT [""]\nCMD ["sh", "-c", "ls /work; cat dist/link; pwd; cat dist/script"]\n'
             ),
             "lib/a": "content\n",
         }
     )
     code, text = await builds.run(image, tmp_path)
     assert code == 0
-    assert text.splitlines()[1:] == ["content", "/usr/src/app"]
+    assert text.splitlines()[1:] == ["content", "/usr/src/app", "it's $HOME"]
     assert "unknown-image" not in builds.text
 
 

@@ -61,6 +61,10 @@ def test_run_forms() -> None:
     assert run('SHELL ["/bin/bash", "-ec"]\nRUN a').argv == ("/bin/bash", "-ec", "a")
     assert run("RUN <<EOF\na\nb\nEOF").argv[2] == "a\nb\n"
     assert run("RUN cat <<EOF > x\na\nEOF").argv[2] == "cat <<EOF > x\na\nEOF\n"
+    assert run("RUN <<EOF\n#!/usr/bin/env python3\nprint(1)\nEOF").argv[-2:] == (
+        "EOF",
+        "#!/usr/bin/env python3\nprint(1)\n",
+    )
     assert run("WORKDIR sub\nWORKDIR ../b\nRUN a").workdir == "/app/b"
 
 
@@ -155,5 +159,14 @@ def test_system_packages_that_the_host_has_are_no_reason_to_fail() -> None:
     assert run("RUN echo apt-get install lib-not-there")
     assert run("RUN apk update && apk add --no-cache --virtual .build-deps sh libc6-compat bash>1")
     assert run("RUN apt-get install -y -o Dpkg::Use-Pty=0 -t stable-backports bash && apk del .build-deps")
+    assert run("RUN apt-mark auto '.*' > /dev/null || true; apt-get purge -y x")
+    assert run("RUN echo \"done; apt is nice\" && echo 'then apt install lib-not-there' # ; apt install lib-not-there")
+    assert run("RUN # it's (apt-get install lib-not-there)")
+    for asked in (
+        'bash -c "apt-get update && apt-get install -y lib-not-there"',
+        "echo 'a' && apt install 'lib-not-there'",
+    ):
+        with pytest.raises(BuildFailed, match="lib-not-there"):
+            run(f"RUN {asked}")
     with pytest.raises(BuildFailed, match=r"RUN apk add not-there-at-all \(line 2\)"):
         run("RUN apk add -t .x bash not-there-at-all")

@@ -8,11 +8,12 @@ from typing import TypeAlias
 from actorium.builders import BuildFailed
 from actorium.builders.process.bases import NEEDS_ENGINE
 from actorium.builders.process.dockerfile import DockerfileError, Instruction
-from actorium.builders.process.state import StageState
+from actorium.builders.process.state import SHELL, StageState
 from actorium.builders.process.steps import CopyStep, FolderStep, RunStep
 from actorium.builders.process.system_packages import system_packages_missing
 
 Outcome: TypeAlias = tuple[RunStep | CopyStep | FolderStep | None, tuple[str, ...]]
+_RUN_FILE = 'f=$(mktemp) && printf %s "$1" >"$f" && chmod +x "$f" && "$f"; code=$?; rm -f "$f"; exit $code'
 _ARCHIVE_URLS = ("http://", "https://", "git@", "ssh://", "git://")
 
 
@@ -40,7 +41,9 @@ def _run(instruction: Instruction, state: StageState) -> Outcome:
             raise DockerfileError(instruction.line, "RUN needs a command")
     else:
         command = _with_heredocs(instruction)
-        argv = (*state.shell, command)
+        # A script that names its interpreter is a file that is run, whatever SHELL says.
+        is_file = instruction.heredocs and command is instruction.heredocs[0].content and command.startswith("#!")
+        argv = (*SHELL, _RUN_FILE, instruction.heredocs[0].name, command) if is_file else (*state.shell, command)
     missing = system_packages_missing(" ".join(argv) if instruction.json_form else command)
     if missing:
         raise BuildFailed(NEEDS_ENGINE.format(what=f"RUN {missing} (line {instruction.line})"))

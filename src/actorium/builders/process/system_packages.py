@@ -11,8 +11,13 @@ from actorium.builders.process.bases import SYSTEM_PATH
 
 _INSTALL = re.compile(
     r"(?:^|[;&|(\n]|\bthen\b|\bdo\b|\bsudo\b)\s*(?:\w+=\S*\s+)*(?:\S*/)?"
-    r"(?P<tool>apt-get|apt|aptitude|apk|yum|dnf|microdnf|zypper|pacman)\b(?P<rest>[^;&|)\n]*)"
+    r"(?P<tool>apt-get|apt|aptitude|apk|yum|dnf|microdnf|zypper|pacman)(?![^\s;&|)])(?P<rest>[^;&|)\n]*)"
 )
+_QUOTED = re.compile(
+    r"""(?P<comment>(?<!\S)\#[^\n]*)|(?P<shell>\s-\w*c\s+)?(?:'(?P<single>[^']*)'|"(?P<double>(?:\\.|[^"\\])*)")|\\.""",
+    re.DOTALL,
+)
+"""Comments, quoted texts (those that a shell is given to run apart), and what an escape makes plain."""
 _HARMLESS = frozenset(
     {"update", "upgrade", "dist-upgrade", "full-upgrade", "clean", "autoclean", "autoremove", "purge", "remove", "del"}
 )
@@ -45,7 +50,7 @@ _NAMES = {
 
 def system_packages_missing(command: str) -> str | None:
     """What of a shell command asks for a distribution's package that the host lacks; None when nothing does."""
-    for match in _INSTALL.finditer(command.replace("\\\n", " ")):
+    for match in _INSTALL.finditer(_QUOTED.sub(_unquoted, command.replace("\\\n", " "))):
         tool = match["tool"]
         plain = list(_plain_words(tool, match["rest"]))
         if not plain or plain[0] in _HARMLESS:
@@ -56,6 +61,16 @@ def system_packages_missing(command: str) -> str | None:
         if missing:
             return f"{tool} {plain[0]} {' '.join(missing)}"
     return None
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    """A command's quoted text as one word; what ``sh -c`` is given as the commands that it is."""
+    if match["comment"] is not None:
+        return ""
+    text = match["single"] if match["single"] is not None else match["double"]
+    if text is None:
+        return match[0]
+    return f"\n{text}\n" if match["shell"] else re.sub(r"[\s;&|()]+", "_", text)
 
 
 def hint(command: str) -> str:
