@@ -9,7 +9,7 @@ from actorium.builders.process import plan
 from actorium.builders.process.dockerfile import parse
 from actorium.builders.process.plan import Planned
 from actorium.builders.process.state import Config
-from actorium.builders.process.steps import CopyStep, RunStep
+from actorium.builders.process.steps import CopyStep, FolderStep, RunStep
 
 BASE = Config(env={"PATH": "/bin"}, workdir="/app", cmd=("base",))
 
@@ -117,6 +117,26 @@ def test_what_has_no_effect_is_said() -> None:
     ]
     assert len(notes) == 3
     assert planned("FROM x\nUSER me").config.user == "me"
+
+
+@pytest.mark.parametrize(
+    ("lines", "home", "made"),
+    [
+        ("USER me", "/home/me", "/home/me"),
+        ("USER me:staff", "/home/me", "/home/me"),
+        ("USER me\nUSER root", "/root", None),
+        ("USER 1000", "/root", None),
+        ("USER ../x", "/root", None),
+        ("USER nobody", "/root", None),
+        ("ENV HOME=/own\nUSER me", "/own", "/home/me"),
+        ("USER me\nENV HOME=/own\nUSER you", "/own", "/home/you"),
+    ],
+)
+def test_home_is_the_users(lines: str, home: str, made: str | None) -> None:
+    found = planned(f"FROM x\n{lines}")
+    action = found.steps[-1].action
+    assert found.config.env["HOME"] == home
+    assert (action.path if isinstance(action, FolderStep) else None) == made
 
 
 @pytest.mark.parametrize(

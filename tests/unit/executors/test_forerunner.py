@@ -109,6 +109,16 @@ def test_what_opens_nothing_for_good_may_be_done_ahead(actor: Actor) -> None:
     assert actor.verdict("import os; os.environ.get('HOME'); os.environ['A'] = 'b'") == "ready"
 
 
+def test_packages_of_the_user_are_brought_too(actor: Actor) -> None:
+    place = actor.folder / "home/.local/lib/python3/site-packages"
+    place.mkdir(parents=True)
+    (actor.packages / "user.pth").write_text(f"{place}\n")
+    (actor.packages / "package.py").rename(place / "package.py")
+    with actor.ahead() as (_, run, said):
+        os.close(run)
+    assert said == "ready"
+
+
 def test_the_programs_own_modules_are_read_and_not_run(actor: Actor) -> None:
     actor.write("pass", "import beside\nfrom src.own import x\nimport package")
     for own in ("beside.py", "src/own.py"):

@@ -130,8 +130,9 @@ def _workdir(instruction: Instruction, state: StageState) -> Outcome:
 
 
 def _user(instruction: Instruction, state: StageState) -> Outcome:
-    state.user = state.expand(instruction.rest.strip())
-    return None, (f"USER {state.user}: the Actor always runs as a user of its own, without rights on this machine",)
+    home = state.become(state.expand(instruction.rest.strip()))
+    step = FolderStep(path=home) if home is not None else None
+    return step, (f"USER {state.user}: the Actor always runs as a user of its own, without rights on this machine",)
 
 
 def _command(instruction: Instruction, state: StageState) -> tuple[str, ...]:

@@ -8,13 +8,16 @@ from pathlib import Path
 from actorium.builders.process.bases import PREFIX, PYTHON, SHIMS, UV
 from actorium.builders.process.interpreters import Interpreter
 from actorium.builders.process.layers import LayerWriter
+from actorium.builders.process.user_site import NAME as USER_SITE
 
-FORMAT = 3
+FORMAT = 4
 """Counted up whenever what is written here changes, so that older layers are not reused."""
 FOLDERS = (
     "/etc", "/home/myuser", "/mnt", "/opt", "/root", "/srv", "/usr/local/bin", "/usr/local/lib", "/usr/local/share",
-    "/usr/src/app", "/var/cache", "/var/lib", "/var/log", f"{PYTHON}/bin",
+    "/usr/src/app", "/var/cache", "/var/lib", "/var/log",
 )  # fmt: skip
+LOCAL = "/usr/local"
+"""Where real images have their Python."""
 _SYSTEM_PACKAGES = """\
 #!/bin/sh
 # What was asked for was found on this machine before the build began.
@@ -44,14 +47,17 @@ exit 127
 """
 
 
-def write(root: Path, interpreter: Interpreter) -> None:
-    """Fill an empty folder with the layer, all but the packages that come with a base image."""
-    writer = LayerWriter(root, ())
+def write(root: Path, interpreter: Interpreter, *, wanted: str | None = None, host: Path = Path("/")) -> None:
+    """Fill an empty folder with the layer, all but the packages that come with a base image.
+
+    ``wanted``: the version that the Dockerfile names, in whose folder of packages it may look for them.
+    """
+    writer = LayerWriter(root, (), host=host)
     for folder in FOLDERS:
         writer.make_dir(folder)
     writer.make_dir("/tmp", 0o1777)  # noqa: S108 - the image's own
     writer.link("/home/myuser/app", "/usr/src/app")
-    _environment(writer, interpreter)
+    _environment(writer, interpreter, wanted=wanted, host=host)
     shim = f"#!{PYTHON}/bin/python -I\n".encode() + (Path(__file__).parent / "pip_shim.py").read_bytes()
     for name in ("pip", "pip3", f"pip{interpreter.minor}"):
         writer.put(f"{SHIMS}/{name}", shim, mode=0o755)
@@ -60,10 +66,10 @@ def write(root: Path, interpreter: Interpreter) -> None:
     own_commands(writer)
     uv = _UV.format(built=UV, installed=f"{PYTHON}/bin/uv")
     writer.put(f"{SHIMS}/uv", uv.encode(), mode=0o755)
-    if not Path(interpreter.executable).is_relative_to("/usr/local/bin"):
+    if not is_free(host) and not Path(interpreter.executable).is_relative_to(f"{LOCAL}/bin"):
         for name in ("python", "python3", f"python{interpreter.minor}"):
             wrapper = _WRAPPER.format(target=f"{PYTHON}/bin/python").encode()
-            writer.put(f"/usr/local/bin/{name}", wrapper, mode=0o755)
+            writer.put(f"{LOCAL}/bin/{name}", wrapper, mode=0o755)
 
 
 def own_commands(writer: LayerWriter) -> None:
@@ -74,8 +80,19 @@ def own_commands(writer: LayerWriter) -> None:
         writer.put(f"{SHIMS}/{name}", _OWNERS.encode(), mode=0o755)
 
 
-def _environment(writer: LayerWriter, interpreter: Interpreter) -> None:
-    """What ``python -m venv`` would make, at the place where the image has it."""
+def is_free(host: Path = Path("/")) -> bool:
+    """Whether /usr/local has no Python of the machine's own, so that the image's can be where real images have it."""
+    local = host / LOCAL.lstrip("/")
+    own = (*local.glob("lib/python3*/site-packages"), *local.glob("bin/python3*"), *local.glob("pyvenv.cfg"))
+    return not own
+
+
+def _environment(writer: LayerWriter, interpreter: Interpreter, *, wanted: str | None, host: Path) -> None:
+    """What ``python -m venv`` would make, in /usr/local where that is free: COPY --from takes packages from there."""
+    if is_free(host):
+        writer.link(PYTHON, LOCAL)
+    else:
+        writer.make_dir(f"{PYTHON}/bin")
     executable = interpreter.executable
     configuration = {
         "home": posixpath.dirname(executable),
@@ -86,14 +103,30 @@ def _environment(writer: LayerWriter, interpreter: Interpreter) -> None:
     }
     text = "".join(f"{key} = {value}\n" for key, value in configuration.items())
     writer.put(f"{PYTHON}/pyvenv.cfg", text.encode(), mode=0o644)
-    writer.make_dir(f"{PYTHON}/lib/python{interpreter.minor}/site-packages")
-    writer.link(f"{PYTHON}/lib64", "lib")
+    packages = f"{PYTHON}/lib/python{interpreter.minor}/site-packages"
+    writer.make_dir(packages)
+    writer.put(f"{packages}/{USER_SITE}.pth", f"import {USER_SITE}\n".encode(), mode=0o644)
+    user_site = (Path(__file__).parent / "user_site.py").read_bytes()
+    writer.put(f"{packages}/{USER_SITE}.py", user_site, mode=0o644)
+    if not is_free(host):
+        writer.link(f"{PYTHON}/lib64", "lib")
+    for minor in {interpreter.minor, wanted or interpreter.minor}:
+        _link_packages(writer, minor, packages)
     writer.link(f"{PYTHON}/bin/python", executable)
     writer.link(f"{PYTHON}/bin/python3", "python")
     writer.link(f"{PYTHON}/bin/python{interpreter.minor}", "python")
 
 
-def fingerprint(interpreter: Interpreter, uv_version: str) -> list[object]:
+def _link_packages(writer: LayerWriter, minor: str, packages: str) -> None:
+    """A real image's folder of packages leads to where they are; the machine's own in that place are out of sight."""
+    place = f"{LOCAL}/lib/python{minor}/site-packages"
+    real = writer.view.resolve(packages)
+    if place != real:
+        parent = writer.make_dir(posixpath.dirname(place))
+        (writer.root / parent.lstrip("/") / "site-packages").symlink_to(real)
+
+
+def fingerprint(interpreter: Interpreter, uv_version: str, *, wanted: str | None) -> list[object]:
     """What decides what the layer holds."""
     host = [interpreter.executable, interpreter.version, interpreter.prefix, interpreter.changed_ns, uv_version]
-    return [FORMAT, PREFIX, host]
+    return [FORMAT, PREFIX, host, is_free(), wanted or interpreter.minor]

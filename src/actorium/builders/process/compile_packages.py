@@ -138,5 +138,5 @@ def main(folder: Path, store: Path, *, since: float = 0, is_quiet: bool) -> int:
 
 
 if __name__ == "__main__":
-    place_of_packages = Path(sysconfig.get_path("purelib"))
-    sys.exit(main(place_of_packages, STORE, since=float(sys.argv[1]), is_quiet=len(sys.argv) > 2))
+    place_of_packages = Path(sys.argv[2] or sysconfig.get_path("purelib"))
+    sys.exit(main(place_of_packages, STORE, since=float(sys.argv[1]), is_quiet=len(sys.argv) > 3))

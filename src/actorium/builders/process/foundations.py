@@ -56,7 +56,7 @@ async def _python(making: Making, request: BaseRequest) -> Built:
     env = {**making.step_env, **base.env, "UV_COMPILE_BYTECODE": "0"}
 
     async def make(upper: Path) -> None:
-        await in_thread(base_layer.write, upper, interpreter)
+        await in_thread(base_layer.write, upper, interpreter, wanted=request.version)
         await in_thread(hand_over, upper, making.uid)
         install = [UV, "pip", "install", "--quiet", "--python", f"{PYTHON}/bin/python"]
         if await making.step(built, upper, argv=(*install, *packages), env=env, workdir="/") != 0:
@@ -66,7 +66,7 @@ async def _python(making: Making, request: BaseRequest) -> Built:
             bundled = (f"{PYTHON}/bin/python", "-m", "ensurepip", "--default-pip")
             await making.step(built, upper, argv=bundled, env=env, workdir="/")
 
-    material = [*base_layer.fingerprint(interpreter, making.host.uv_version), packages]
+    material = [*base_layer.fingerprint(interpreter, making.host.uv_version, wanted=request.version), packages]
     await making.layer(built, material, make, given=False)
     built.config = Config(env=base.env, workdir=base.workdir, cmd=base.cmd)
     return built

@@ -10,10 +10,12 @@ import re
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from typing import Dict, List, Optional  # noqa: UP035 - runs on Python 3.9 too
 
 PYTHON = "/opt/actorium/python/bin/python"
 UV = "/opt/actorium/build/uv"
+USER, NOT_USER = "--user", ("--no-user", "--target", "-t", "--prefix", "--root")
 COMPILER = "/opt/actorium/compile_packages.py"
 QUIET = frozenset({"-q", "-qq", "--quiet"})
 UNKNOWN = 2  # uv's code for an option, also one in a requirements file, that it does not know
@@ -125,25 +127,40 @@ def _environment() -> Dict[str, str]:  # noqa: UP006
             env[ours] = env[theirs]
     env.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
     env["UV_COMPILE_BYTECODE"] = "0"  # compiled afterwards, with a cache
+    env.pop("PIP_USER", None)
     return env
+
+
+def user_base(arguments: List[str]) -> Optional[str]:  # noqa: UP006, UP045
+    """Where ``--user`` installs, if it is asked for: environments refuse it, so it is told as a prefix."""
+    if arguments[:1] != ["install"] or any(word.partition("=")[0] in NOT_USER for word in arguments):
+        return None
+    if USER not in arguments and os.environ.get("PIP_USER", "").lower() not in ("1", "y", "yes", "t", "true", "on"):
+        return None
+    return os.environ.get("PYTHONUSERBASE") or str(Path("~/.local").expanduser())
 
 
 def main() -> int:
     """Run uv where it does the same, else pip."""
-    arguments = sys.argv[1:]
+    arguments, base = sys.argv[1:], user_base(sys.argv[1:])
+    arguments = [word for word in arguments if word != USER or base is None]
+    folder = "{}/lib/python{}.{}/site-packages".format(base, *sys.version_info[:2]) if base else ""
     translated = translate(arguments) if os.access(UV, os.X_OK) else None
     if translated is not None:
         at = 2  # after `pip install`
         with tempfile.TemporaryFile() as mark:  # the clock that files are stamped by
             begun = os.fstat(mark.fileno()).st_ctime
-        command = [UV, *translated[:at], "--python", PYTHON, *translated[at:]]
+        command = [UV, *translated[:at], "--python", PYTHON, *(["--prefix", base] if base else []), *translated[at:]]
         code = subprocess.run(command, env=_environment(), check=False).returncode  # noqa: S603
         if code == 0 and arguments[0] == "install" and "--no-compile" not in arguments:
             quiet = QUIET.intersection(arguments)
-            subprocess.run([PYTHON, "-I", COMPILER, str(begun), *quiet], check=False)  # noqa: S603
+            subprocess.run([PYTHON, "-I", COMPILER, str(begun), folder, *quiet], check=False)  # noqa: S603
         if code != UNKNOWN:
             return code if code >= 0 else 128 - code
-    return subprocess.run([PYTHON, "-m", "pip", *arguments], check=False).returncode  # noqa: S603
+    if base:
+        arguments[1:1] = ["--prefix", base, "--ignore-installed"]  # those of the environment stay as they are
+    env = {name: value for name, value in os.environ.items() if name != "PIP_USER" or base is None}
+    return subprocess.run([PYTHON, "-m", "pip", *arguments], env=env, check=False).returncode  # noqa: S603
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,8 @@ PREDEFINED_ARGS = frozenset(
     {f"{name}_proxy" for name in ("http", "https", "ftp", "no", "all")}
     | {f"{name}_PROXY" for name in ("HTTP", "HTTPS", "FTP", "NO", "ALL")}
 )
+_USER = re.compile(r"[a-z_][a-z0-9_-]*")
+_HOMELESS = frozenset({"root", "nobody"})
 SHELL = ("/bin/sh", "-c")
 
 
@@ -101,8 +104,22 @@ class StageState:
         self.workdir = posixpath.normpath("/" + posixpath.join(self.workdir, path).lstrip("/"))
         return self.workdir
 
+    def become(self, user: str) -> str | None:
+        """USER: whose home HOME is, unless ENV gave it another value. Returns a home to be made."""
+        before, self.user = home_of(self.user), user
+        home = home_of(user)
+        if self.env.get("HOME", before) == before:
+            self.env["HOME"] = home
+        return home if home != home_of("") else None
+
     def absolute(self, path: str) -> str:
         """A path of the image, the slash at its end kept."""
         joined = posixpath.normpath("/" + posixpath.join(self.workdir, path).lstrip("/"))
         folder = path.endswith("/") or path.rstrip("/").split("/")[-1:] in (["."], [".."])
         return joined if joined == "/" or not folder else f"{joined}/"
+
+
+def home_of(user: str) -> str:
+    """The home of ``USER name:group``: where useradd makes it. A number has none that is known, and gets root's."""
+    name = user.partition(":")[0]
+    return f"/home/{name}" if _USER.fullmatch(name) and name not in _HOMELESS else "/root"

@@ -192,6 +192,7 @@ def prepare(watch: Watch) -> str:
     arguments = sys.argv[:]
     finders = sys.meta_path[:]
     roots = {os.path.join(one, kind) for one in (sys.prefix, sys.base_prefix) for kind in ("lib", "lib64")}
+    roots |= {place for place in sys.path if place.endswith("/site-packages")}  # also a user's own
     packages = tuple(sorted(f"{root}/" for root in roots))
     try:
         root, module, file = entry(sys.orig_argv)
