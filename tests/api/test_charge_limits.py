@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
+from actorium.charging.terms import plain
 from actorium.kernel.limits import CHARGE_ABORT_SECS, GRACEFUL_ABORT_SECS
 from actorium.runs.lifecycle import Event, RunStatus, container_name
 from charging_world import charge, counts, events, items, itself, limits, priced, push
@@ -98,16 +100,50 @@ async def test_items_count_towards_a_limit() -> None:
         assert (await world.row(other["id"])).status is RunStatus.RUNNING
 
 
-async def test_usage_of_the_platform_counts_towards_a_limit_where_nothing_else_is_charged() -> None:
+@pytest.mark.parametrize(
+    ("memory", "limit", "least"),
+    [(4096, 0.0005, 0), (32_768, 0.02, 0.6), (1024, 0.002, 0.9), (1024, 0.01, 0.98), (128, 0.0005, 0.95)],
+)
+async def test_what_a_run_uses_is_stopped_before_its_limit_is_passed(memory: int, limit: float, least: float) -> None:
+    """Where nothing else is charged. ``least``: so much of the limit it gets, if it takes all its time to end."""
     async with open_server(memory_mbytes=65_536) as world:
         actor = await world.actor()
-        run = await world.running(actor, memory=32_768, maxTotalChargeUsd=0.02)
-        cheap = await world.running(actor, memory=128, maxTotalChargeUsd=0.02)
-        await passes(world, 9)  # 0.016 USD
+        other = await world.running(actor, memory=128, maxTotalChargeUsd=0.02)
+        run = await world.running(actor, memory=memory, maxTotalChargeUsd=limit)
+        while (life := (await world.row(run["id"])).life).kill_at is None:
+            await passes(world, 1)
+        grace = world.clock.now().secs_until(life.kill_at)
+        half = limit / (memory / 1024 / 3600 * 0.2) / 2
+        assert grace >= min(half, GRACEFUL_ABORT_SECS) - 2, "it is asked first, as far as its limit pays for that"
+        assert life.is_graceful is (grace > 0)
+        await world.clock.advance(grace + 1)
+        ended = await world.reached(run["id"], RunStatus.ABORTED)
+        assert least * limit <= ended["usageTotalUsd"] <= limit
+        log = (await world.alice.request("GET", f"/v2/logs/{run['id']}")).body.decode()
+        assert f"comes to its maxTotalChargeUsd of {plain(limit)} USD" in log
+        assert (await world.row(other["id"])).status is RunStatus.RUNNING
+        path = f"/v2/actor-runs/{run['id']}/resurrect"
+        error = await world.alice.post(path, status=400)
+        assert (error["type"], "name a higher one" in error["message"]) == ("invalid-input", True)
+        assert (await world.alice.post(f"{path}?maxTotalChargeUsd=1", status=200))["status"] == "READY"
+        await world.reached(run["id"], RunStatus.RUNNING, attempt=2)
+
+
+async def test_operations_count_towards_a_limit_and_the_pace_of_all_that_is_used_is_looked_ahead_by() -> None:
+    async with open_server() as world:
+        run = await world.running(await world.actor(), memory=128, maxTotalChargeUsd=0.01)
+        await world.clock.advance(20)
+        await push(itself(world, run), run, 600)  # 0.003 USD of what it may use, in 20 seconds
+        await world.features.meter.tick()
+        await passes(world, 0)
         assert (await world.row(run["id"])).status is RunStatus.RUNNING
-        await passes(world, 9)
-        assert (await world.row(run["id"])).status is RunStatus.ABORTING
-        assert (await world.row(cheap["id"])).status is RunStatus.RUNNING
+        await push(itself(world, run), run, 600)
+        await world.features.meter.tick()
+        await passes(world, 1)
+        row = await world.row(run["id"])
+        assert (row.status, row.life.is_graceful) == (RunStatus.ABORTING, True)
+        assert row.life.kill_at is not None
+        assert 0 < world.clock.now().secs_until(row.life.kill_at) < 15
 
 
 async def test_a_limit_below_what_the_actor_needs_starts_nothing() -> None:
@@ -121,6 +157,56 @@ async def test_a_limit_below_what_the_actor_needs_starts_nothing() -> None:
         assert (await world.alice.get("/v2/actor-runs"))["total"] == 0
         await world.alice.post(f"{path}?maxTotalChargeUsd=0.5")
         await world.alice.post(path)
+
+
+@pytest.mark.parametrize(
+    ("pricing", "first", "second", "third"),
+    [
+        (events(page=0.1), "maxTotalChargeUsd=0.25", "maxTotalChargeUsd=1", "maxTotalChargeUsd=100"),
+        (items(0.1), "maxItems=2", "maxItems=10", "maxItems=0"),
+        (items(0.1), "maxItems=2&maxTotalChargeUsd=50", "maxItems=10", "maxItems=0&maxTotalChargeUsd=60"),
+    ],
+)
+async def test_what_nobody_paid_for_stays_unpaid_when_the_limit_is_raised(
+    pricing: dict[str, Any], first: str, second: str, third: str
+) -> None:
+    async with open_server(loops=False) as world:
+        run = await world.start(await priced(world, pricing), **dict(parse_qsl(first)))
+        path = f"/v2/actor-runs/{run['id']}"
+
+        async def works(count: int) -> float:
+            """Charge, end; what the run is charged then, beside a few cents of nothing for the platform."""
+            if pricing["pricingModel"] == "PAY_PER_EVENT":
+                await charge(world, run, "page", count)
+            else:
+                await push(itself(world, run), run, count)
+            return await owed()
+
+        async def owed() -> float:
+            return round(float((await world.alice.get(path))["usageTotalUsd"]), 3)
+
+        before = await works(30)
+        assert before == (0.25 if "0.25" in first else 0.2)
+        for query, more, now in ((second, 5, before + 0.5), (second, 30, 1.0), (third, 5, 1.5), ("", 10, 2.5)):
+            await world.happen(run["id"], Event.EXITED, 0)
+            paid = await owed()
+            await world.alice.post(f"{path}/resurrect?{query}", status=200)
+            assert await owed() == paid, "a higher limit by itself costs nothing"
+            assert await works(more) == round(now, 3), query
+        counted = await counts(world, run)
+        assert counted == ({"page": 80} if pricing["pricingModel"] == "PAY_PER_EVENT" else None)
+
+
+async def test_what_is_unpaid_does_not_count_towards_the_next_limit() -> None:
+    async with open_server(loops=False) as world:
+        run = await world.start(await priced(world, events(page=0.1)), maxTotalChargeUsd=0.25)
+        await charge(world, run, "page", 30)
+        await world.bring(run["id"], RunStatus.SUCCEEDED)
+        await world.alice.post(f"/v2/actor-runs/{run['id']}/resurrect?maxTotalChargeUsd=0.5", status=200)
+        for more, planned in ((2, []), (1, [run["id"]])):
+            await charge(world, run, "page", more)
+            world.clock._now = world.clock.now().plus(secs=CHARGE_ABORT_SECS)
+            assert await world.database.read(world.features.charging.due_in) == planned
 
 
 async def test_a_limit_below_what_the_actor_needs_resurrects_nothing() -> None:

@@ -43,6 +43,9 @@ class Terms:
     """None: no limit."""
     max_items: int | None = None
     """So many items are charged for at the most; None: no limit."""
+    unpaid_usd: Decimal = ZERO
+    """What was charged beyond the limits of its day, before a resurrection: nobody pays for it, whatever they are now.
+    """
 
     @property
     def is_charged(self) -> bool:
@@ -67,7 +70,30 @@ class Terms:
         return dict(counts) if isinstance(self.pricing, PayPerEvent) else None
 
     def charged_usd(self, counts: Mapping[str, int]) -> Decimal:
-        """What the counts come to, also beyond the limit."""
+        """What the counts come to, also beyond the limit, without what stays unpaid."""
+        charged = max(self._sum_usd(counts) - self.unpaid_usd, ZERO)
+        if isinstance(self.pricing, PricePerDatasetItem) and self.max_items is not None:
+            return min(charged, self.max_items * _item_usd(self.pricing, self.tier))
+        return charged
+
+    def price_usd(self, event: str) -> Decimal:
+        """What one event costs."""
+        return self._sum_usd({event: 1})
+
+    def paid_usd(self, counts: Mapping[str, int]) -> Decimal:
+        """What is paid for the counts: at the limit, charging stops."""
+        charged = self.charged_usd(counts)
+        return charged if self.max_total_usd is None else min(charged, decimal(self.max_total_usd))
+
+    def unpaid_after(self, counts: Mapping[str, int]) -> Decimal:
+        """What stays unpaid when these terms are over and the run begins again."""
+        return self._sum_usd(counts) - self.paid_usd(counts)
+
+    def is_spent(self, charged_usd: Decimal) -> bool:
+        """Whether a sum has reached the limit."""
+        return self.max_total_usd is not None and charged_usd >= decimal(self.max_total_usd)
+
+    def _sum_usd(self, counts: Mapping[str, int]) -> Decimal:
         match self.pricing:
             case PayPerEvent(pricing_per_event=priced):
                 known = priced.actor_charge_events
@@ -76,21 +102,9 @@ class Terms:
                     start=ZERO,
                 )
             case PricePerDatasetItem():
-                items = counts.get(ITEM_EVENT, 0)
-                return min(items, items if self.max_items is None else self.max_items) * _item_usd(
-                    self.pricing, self.tier
-                )
+                return counts.get(ITEM_EVENT, 0) * _item_usd(self.pricing, self.tier)
             case _:
                 return ZERO
-
-    def paid_usd(self, counts: Mapping[str, int]) -> Decimal:
-        """What is paid for the counts: at the limit, charging stops."""
-        charged = self.charged_usd(counts)
-        return charged if self.max_total_usd is None else min(charged, decimal(self.max_total_usd))
-
-    def is_spent(self, charged_usd: Decimal) -> bool:
-        """Whether a sum has reached the limit."""
-        return self.max_total_usd is not None and charged_usd >= decimal(self.max_total_usd)
 
 
 def _event_usd(event: ChargeEvent, tier: Tier) -> Decimal:

@@ -63,8 +63,8 @@ CHARGE_KEYS_KEPT_SECS = 900  # the API's own is about 180: eight retries that ar
 CHARGE_KEYS_PER_PRUNE = 1000  # expired keys one transaction forgets
 CHARGE_ABORT_SECS = 10  # our choice: from reaching the limit to the graceful abort, time to end by itself
 CHARGE_ABORTS_PER_TICK = 200  # due runs one tick looks at, each in a transaction of its own
-CHARGE_LIMIT_PERIOD_SECS = 1.0  # how late such an abort may be
-USAGE_LIMIT_PERIOD_SECS = 5.0  # how often the usage of runs with a limit is looked at: a compute unit takes minutes
+CHARGE_LIMIT_PERIOD_SECS = 1.0  # how late such an abort may be, and how often what runs with a limit use is looked at
+USAGE_END_SECS = 2.0  # from the moment a run that has used its limit is to be killed until it is gone
 
 # Money brakes
 BRAKE_PERIOD_SECS = 2.0  # how often what runs have spent is looked at

@@ -1,7 +1,8 @@
 """A loop's tick: aborts runs that have cost what they may. What is due is in rows, so a restart loses nothing.
 
 Charges plan the abort some seconds ahead (``CHARGE_ABORT_SECS``): an Actor that stops by itself at its limit succeeds.
-What the use of the platform comes to is looked at here, for runs that are charged for nothing else.
+What the use of the platform comes to is looked at here, for runs that are charged for nothing else, and ahead: they
+have ended when their limit is used up.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from actorium.database import Database, Tx
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import StaleWrite
 from actorium.kernel.ids import Ids
-from actorium.kernel.limits import USAGE_LIMIT_PERIOD_SECS
 from actorium.logs.service import Logs
 from actorium.runs import store
+from actorium.runs.allowance import allowance
 from actorium.runs.brakes.service import Brakes
 from actorium.runs.changes import save
 from actorium.runs.facts import facts_of
-from actorium.runs.lifecycle import ALLOWED, Event, RunStatus, step
+from actorium.runs.lifecycle import ALLOWED, Event, Life, RunStatus, step
 from actorium.runs.row import Run, terms
 from actorium.runs.view import Views
 
@@ -42,16 +43,13 @@ class ChargeLimits:
         self._clock = clock
         self._ids = ids
         self._known: dict[str, Run] = {}
-        self._usage_due = 0.0
 
     async def tick(self) -> None:
         """Abort what is due."""
         for run_id in await self._database.read(self._charging.due_in):
             await self._try(partial(self._abort_due_in, run_id=run_id))
-        if self._clock.monotonic() >= self._usage_due:
-            self._usage_due = self._clock.monotonic() + USAGE_LIMIT_PERIOD_SECS
-            for run_id in await self._database.read(self._spenders_in):
-                await self._try(partial(self._abort_spender_in, run_id=run_id))
+        for run_id in await self._database.read(self._spenders_in):
+            await self._try(partial(self._abort_spender_in, run_id=run_id))
 
     async def _try(self, work: Callable[[Tx], None]) -> None:
         try:
@@ -64,40 +62,48 @@ class ChargeLimits:
             self._abort_in(tx, store.find(tx, run_id))
 
     def _spenders_in(self, tx: Tx) -> list[str]:
-        """Runs whose use of the platform has come to their limit."""
+        """Runs that have to end, so that they do not pass their limit."""
         runs = store.live(tx, self._known)
         self._known = {run.id: run for run in runs}
-        return [run.id for run in runs if self._is_spent_in(tx, run)]
+        return [run.id for run in runs if self._grace_in(tx, run) is not None]
 
-    def _is_spent_in(self, tx: Tx, run: Run) -> bool:
-        limit = terms(run).max_total_usd
-        if limit is None or terms(run).is_charged or run.status is not RunStatus.RUNNING:
-            return False
-        return self._views.usage_usd(run, facts_of(tx, run), self._clock.now()) >= limit
+    def _grace_in(self, tx: Tx, run: Run) -> float | None:
+        """For how many seconds a run may still end; None: it may go on."""
+        agreed = terms(run)
+        if agreed.max_total_usd is None or agreed.is_charged or run.status is not RunStatus.RUNNING:
+            return None
+        left = allowance(self._views, run, facts_of(tx, run), self._clock.now())
+        return None if left is None else left.grace_secs
 
     def _abort_spender_in(self, tx: Tx, run_id: str) -> None:
         run = store.find(tx, run_id)
-        if run is not None and self._is_spent_in(tx, run):
-            self._abort_in(tx, run)
+        grace_secs = None if run is None else self._grace_in(tx, run)
+        if run is None or grace_secs is None:
+            return
+        now = self._clock.now()
+        life = step(run.life, Event.ABORT_GRACEFULLY if grace_secs else Event.ABORT, now)
+        life = replace(life, kill_at=now.plus(secs=grace_secs))
+        limit = plain(terms(run).max_total_usd or 0)
+        self._end_in(tx, run, life, f"What the run uses comes to its maxTotalChargeUsd of {limit} USD: it is aborted")
 
     def _abort_in(self, tx: Tx, run: Run | None) -> None:
         if run is None or run.status not in ALLOWED[Event.ABORT_GRACEFULLY]:
             return
-        now, life = self._clock.now(), run.life
+        life = run.life
         why = self._own_limit_in(tx, run)
         if why is None:
             why = self._brakes.reason_in(tx, run)
             life = replace(life, status_message=why, is_status_message_terminal=True)
-        after = replace(run, life=step(life, Event.ABORT_GRACEFULLY, now))
-        save(tx, run, after, now=now, event_id=self._ids.new())
-        line = f"ACTOR: {why}."
-        self._logs.append_in(tx, run.id, [(now, line.encode())])
+        self._end_in(tx, run, step(life, Event.ABORT_GRACEFULLY, self._clock.now()), why)
+
+    def _end_in(self, tx: Tx, run: Run, life: Life, why: str) -> None:
+        now = self._clock.now()
+        save(tx, run, replace(run, life=life), now=now, event_id=self._ids.new())
+        self._logs.append_in(tx, run.id, [(now, f"ACTOR: {why}.".encode())])
 
     def _own_limit_in(self, tx: Tx, run: Run) -> str | None:
         """That the run has come to its own limit; None: then it was a brake of its owner's."""
         agreed = terms(run)
-        if agreed.max_total_usd is None:
-            return None
-        if agreed.is_charged and not agreed.is_spent(agreed.charged_usd(facts_of(tx, run).charged)):
+        if agreed.max_total_usd is None or not agreed.is_spent(agreed.charged_usd(facts_of(tx, run).charged)):
             return None
         return f"The run has reached its maxTotalChargeUsd of {plain(agreed.max_total_usd)} USD and is aborted"

@@ -16,9 +16,11 @@ from actorium.kernel.clock import Clock
 from actorium.kernel.instant import Instant
 from actorium.kernel.principal import Principal
 from actorium.kernel.structs import UNSET, Wire
+from actorium.runs.allowance import allowance
 from actorium.runs.brakes.service import Brakes
 from actorium.runs.chosen import bounds_again
 from actorium.runs.errors import CannotResurrect, LimitMayOnlyGrow
+from actorium.runs.facts import facts_of
 from actorium.runs.lifecycle import TERMINAL, Event, step
 from actorium.runs.model import RunOptions, RunView
 from actorium.runs.options import Defaults, StartTaskOptions, resolve
@@ -26,7 +28,7 @@ from actorium.runs.permissions import Levels, present_actor_of
 from actorium.runs.ports import Ports
 from actorium.runs.row import Run, terms
 from actorium.runs.service import Runs
-from actorium.runs.view import units_of
+from actorium.runs.view import Views, units_of
 from actorium.users.quotas import Load, Quotas
 
 TRIES = 8  # how often another port is taken when its own is another run's by now
@@ -51,12 +53,13 @@ class Resurrection:
 
     def __init__(
         self, runs: Runs, *, actors: Actors, builds: Builds, quotas: Quotas, charging: Charging, brakes: Brakes,
-        levels: Levels, ports: Ports, clock: Clock,
+        levels: Levels, views: Views, ports: Ports, clock: Clock,
     ) -> None:  # fmt: skip
         self._runs = runs
         self._charging = charging
         self._brakes = brakes
         self._levels = levels
+        self._views = views
         self._actors = actors
         self._builds = builds
         self._quotas = quotas
@@ -84,6 +87,7 @@ class Resurrection:
             self._charging,
             self._brakes,
             self._levels,
+            self._views,
             self._clock.now(),
             principal=principal,
             asked=asked,
@@ -101,6 +105,7 @@ class _Change:
     charging: Charging
     brakes: Brakes
     levels: Levels
+    views: Views
     now: Instant
     principal: Principal
     asked: ResurrectOptions
@@ -118,6 +123,7 @@ class _Change:
             options=options,
             build_number=build.number,
             image_reference=build.image_reference or "",
+            unpaid_usd=terms(run).unpaid_after(counts_in(tx, run.id)),
             is_container_server_ready=False,
             resurrected_at=int(self.now),
             earlier_compute_units=units_of(run, run.life.active_millis_at(self.now)),
@@ -140,13 +146,23 @@ class _Change:
             document=document,
             life=step(life, Event.RESURRECT, self.now),
         )
-        if self.asked.max_total_charge_usd is not None:
-            check_limit(terms(after))
-        _check_paid_stays(tx, run, after)
+        self._check_limit_in(tx, run, after)
         self.brakes.begin_again_in(tx, run, after)
         self.charging.resurrected_in(tx, run.id, terms(after))
         self.builds.note_use_in(tx, build, self.now)
         return after
+
+    def _check_limit_in(self, tx: Tx, before: Run, after: Run) -> None:
+        """Raises LimitBelowMinimum, LimitMayOnlyGrow."""
+        if self.asked.max_total_charge_usd is not None:
+            check_limit(terms(after))
+        _check_paid_stays(tx, before, after)
+        left = allowance(self.views, after, facts_of(tx, before), self.now)
+        if left is not None and left.secs_left <= 0:
+            raise LimitMayOnlyGrow(
+                f"Run {before.id} has used {plain(round(left.used_usd, 9))} USD of its maxTotalChargeUsd of"
+                f" {plain(left.limit_usd)} USD, and what is left pays for no start; name a higher one."
+            )
 
     def _build_in(self, tx: Tx, run: Run) -> BuildRow:
         if self.asked.build is not None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from actorium.actors.pricing import PricingInfo, Tier
-from actorium.charging.terms import Terms
+from actorium.charging.terms import ZERO, Terms
 from actorium.kernel.instant import Instant
 from actorium.kernel.structs import UNSET, Wire
 from actorium.runs.lifecycle import Life, RunStatus
@@ -36,6 +37,8 @@ class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
     pricing_info: PricingInfo | None = None
     """What the Actor cost when the run started."""
     pricing_tier: Tier = Tier.FREE
+    unpaid_usd: Decimal = ZERO
+    """What it was charged beyond the limits that it had before it was resurrected."""
     owns_actor: bool = False
     """The run's owner was the Actor's when it started."""
     input_body_len: int | None = None
@@ -114,6 +117,7 @@ def terms(run: Run) -> Terms:
         tier=document.pricing_tier,
         max_total_usd=None if options.max_total_charge_usd is UNSET else options.max_total_charge_usd,
         max_items=None if options.max_items is UNSET else options.max_items,
+        unpaid_usd=document.unpaid_usd,
     )
 
 

@@ -203,6 +203,7 @@ class Features:
                 charging=self.charging,
                 brakes=self.brakes,
                 levels=self.levels,
+                views=self.views,
                 ports=ports,
                 clock=clock,
             ),

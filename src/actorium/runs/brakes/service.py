@@ -124,12 +124,8 @@ class Brakes:
         spending.open_in(tx, run, charged)
 
     def begin_again_in(self, tx: Tx, before: Run, after: Run) -> None:
-        """A finished run begins to spend again, and a higher limit of its own at once. Raises BrakeReached."""
-        counts = counts_in(tx, before.id)
-        more = max(_of_usd(terms(after).paid_usd(counts) - terms(before).paid_usd(counts)), 0)
-        now = self._clock.now()
-        spending.reopen_in(tx, self._views, before, now, ask=lambda: self._check_in(tx, after, more=more))
-        spending.charge_in(tx, before, more, now)
+        """A finished run begins to spend again. Raises BrakeReached."""
+        spending.reopen_in(tx, self._views, before, self._clock.now(), ask=lambda: self._check_in(tx, after))
 
     def allowed_in(self, tx: Tx, run_id: str, agreed: Terms, event: str, count: int) -> int:
         """How many of ``count`` events the brakes of a run still pay for."""
@@ -147,7 +143,7 @@ class Brakes:
             after = {**counts, event: counts.get(event, 0) + more}
             return _of_usd(agreed.paid_usd(after) - agreed.paid_usd(counts))
 
-        if costs(count) > left and (one := agreed.charged_usd({event: 1})):
+        if costs(count) > left and (one := agreed.price_usd(event)):
             count = min(count, int(Decimal(left) / NANOS / one))
         if run.status is RunStatus.READY:
             spending.charge_in(tx, run, costs(count), now)
