@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import gc
 import json
 import os
 import pathlib
@@ -384,17 +385,15 @@ def say(phase: str, found: Any) -> None:
 
 def ahead() -> Any:
     """In a sandbox made ahead of its run, silence who watches the imports, so that nothing makes the run start cold."""
-    import gc
-
     watches = [one for one in gc.get_objects() if type(one).__name__ == "Watch" and hasattr(one, "seen")]
     for one in watches:
         one._on = False
-    found = everything(known())
+    found = everything(known()) if watches else None
     for one in watches:
         one.seen.clear()
     return found
 
 
-AHEAD = ahead() if not hasattr(sys.modules["__main__"], "__file__") else None
+AHEAD = ahead()
 if __name__ == "__main__":
     say(sys.argv[1], everything(known(), sys.argv[2:] or INSIDE))

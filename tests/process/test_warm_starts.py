@@ -62,7 +62,11 @@ print(json.dumps({"seen": seen, "spaces": spaces, "chance": chance, "ahead": hea
 HEAVY = """
 import os, random, sys, uuid
 os.environ["HEAVY"] = "yes"
-AHEAD = not hasattr(sys.modules["__main__"], "__file__")  # no program runs yet
+frame, files = sys._getframe(), []
+while frame is not None:
+    files.append(frame.f_code.co_filename)
+    frame = frame.f_back
+AHEAD = any(file.endswith(("<frozen site>", "/site.py")) for file in files)  # the interpreter's own start goes on
 """
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from actorium.executors.process.keeper import forerunner, spare
+from actorium.executors.process.keeper import forerunner, spare, watching
 from actorium.executors.process.keeper.prepared import environment_block
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -52,7 +52,7 @@ class Actor:
         there, run = os.pipe()
         verdict, told = os.pipe()
         archive = spare._archive()
-        waiting = {"PYTHONPATH": f"/proc/self/fd/{archive}", forerunner.VARIABLE: f"{there} {told}"}
+        waiting = {"PYTHONPATH": f"/proc/self/fd/{archive}", watching.VARIABLE: f"{there} {told}"}
         if "PYTHONPATH" in env:
             waiting["PYTHONPATH"] += f":{env['PYTHONPATH']}"
         process = subprocess.Popen(
@@ -94,6 +94,11 @@ def actor(tmp_path: Path) -> Actor:
         ("import os; os.environ.get('ACTOR_X')", "an import reads the run's variable ACTOR_X"),
         ("import os; os.getenvb(b'APIFY_X')", "an import reads the run's variable APIFY_X"),
         ("import os; os.environ.copy()", "an import reads the whole environment"),
+        ("open('/proc/self/environ').close()", "an import reads a process's environment from /proc"),
+        ("import ctypes; ctypes.CDLL(None).getenv", "an import looks for getenv in the C library"),
+        ("import os; b'ACTOR_X' in os.environ._data", "an import reads the run's variable ACTOR_X"),
+        ("import posix; dict(posix.environ)", "an import reads the whole environment"),
+        ("import sys; sys.path.insert(0, '/x')", "an import puts a folder before the program's own on sys.path"),
         ("try:\n    import src\nexcept Exception: pass", "a package imports the program's own module src"),
         ("1 / 0", "its imports fail: ZeroDivisionError: division by zero"),
         ("import sys; sys.exit(3)", "its imports fail: SystemExit: 3"),
@@ -171,6 +176,85 @@ def test_it_goes_on_as_an_ordinary_start_in_the_environment_of_its_run(actor: Ac
 
 
 STANDARD = {*sys.stdlib_module_names, forerunner.NAME}  # an empty module of that name stays
+
+
+STAYS = """
+import os, sys, types, warnings
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return None
+
+sys.meta_path.append(Finder)
+sys.path.append("/vendored")
+sys.modules["__main__"].set_by_import = True
+KIND = type(os.environ)
+main = sys.modules["__main__"]
+names = ("__file__", "__cached__", "__package__")
+SEEN = [sys.argv[:], sys.path[:], {name: getattr(main, name, None) for name in names}]
+SEEN += [main.__spec__ and main.__spec__.name, main.__loader__.path]
+warnings.warn("old", DeprecationWarning, stacklevel=2)
+warnings.warn("odd", UserWarning, stacklevel=2)
+"""
+STAYED = """
+import json, os, sys
+import package
+
+if __name__ == "__main__":
+    own = [getattr(one, "__name__", type(one).__name__) for one in sys.meta_path]
+    kinds = [type(os.environ) is package.KIND, type(os.environ).__name__, os.environ is os.environ]
+    cached = [one for one in sys.path_importer_cache if one.startswith("/proc")]
+    main = sorted(name for name in vars(sys.modules["__main__"]) if name != "__warningregistry__")
+    print(json.dumps([own, kinds, cached, main, sys.path, sys.argv, package.SEEN]))
+"""
+
+
+@pytest.mark.parametrize("command", ["-u -m src", "-u src/__main__.py", "-u -m src.other"])
+def test_imports_see_and_leave_what_they_do_in_a_cold_start(actor: Actor, command: str) -> None:
+    actor.write(STAYS, STAYED)
+    (actor.folder / "src/other.py").write_text(STAYED)
+    plain = subprocess.run(
+        [actor.python, *command.split()], cwd=actor.folder, env={}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    with actor.ahead(command) as (process, run, said):
+        assert said == "ready"
+        os.write(run, b"ACTOR_RUN_ID=one\0")
+        os.close(run)
+        assert process.stdout is not None
+        printed = process.stdout.read()
+    assert b"DeprecationWarning: old" in plain.stdout
+    assert printed.decode() == plain.stdout.decode()
+
+
+LAZY = """
+import sys, types
+
+class Importer:
+    def find_spec(self, name, path=None, target=None):
+        from importlib.machinery import ModuleSpec
+        return ModuleSpec(name, self) if name == "package_moves" else None
+
+    def create_module(self, spec):
+        return types.ModuleType(spec.name)
+
+    def exec_module(self, module):
+        module.moved = "yes"
+
+sys.meta_path.append(Importer())
+"""
+
+
+def test_what_a_package_finds_later_by_its_own_importer_is_found(actor: Actor) -> None:
+    actor.write(
+        LAZY, "import package\n\ndef main():\n    import package_moves\n    print(package_moves.moved)\n\nmain()"
+    )
+    with actor.ahead() as (process, run, said):
+        assert said == "ready"
+        os.write(run, b"ACTOR_RUN_ID=one\0")
+        os.close(run)
+        assert process.stdout is not None
+        assert process.stdout.read() == b"yes\n"
 
 
 def test_it_leaves_when_nobody_waits_for_it(actor: Actor) -> None:

@@ -32,7 +32,7 @@ def imports(root: Path, **files: str) -> list[str]:
         (root / "src" / f"{name}.py").write_text(text)
     program = Program(str(root), (str(root.parent / "lib") + "/", sys.base_prefix + "/lib/"))
     program.module("src.main")
-    return [":".join([name, ",".join(names)]).rstrip(":") for name, names, _ in program.imports]
+    return [":".join([name, ",".join(names)]).rstrip(":") for name, names, *_ in program.imports]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from typing import Any
 
 import structlog
 
-from actorium.executors.process.keeper import forerunner, plan, spare
+from actorium.executors.process.keeper import forerunner, plan, spare, watching
 from actorium.executors.process.keeper.prepared import environment_block
 from actorium.executors.process.spawning import Spawner
 from actorium.kernel.clock import Clock
@@ -54,7 +54,7 @@ def is_plain_python(argv: tuple[str, ...]) -> bool:
 
 def prepared_plan(told: plan.Plan) -> plan.Plan:
     """What of a run's plan is the same for every run of its build with these limits: no token, input or deadline."""
-    env = {name: value for name, value in told.env.items() if not name.startswith(forerunner.RUN_VARIABLES)}
+    env = {name: value for name, value in told.env.items() if not name.startswith(watching.RUN_VARIABLES)}
     return replace(told, name="", env=env, deadline_ms=None, timeout_ms=None, log_bytes_max=0, web_port=None)
 
 

@@ -5,7 +5,8 @@ everything after it are those of an ordinary start. It runs inside the sandbox, 
 Nothing of the program itself is run: its files are read, and of their first statements the imports that lie in
 installed packages are carried out. When the run comes, its environment is taken on and the interpreter goes on as ever.
 
-Standard library and ``leading`` only, and Python 3.10 or newer: the Actor's interpreter need not be the server's.
+Standard library, ``leading`` and ``watching`` only, and Python 3.10 or newer: the Actor's interpreter need not be the
+server's.
 """
 
 from __future__ import annotations
@@ -15,19 +16,13 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from actorium.executors.process.keeper.leading import NotAhead, Program, is_installed
+from actorium.executors.process.keeper.leading import Lead, NotAhead, Program, is_installed
+from actorium.executors.process.keeper.watching import VARIABLE, Watch
 
-VARIABLE = "ACTORIUM_FORERUNNER"  # descriptors: to wait at, to tell; taken out of the environment at once
 NAME = "sitecustomize"
 READY, COLD = b"ready", b"cold"
-RUN_VARIABLES = ("ACTOR_", "APIFY_")  # what differs from run to run begins so
 _FLAGS = frozenset({"-u", "-B", "-O", "-OO", "-q"})
-_EVENTS = frozenset({
-    "socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname",
-    "socket.gethostbyaddr", "subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.exec",
-    "os.system", "pty.spawn", "_posixsubprocess.fork_exec",
-})  # fmt: skip
-_STARTERS = ("start_new_thread", "start_joinable_thread", "_start_new_thread", "_start_joinable_thread")
+_MAIN_NAMES = ("__file__", "__cached__", "__loader__", "__spec__", "__package__")
 _REASON_CHARS_MAX = 300
 _PR_SET_MM, _PR_SET_MM_MAP = 35, 14
 
@@ -49,164 +44,112 @@ class Guard:
         return None
 
 
-class Watch:
-    """What imports do that only a run may: noted, not prevented. ``end`` puts everything back."""
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-        self._on = True
-        self._kinds = (os.environ.__class__, os.environb.__class__)
-        self._before = _told_environment()
-        self._files = _open_files()
-        self._wrapped: list[tuple[ModuleType, str, Any]] = []
-        sys.addaudithook(self._audit)
-        self._watch_threads()
-        kind: Any = self._watching(os.environ.__class__)
-        os.environ.__class__ = kind
-        os.environb.__class__ = kind
-
-    def _audit(self, event: str, _: object) -> None:
-        if self._on and event in _EVENTS:
-            self.seen.append(f"an import calls {event}")
-
-    def _watch_threads(self) -> None:
-        import _thread
-        import threading
-
-        for module in (_thread, threading):
-            for name in _STARTERS:
-                if hasattr(module, name):
-                    self._wrapped.append((module, name, getattr(module, name)))
-        for module, name, start in self._wrapped:
-            setattr(module, name, self._starting(start))
-
-    def _starting(self, start: Any) -> Any:
-        def started(*arguments: Any, **named: Any) -> Any:
-            if self._on:
-                self.seen.append("an import starts a thread")
-            return start(*arguments, **named)
-
-        return started
-
-    def _watching(self, kind: Any) -> Any:
-        watch = self
-
-        class Watched(kind):  # type: ignore[misc]
-            def __getitem__(self, key: Any) -> Any:
-                watch.asked(key)
-                return kind.__getitem__(self, key)
-
-            def __iter__(self) -> Any:
-                watch.seen.append("an import reads the whole environment")
-                return kind.__iter__(self)
-
-        return Watched
-
-    def asked(self, key: Any) -> None:
-        name = os.fsdecode(key) if isinstance(key, str | bytes) else ""
-        if name.startswith(RUN_VARIABLES):
-            self.seen.append(f"an import reads the run's variable {name}")
-
-    def end(self) -> None:
-        """Back to what was there; then look at what is left."""
-        self._on = False
-        os.environ.__class__, os.environb.__class__ = self._kinds
-        for module, name, start in self._wrapped:
-            setattr(module, name, start)
-        if len(os.listdir("/proc/self/task")) > 1:
-            self.seen.append("an import leaves a thread behind")
-        if left := {name.partition(":")[0] for fd, name in _open_files().items() if self._files.get(fd) != name}:
-            self.seen.append(f"an import leaves files or sockets open ({', '.join(sorted(left))})")
-
-    def changes(self) -> tuple[dict[bytes, bytes], set[bytes]]:
-        """Variables that imports set, and those they took away."""
-        now = dict(os.environb)
-        made = {name: value for name, value in now.items() if self._before.get(name) != value}
-        return made, set(self._before) - set(now)
-
-
-def _told_environment() -> dict[bytes, bytes]:
-    """The variables that this interpreter was started with, but for those of waiting; it may have added some itself."""
-    with open("/proc/self/environ", "rb") as file:
-        pairs = (pair.partition(b"=") for pair in file.read().split(b"\0")[:-1])
-        told = {name: value for name, _, value in pairs}
-    for name in (VARIABLE.encode(), b"PYTHONPATH"):
-        told.pop(name, None)
-        if name in os.environb:
-            told[name] = os.environb[name]
-    return told
-
-
-def _open_files() -> dict[str, str]:
-    """What each descriptor of this process is."""
-    found = {}
-    for fd in os.listdir("/proc/self/fd"):
-        try:
-            found[fd] = os.readlink(f"/proc/self/fd/{fd}")
-        except OSError:  # that of the listing itself
-            continue
-    return found
-
-
 def entry(command: list[str]) -> tuple[str, str, str]:
-    """Of a command line: the folder that the program's modules are found from, its module or else its file."""
+    """Of a command line: the folder that the program's modules are found from, its module or nothing, its main file."""
+    if getattr(sys.flags, "safe_path", False):
+        raise NotAhead("PYTHONSAFEPATH keeps its modules from being found")
     rest = command[1:]
     while rest and rest[0] in _FLAGS:
         rest = rest[1:]
     if len(rest) > 1 and rest[0] == "-m":
-        return os.getcwd(), rest[1], ""
+        place = os.path.join(os.getcwd(), *rest[1].split("."))
+        return os.getcwd(), rest[1], os.path.join(place, "__main__.py") if os.path.isdir(place) else f"{place}.py"
     if rest and rest[0].endswith(".py"):
         path = os.path.abspath(rest[0])
-        return os.path.dirname(path), "", path
+        return os.path.dirname(os.path.realpath(path)), "", path
     raise NotAhead("its command is not a plain 'python -m module' or 'python file.py'")
 
 
 def walk(program: Program, module: str, file: str) -> Program:
     """Find what the program begins with."""
-    if file:
-        program.file(file, "")
-    elif program.module(module):
-        place = os.path.join(os.getcwd(), *module.split("."))
-        program.file(os.path.join(place, "__main__.py"), module)
+    package = module if os.path.basename(file) == "__main__.py" else module.rpartition(".")[0]
+    if not package or program.module(package):
+        program.early = len(program.imports)
+        program.file(file, package, "__main__")
     if not program.third_party:
         raise NotAhead("it begins with no package beyond the standard library")
     return program
 
 
-def bring(program: Program) -> None:
-    """Import what was found."""
-    for name, names, optional in program.imports:
+class Stand:
+    """Stands in for the program while packages are imported: what they find of it is what they find in a cold start.
+
+    ``end`` takes away nothing but what was put there: what imports changed beside it stays.
+    """
+
+    def __init__(self, root: str, module: str, file: str, packages: tuple[str, ...]) -> None:
+        self._root, self._module, self._file = root, module, file
+        self._main = sys.modules["__main__"].__dict__
+        self._before = dict(self._main)
+        self._first = sys.argv[0]
+        self._frames: dict[str, dict[str, Any]] = {}
+        self.guard = Guard(packages)
+        sys.path.insert(0, root)
+
+    def main(self) -> None:
+        """From here on the main module is known, as it is once the interpreter has found it."""
+        from importlib.machinery import SourceFileLoader
+        from importlib.util import spec_from_file_location
+
+        self._main["__file__"] = self._file
+        self._main["__loader__"] = SourceFileLoader("__main__", self._file)
+        if sys.version_info < (3, 15):
+            self._main["__cached__"] = None
+        if self._module:
+            name = f"{self._module}.__main__" if os.path.basename(self._file) == "__main__.py" else self._module
+            spec = spec_from_file_location(name, self._file)
+            assert spec is not None
+            self._main.update(__spec__=spec, __loader__=spec.loader, __package__=spec.parent)
+            if sys.version_info < (3, 15):
+                self._main["__cached__"] = spec.cached
+            sys.argv[0] = self._file
+
+    def bring(self, lead: Lead) -> None:
+        """Carry out one import of the program, in a frame like that of its own."""
+        import ast
+
+        module = ast.Module([lead.node], [])
+        seen = self._frames.setdefault(lead.path, {"__name__": lead.name, "__file__": lead.path})
         try:
-            found = __import__(name, {"__name__": "__main__"}, None, names or None, 0)
-            for one in names:
-                if one != "*":
-                    getattr(found, one, None)  # packages that load what is asked for only then
+            exec(compile(module, lead.path, "exec", dont_inherit=True), seen)  # noqa: S102
         except ImportError:
-            if not optional:
+            if not lead.optional:
                 raise
+
+    def end(self) -> None:
+        """Raises NotAhead when what was done to the path would not be the same in a cold start."""
+        sys.meta_path[:] = [one for one in sys.meta_path if one is not self.guard]
+        for name in _MAIN_NAMES:
+            self._main.pop(name, None)
+            if name in self._before:
+                self._main[name] = self._before[name]
+        if self._module and sys.argv[:1] == [self._file]:
+            sys.argv[0] = self._first
+        if sys.path[:1] != [self._root]:
+            raise NotAhead("an import puts a folder before the program's own on sys.path")
+        del sys.path[0]
 
 
 def prepare(watch: Watch) -> str:
     """Import ahead; why that can't be done, or nothing."""
-    here = sys.path[:]
-    arguments = sys.argv[:]
-    finders = sys.meta_path[:]
     roots = {os.path.join(one, kind) for one in (sys.prefix, sys.base_prefix) for kind in ("lib", "lib64")}
     roots |= {place for place in sys.path if place.endswith("/site-packages")}  # also a user's own
     packages = tuple(sorted(f"{root}/" for root in roots))
     try:
         root, module, file = entry(sys.orig_argv)
-        sys.path.insert(0, root)
-        sys.argv[:1] = [file or os.path.join(root, *module.split("."), "__main__.py")]
+        stand = Stand(root, module, file, packages)
         program = walk(Program(root, packages), module, file)
-        sys.meta_path.insert(0, Guard(packages))
-        bring(program)
+        sys.meta_path.insert(0, stand.guard)
+        for number, lead in enumerate(program.imports):
+            if number == program.early:
+                stand.main()
+            stand.bring(lead)
+        stand.end()
     except NotAhead as error:
         watch.seen.append(str(error))
     except BaseException as error:
         watch.seen.append(f"its imports fail: {type(error).__name__}: {error}")
     finally:
-        sys.path[:], sys.argv[:], sys.meta_path[:] = here, arguments, finders
         watch.end()
     return watch.seen[0] if watch.seen else ""
 
@@ -263,7 +206,12 @@ def take_on(block: bytes, watch: Watch, surface: Surface) -> None:
 def _leave_no_trace(archive: str) -> None:
     """Be gone from where a program could see it, and let the program's own sitecustomize have its turn."""
     sys.path[:] = [place for place in sys.path if place != archive]
-    sys.path_importer_cache.pop(archive, None)
+    import zipimport
+
+    archives: dict[str, Any] = zipimport._zip_directory_cache  # type: ignore[attr-defined]  # noqa: SLF001
+    for known in (sys.path_importer_cache, archives):
+        for place in [place for place in known if place == archive or str(place).startswith(f"{archive}/")]:
+            del known[place]
     path = os.environ["PYTHONPATH"].partition(":")[2]
     if path:
         os.environ["PYTHONPATH"] = path

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-from actorium.executors.process.keeper import clock, forerunner, linux, network, seccomp, skeleton, view
+from actorium.executors.process.keeper import clock, forerunner, linux, network, seccomp, skeleton, view, watching
 from actorium.executors.process.keeper.plan import Plan
 
 # The shim and init talk by datagrams of one letter and its argument.
@@ -274,7 +274,7 @@ def _environment(plan: Plan, doors: Doors) -> dict[str, str]:
     path = f"/proc/self/fd/{archive}"
     if plan.env.get("PYTHONPATH"):
         path = f"{path}:{plan.env['PYTHONPATH']}"
-    return {**plan.env, "PYTHONPATH": path, forerunner.VARIABLE: f"{doors.waiting} {verdict}"}
+    return {**plan.env, "PYTHONPATH": path, watching.VARIABLE: f"{doors.waiting} {verdict}"}
 
 
 def _enter(plan: Plan, stage: view.Stage, doors: Doors) -> None:

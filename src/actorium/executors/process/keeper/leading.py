@@ -6,7 +6,7 @@ It runs inside the Actor's own interpreter, with ``forerunner``: standard librar
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 _HARMLESS_CALLS = frozenset(
     {"getLogger", "TypeVar", "ParamSpec", "NewType", "Path", "compile", "frozenset", "dataclass"}
@@ -15,6 +15,21 @@ _HARMLESS_CALLS = frozenset(
 
 class NotAhead(BaseException):
     """Something that only the run itself may do. No package catches it by accident."""
+
+
+class Lead(NamedTuple):
+    """An import that a program begins with."""
+
+    module: str
+    names: tuple[str, ...]
+    """What is taken from it."""
+    optional: bool
+    """Whether its failure is handled."""
+    node: Any
+    """The statement, of this one module."""
+    path: str
+    name: str
+    """Of the module of the program that it stands in."""
 
 
 class Program:
@@ -26,10 +41,12 @@ class Program:
 
         self._ast = ast
         self._root, self._packages = root, packages
-        self.imports: list[tuple[str, tuple[str, ...], bool]] = []
-        """Module, names from it, and whether its failure is handled."""
+        self.imports: list[Lead] = []
+        self.early = 0
+        """How many of them come before the program's own main module."""
         self.third_party = False
         self._seen: set[str] = set()
+        self._path = self._name = ""
 
     def module(self, name: str) -> bool:
         """Walk through a module of the program and the packages around it; False: something else comes first."""
@@ -39,25 +56,30 @@ class Program:
             place = os.path.join(place, part)
             if os.path.isdir(place):
                 package = ".".join(parts[: number + 1])
-                if not self.file(os.path.join(place, "__init__.py"), package):
+                if not self.file(os.path.join(place, "__init__.py"), package, package):
                     return False
-            elif not self.file(f"{place}.py", ".".join(parts[:number])):
+            elif not self.file(f"{place}.py", ".".join(parts[:number]), ".".join(parts[: number + 1])):
                 return False
         return True
 
-    def file(self, path: str, package: str) -> bool:
-        """Walk through one file, until a statement that is neither an import nor harmless."""
+    def file(self, path: str, package: str, name: str) -> bool:
+        """Walk through the file of a module, until a statement that is neither an import nor harmless."""
         if path in self._seen or not os.path.isfile(path):
             return True
         self._seen.add(path)
         with open(path, "rb") as file:
             tree = self._ast.parse(file.read(), path)
-        return all(self._statement(statement, package, optional=False) for statement in tree.body)
+        above = self._path, self._name
+        self._path, self._name = path, name
+        done = all(self._statement(statement, package, optional=False) for statement in tree.body)
+        self._path, self._name = above
+        return done
 
     def _statement(self, node: Any, package: str, *, optional: bool) -> bool:
         ast = self._ast
         if isinstance(node, ast.Import):
-            return all(self._import(alias.name, (), optional) for alias in node.names)
+            alone = ((alias.name, ast.copy_location(ast.Import([alias]), node)) for alias in node.names)
+            return all(self._import(name, (), one, optional=optional) for name, one in alone)
         if isinstance(node, ast.ImportFrom):
             return self._import_from(node, package, optional=optional)
         if isinstance(node, ast.Try):
@@ -115,9 +137,9 @@ class Program:
             return self._local(module, names)
         if module == "__future__":
             return True
-        return self._import(module, names, optional)
+        return self._import(module, names, node, optional=optional)
 
-    def _import(self, name: str, names: tuple[str, ...], optional: bool) -> bool:
+    def _import(self, name: str, names: tuple[str, ...], node: Any, *, optional: bool) -> bool:
         import importlib.util
 
         try:
@@ -128,7 +150,7 @@ class Program:
             return optional  # not installed: what the program does then is its own affair
         if is_installed(spec, self._packages):
             self.third_party = self.third_party or "-packages" in (spec.origin or str(spec.submodule_search_locations))
-            self.imports.append((name, names, optional))
+            self.imports.append(Lead(name, names, optional, node, self._path, self._name))
             return True
         return self._local(name, names)
 

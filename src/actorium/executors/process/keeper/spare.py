@@ -18,7 +18,18 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-from actorium.executors.process.keeper import cgroups, forerunner, inside, leading, linux, lock, plan, sandbox, shim
+from actorium.executors.process.keeper import (
+    cgroups,
+    forerunner,
+    inside,
+    leading,
+    linux,
+    lock,
+    plan,
+    sandbox,
+    shim,
+    watching,
+)
 from actorium.executors.process.keeper.prepared import Prepared
 from actorium.executors.process.keeper.reactor import READ, Reactor
 from actorium.executors.process.keeper.sandbox import Sandbox, SandboxFailed
@@ -195,7 +206,8 @@ def _archive() -> int:
         place = Path(_PACKAGE)
         for folder in (place, *place.parents[:-1]):
             packed.writestr(f"{folder}/__init__.py", b"")
-        for module, name in ((leading, f"{_PACKAGE}/leading.py"), (forerunner, f"{forerunner.NAME}.py")):
+        beside = [(module, f"{_PACKAGE}/{name}.py") for module, name in ((leading, "leading"), (watching, "watching"))]
+        for module, name in (*beside, (forerunner, f"{forerunner.NAME}.py")):
             packed.writestr(name, Path(str(module.__file__)).read_bytes())
     fd = os.memfd_create("forerunner", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.write(fd, content.getvalue())
