@@ -37,8 +37,6 @@ class Box(Sandbox):
         self.early = b""
         self.pidfd = -1
         """Readable once the container's first process, and so everything in it, has ended."""
-        self.failed_at_start: int | None = None
-        """The exit code of a command that the engine could not start."""
         self._engine = cast("dict[str, Any]", told.engine)
         self._api = Api(self._engine["socket"])
         self._id = ""
@@ -52,7 +50,11 @@ class Box(Sandbox):
             gated = self._create(outward=outward)
             self.stream, self.early = self._api.attach(self._id)
             self._api.call("POST", f"/containers/{self._id}/start")
-            self._meet(outward=outward)
+            try:
+                self._meet(outward=outward)
+            except OSError:
+                if gated or not self._was_quick():
+                    raise
             self.begun = clock.monotonic()
             if gated:
                 self.stream.sendall(b"\n")
@@ -111,6 +113,18 @@ class Box(Sandbox):
         self.channel.settimeout(START_SECS_MAX)
         self.channel.send(inside.LINK + json.dumps(asdict(link) if link else None).encode())
         self._await_running()
+
+    def _was_quick(self) -> bool:
+        """Whether a program that nothing held was done before it was met: then its end is all that is left to see."""
+        state = self._api.call("GET", f"/containers/{self._id}/json")["State"]
+        if state["Running"] or state.get("Error"):
+            return False
+        self.channel.close()  # what the door says now is no word about the program
+        self._inner.close()
+        self.channel, self._inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if self.pidfd < 0:
+            self.pidfd = os.eventfd(1, os.EFD_CLOEXEC)  # readable, as that of a process which has ended is
+        return True
 
     def attach_again(self) -> None:
         """The stream broke off and the container goes on. Raises EngineError or OSError."""
