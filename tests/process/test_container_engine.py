@@ -141,6 +141,8 @@ async def test_an_image_without_a_shell(executor: ContainerExecutor, engine: Tes
     await executor.start(replace(python("a-1", reference, "print('here')")))
     assert (await ended(executor, "a-1")).exit_code == 0
     assert await lines(executor, "a-1") == [b"here"]
+    await executor.start(spec("b-1", reference, "/usr/bin/false"))  # done before anybody can meet it
+    assert (await ended(executor, "b-1")).exit_code == 1
 
 
 async def test_a_killed_shim_takes_its_container_along(executor: ContainerExecutor, engine: TestEngine) -> None:
