@@ -14,7 +14,7 @@ from actorium.executors.process import image
 from actorium.executors.process.executor import ProcessExecutor
 from actorium.executors.process.keeper import cgroups, sandbox
 from actorium.kernel.clock import SystemClock
-from actorium.testing.conformance.executor import Program, SandboxConformance
+from actorium.testing.conformance.executor import Program, SandboxConformance, ended, lines
 
 PATH = f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin"
 
@@ -66,6 +66,13 @@ class TestProcessExecutor(SandboxConformance):
             container_port=4321,
             api_port=8000,
         )
+
+    async def test_output_can_be_opened_by_name(self, executor: Executor) -> None:
+        """As Actors do: ``echo > /dev/stdout``, ``fs.writeFileSync('/dev/stderr')``."""
+        script = "echo out > /dev/stdout; echo err > /dev/stderr; echo both | tee /dev/stderr"
+        await self.start(executor, "a-1", Program(("sh", "-c", script)))
+        await ended(executor, "a-1")
+        assert await lines(executor, "a-1") == [b"out", b"err", b"both", b"both"]
 
     def processes(self, name: str) -> int:
         group = cgroups.group(sandbox.group_name(self.folder, name))

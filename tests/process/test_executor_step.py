@@ -69,6 +69,16 @@ async def test_what_it_writes_is_a_layer(steps: Steps) -> None:
     assert sorted(path.name for path in steps.folder.iterdir()) == ["one", "state"]
 
 
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": each}) for each in (False, True)], ids=str)
+async def test_its_output_can_be_opened_by_name(steps: Steps) -> None:
+    """uvloop gives children a socket, which nobody can open again; a pipe can be opened by whom it belongs to."""
+    script = "echo out > /dev/stdout && echo err > /dev/stderr && echo both | tee /dev/stderr; ls -l /proc/self/fd >&2"
+    assert await steps.run(script) == 0
+    lines = steps.output.decode().splitlines()
+    assert lines[:4] == ["out", "err", "both", "both"]
+    assert {line.split()[-1][:6] for line in lines if " 1 -> " in line or " 2 -> " in line} == {"pipe:["}
+
+
 async def test_a_step_goes_on_in_the_same_layer(steps: Steps) -> None:
     await steps.run("echo 1 > f; echo 1 > g")
     assert await steps.run("cat f; rm f") == 0

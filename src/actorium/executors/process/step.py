@@ -93,12 +93,13 @@ async def run_step(spec: StepSpec, on_output: Callable[[bytes], None]) -> int:
     """
     state = spec.state or spec.upper.parent / f"{spec.upper.name}.step"
     state.mkdir(parents=True, exist_ok=True)
+    heard, reading, output = await _pipe()
     result_end, told = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
             *helper_command("step", str(state), str(told)),
             stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=output,
             stderr=asyncio.subprocess.STDOUT,
             pass_fds=(told,),
             env=ENVIRONMENT,
@@ -106,48 +107,66 @@ async def run_step(spec: StepSpec, on_output: Callable[[bytes], None]) -> int:
         )
     except BaseException as error:  # a cancelled call has no process either: asyncio ends what it has begun
         os.close(result_end)
+        reading.close()
         if isinstance(error, OSError):
             raise SandboxUnavailable(f"The step's helper process could not be started: {error}.") from error
         raise
     finally:
         os.close(told)
+        os.close(output)
     try:
-        await _follow(process, _plan(spec), on_output)
+        await _follow(process, heard, _plan(spec), on_output)
         result = os.read(result_end, RESULT_BYTES_MAX)
     finally:
         os.close(result_end)
-        await _end(process)
+        await _end(process, heard)
+        reading.close()
         if spec.state is None:
             delete_tree(state)
     return _verdict(json.loads(result) if result else {})
 
 
-async def _follow(process: Process, told: plan.Plan, on_output: Callable[[bytes], None]) -> None:
+async def _pipe() -> tuple[asyncio.StreamReader, asyncio.ReadTransport, int]:
+    """What reads a step's output, and the descriptor to write it to. Some event loops (uvloop) would give the step a
+    socket, and nobody can open a socket by the name of /dev/stdout."""
+    end, output = os.pipe()
+    heard = asyncio.StreamReader()
+    file = os.fdopen(end, "rb", buffering=0)
+    try:
+        connecting = asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(heard), file)
+        reading, _ = await connecting
+    except BaseException:
+        os.close(output)
+        file.close()
+        raise
+    return heard, reading, output
+
+
+async def _follow(
+    process: Process, heard: asyncio.StreamReader, told: plan.Plan, on_output: Callable[[bytes], None]
+) -> None:
     """Hand over the plan, pass on the output until its end."""
     assert process.stdin is not None
-    assert process.stdout is not None
     process.stdin.write(plan.encode(told) + b"\n")
-    while data := await process.stdout.read(_OUTPUT_BYTES):
+    while data := await heard.read(_OUTPUT_BYTES):
         on_output(data)
     await process.wait()
 
 
-async def _end(process: Process) -> None:
+async def _end(process: Process, heard: asyncio.StreamReader) -> None:
     """The helper ends everything of the step when its standard input closes; wait for that, also when cancelled."""
     assert process.stdin is not None
-    assert process.stdout is not None
     process.stdin.close()
     if process.returncode is not None:
         return
-    waiting = asyncio.ensure_future(_drained(process))
+    waiting = asyncio.ensure_future(_drained(process, heard))
     while not waiting.done():
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.shield(waiting)
 
 
-async def _drained(process: Process) -> None:
-    assert process.stdout is not None
-    while await process.stdout.read(_OUTPUT_BYTES):
+async def _drained(process: Process, heard: asyncio.StreamReader) -> None:
+    while await heard.read(_OUTPUT_BYTES):
         pass
     await process.wait()
 

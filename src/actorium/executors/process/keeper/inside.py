@@ -293,6 +293,7 @@ def _enter(plan: Plan, stage: view.Stage, doors: Doors) -> None:
     os.dup2(doors.output, 2)
     linux.no_new_privileges()
     if stage.privileged:
+        os.fchown(doors.output, plan.uid, plan.uid)  # its own log, which it may open again as /dev/stdout
         os.setgroups([])
         os.setresgid(plan.uid, plan.uid, plan.uid)
         os.setresuid(plan.uid, plan.uid, plan.uid)
