@@ -261,6 +261,36 @@ async def test_disk_is_limited(builds: Builds) -> None:
     await builds.build({"Dockerfile": f"{PYTHON}RUN head -c 200000000 /dev/zero > big\n"}, memory_mbytes=128)
 
 
+HIDES = """
+import ctypes, os, socket, sys, threading, time
+fd = os.open("/opt/big", os.O_RDWR | os.O_CREAT)
+os.unlink("/opt/big")
+os.posix_fallocate(fd, 0, 2 << 30)
+if sys.argv[1] == "mapping":
+    libc = ctypes.CDLL(None)
+    libc.mmap.argtypes = (ctypes.c_void_p, *[ctypes.c_size_t] * 5)
+    libc.mmap(None, 4096, 1, 1, fd, 0)
+elif sys.argv[1] == "queue":
+    ends = socket.socketpair()
+    socket.send_fds(ends[0], [b"x"], [fd])
+if sys.argv[1] != "descriptor":
+    os.close(fd)
+threading.Thread(target=time.sleep, args=(600,)).start()
+print("filled", flush=True)
+ctypes.CDLL(None).syscall(*({"x86_64": 60, "aarch64": 93}[os.uname().machine], 0))  # the thread goes on alone
+"""
+
+
+@pytest.mark.parametrize("kept_by", ["descriptor", "mapping", "queue"])
+async def test_disk_without_a_name_is_limited(builds: Builds, kept_by: str) -> None:
+    """Found by fresh eyes: a file that is open but has no name was in no folder that was looked through."""
+    files = {"Dockerfile": f"{PYTHON}COPY hides.py ./\nRUN python hides.py {kept_by}\n", "hides.py": HIDES}
+    with pytest.raises(BuildFailed, match="more than the 256 MB of disk"):
+        await builds.build(files, memory_mbytes=128, secs=60)
+    assert "filled" in builds.text
+    builds.nothing_is_left()
+
+
 async def test_two_equal_builds_at_once_build_once(builds: Builds, state: Path) -> None:
     files = {"Dockerfile": f"{PYTHON}RUN echo made $(cat /proc/sys/kernel/random/uuid) | tee /mark; sleep 0.5\n"}
     others = [builds, Builds(state), Builds(state)]

@@ -239,6 +239,8 @@ BUILD_LOCK_PERIOD_SECS = 0.05  # how late a build notices that an equal one has 
 PROBE_SECS = 10  # what an interpreter may take to tell its version
 NODE_WHEEL_MISSED_SECS = 600  # a Node.js that the package index did not have is not asked for again so soon
 BUILD_DISK_PERIOD_SECS = 1.0  # how often a build step's use of the disk is looked at
+BUILD_DISK_FREE_BYTES_MIN = 512 * 1024 * 1024  # builds that were taking disk end when the machine has no more than this
+UNNAMED_LOOKS_MAX = 500_000  # open files of a build step or run that are looked at; who holds more fills the disk
 PIDS_BUILD_MAX = 2048  # processes and threads of one build step
 
 # Container engines

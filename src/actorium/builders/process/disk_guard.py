@@ -10,62 +10,81 @@ from pathlib import Path
 
 from actorium.builders import BuildFailed
 from actorium.builders.process.threads import in_thread
+from actorium.executors.process.keeper.unnamed import unnamed
 from actorium.executors.trees import blocks_below
-from actorium.kernel.limits import BUILD_DISK_PERIOD_SECS
+from actorium.kernel.limits import BUILD_DISK_FREE_BYTES_MIN, BUILD_DISK_PERIOD_SECS
 
 
-async def limited(
-    step: Coroutine[None, None, int], folders: Sequence[Path], *, bytes_max: int, told_mbytes: int
-) -> int:
-    """Await the step's exit code; cancel it and raise ``BuildFailed`` when the folders grow by more than that.
+class Guard:
+    """Of one step: what it writes below the folders, and what it holds open without a name."""
 
-    ``told_mbytes`` is what the whole build may use.
-    """
-    guard = _Guard(folders, bytes_max)
-    try:
-        async with asyncio.timeout(None) as scope:
-            # Exceptions are collected, so that a cancelled step is waited for until it has cleaned up.
-            found, watched = await asyncio.gather(guard.follow(step), guard.watch(scope), return_exceptions=True)
-    except TimeoutError:
-        if not guard.exceeded:
-            raise
-        raise too_much(told_mbytes) from None
-    for outcome in (found, watched):
-        if isinstance(outcome, BaseException):
-            raise outcome
-    assert isinstance(found, int)
-    return found
-
-
-def too_much(told_mbytes: int) -> BuildFailed:
-    return BuildFailed(f"The build wrote more than the {told_mbytes} MB of disk that it may use.")
-
-
-class _Guard:
-    def __init__(self, folders: Sequence[Path], bytes_max: int) -> None:
-        self.folders, self.bytes_max = folders, bytes_max
-        self.exceeded = False
+    def __init__(self, folders: Sequence[Path], bytes_max: int, told_mbytes: int) -> None:
+        """``told_mbytes`` is what the whole build may use."""
+        self.folders, self.bytes_max, self.told_mbytes = folders, bytes_max, told_mbytes
+        self._ended: BuildFailed | None = None
         self._done = asyncio.Event()
+        self._pid = 0
+        self._in_flight = False
         self._free = _free(folders[0])
         self._since_ns = folders[0].stat().st_mtime_ns  # the layer's own folder has just been made in it
 
-    async def follow(self, step: Coroutine[None, None, int]) -> int:
+    def started(self, pid: int) -> None:
+        """The step's processes are those below this one."""
+        self._pid = pid
+
+    async def limited(self, step: Coroutine[None, None, int]) -> int:
+        """Await the step's exit code; cancel it and raise ``BuildFailed`` when it takes too much."""
+        try:
+            async with asyncio.timeout(None) as scope:
+                # Exceptions are collected, so that a cancelled step is waited for until it has cleaned up.
+                found, watched = await asyncio.gather(self._follow(step), self._watch(scope), return_exceptions=True)
+        except TimeoutError:
+            if self._ended is None:
+                raise
+            raise self._ended from None
+        for outcome in (found, watched):
+            if isinstance(outcome, BaseException):
+                raise outcome
+        assert isinstance(found, int)
+        return found
+
+    async def _follow(self, step: Coroutine[None, None, int]) -> int:
         try:
             return await step
         finally:
             self._done.set()
 
-    async def watch(self, scope: asyncio.Timeout) -> None:
+    async def _watch(self, scope: asyncio.Timeout) -> None:
         while not self._done.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(BUILD_DISK_PERIOD_SECS):
                     await self._done.wait()
-            if self._free - _free(self.folders[0]) < self.bytes_max or self._done.is_set():
-                continue  # cheap: nothing on this disk can have grown that much
-            if await in_thread(_written, self.folders, self._since_ns) > self.bytes_max:
-                self.exceeded = True
+            if not self._done.is_set() and await self._look():
                 scope.reschedule(asyncio.get_running_loop().time())
                 return
+
+    async def _look(self) -> bool:
+        """Whether the step must end."""
+        free = _free(self.folders[0])
+        lost = self._free - free
+        if lost >= self.bytes_max and await in_thread(self._exceeds):  # else nothing here can have grown that much
+            self._ended = too_much(self.told_mbytes)
+        elif free < BUILD_DISK_FREE_BYTES_MIN < lost:  # whoever it was, and however it hides
+            self._ended = BuildFailed(
+                f"The server's disk is nearly full: {free >> 20} MB are left, {lost >> 20} MB less than when this step "
+                "began. Free some of it, or build while less is going on, then build again."
+            )
+        return self._ended is not None
+
+    def _exceeds(self) -> bool:
+        hidden = unnamed(self._pid)
+        # Twice in a row: descriptors that nobody takes out of their socket are there to be hidden.
+        hides, self._in_flight = self._in_flight and hidden.in_flight > 0, hidden.in_flight > 0
+        return hides or hidden.disk_bytes + _written(self.folders, self._since_ns) > self.bytes_max
+
+
+def too_much(told_mbytes: int) -> BuildFailed:
+    return BuildFailed(f"The build wrote more than the {told_mbytes} MB of disk that it may use.")
 
 
 def _free(folder: Path) -> int:

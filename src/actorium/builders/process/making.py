@@ -17,7 +17,7 @@ from actorium.builders.process import foundations, plan
 from actorium.builders.process.bases import CACHE, PKG_CACHE, UV
 from actorium.builders.process.copying import Context, fingerprint, place, place_from
 from actorium.builders.process.default_dockerfile import default_dockerfile
-from actorium.builders.process.disk_guard import limited, too_much
+from actorium.builders.process.disk_guard import Guard, too_much
 from actorium.builders.process.dockerfile import Dockerfile, parse
 from actorium.builders.process.interpreters import Interpreters
 from actorium.builders.process.layers import Layers, LayerWriter, hand_over
@@ -69,7 +69,7 @@ class Host:
     options: ProcessOptions
     """The executor's own, so that a build's steps run as its runs do."""
     cpu_cores: float
-    run: Callable[[StepSpec, Callable[[bytes], None]], Coroutine[None, None, int]]
+    run: Callable[[StepSpec, Callable[[bytes], None], Callable[[int], None]], Coroutine[None, None, int]]
     way: Way = OPEN
     """How far the commands of a Dockerfile get; the builder's own are not held back."""
 
@@ -260,10 +260,8 @@ class Making:
             allow_host_network=self.host.options.allow_host_network,
             deadline=self.spec.deadline,
         )
-        running = self.host.run(step, self.output.piece)
-        most = self.spec.memory_mbytes * DISK_PER_MEMORY
-        folders = (self.work, self.cache)
-        code = await limited(running, folders, bytes_max=self.disk_left, told_mbytes=most)
+        guard = Guard((self.work, self.cache), self.disk_left, self.spec.memory_mbytes * DISK_PER_MEMORY)
+        code = await guard.limited(self.host.run(step, self.output.piece, guard.started))
         self.output.end()
         return code
 

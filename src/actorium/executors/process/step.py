@@ -83,10 +83,13 @@ class StepSpec:
     deadline: Instant | None = None
 
 
-async def run_step(spec: StepSpec, on_output: Callable[[bytes], None]) -> int:
+async def run_step(
+    spec: StepSpec, on_output: Callable[[bytes], None], on_start: Callable[[int], None] = lambda _: None
+) -> int:
     """Run the command to its end and return its exit code; 128 + n when signal n ended it.
 
-    ``on_output`` gets what it writes to stdout and stderr, in order, as pieces of bytes of any length. A command that
+    ``on_output`` gets what it writes to stdout and stderr, in order, as pieces of bytes of any length; ``on_start`` the
+    number of a process that every process of the step is below, and that is this one's until the end. A command that
     does not exist returns 127 after a line that says so; one that used up its memory returns 137 after such a line.
     Raises ``TimedOut`` when the deadline passed and ``SandboxUnavailable`` when nothing was run. When the task is
     cancelled, or this process dies, every process of the step is killed; a cancelled call returns when none is left.
@@ -114,6 +117,7 @@ async def run_step(spec: StepSpec, on_output: Callable[[bytes], None]) -> int:
     finally:
         os.close(told)
         os.close(output)
+    on_start(process.pid)
     try:
         await _follow(process, heard, _plan(spec), on_output)
         result = os.read(result_end, RESULT_BYTES_MAX)

@@ -19,6 +19,7 @@ from actorium.executors.process.keeper.measure import Meter
 from actorium.executors.process.keeper.prepared import Prepared
 from actorium.executors.process.keeper.reactor import READ, Reactor
 from actorium.executors.process.keeper.sandbox import Sandbox, SandboxFailed
+from actorium.executors.process.keeper.unnamed import unnamed
 from actorium.executors.trees import blocks_below
 from actorium.kernel.limits import STATS_PERIOD_SECS, TIMING_OUT_SECS
 
@@ -274,7 +275,7 @@ class Shim:
             if self._disk_full:
                 self._log.note(f"The container's disk of {self._plan.disk_mbytes} MB is full: writing fails.")
             return
-        written = blocks_below(self._folder / plan.DISK)
+        written = blocks_below(self._folder / plan.DISK) + unnamed(self._sandbox.pid).disk_bytes
         if written > self._plan.disk_mbytes << 20:
             self._log.note(f"More than the {self._plan.disk_mbytes} MB of disk were written: the container is ended.")
             self._kill("out-of-disk")
