@@ -170,7 +170,7 @@ def _listed(folder: int) -> tuple[list[str], list[str]]:
 
 
 def blocks_below(root: Path, *, since_ns: int = 0) -> int:
-    """Bytes of disk that the files of a tree take, those left out that did not change since then.
+    """Bytes of disk that the files and folders of a tree take, those left out that did not change since then.
 
     A tree whose deep folders are moved about again and again hides from being counted: more than any disk has.
     """
@@ -183,8 +183,12 @@ def blocks_below(root: Path, *, since_ns: int = 0) -> int:
 def _blocks_below(root: Path, since_ns: int) -> int:
     total = 0
     for descriptor, _, files in walk(root):
+        total += _blocks(os.fstat(descriptor), since_ns)
         for name in files:
             with contextlib.suppress(OSError):
-                found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-                total += found.st_blocks * 512 if found.st_ctime_ns >= since_ns else 0
+                total += _blocks(os.stat(name, dir_fd=descriptor, follow_symlinks=False), since_ns)
     return total
+
+
+def _blocks(found: os.stat_result, since_ns: int) -> int:
+    return found.st_blocks * 512 if found.st_ctime_ns >= since_ns else 0

@@ -240,6 +240,7 @@ PROBE_SECS = 10  # what an interpreter may take to tell its version
 NODE_WHEEL_MISSED_SECS = 600  # a Node.js that the package index did not have is not asked for again so soon
 BUILD_DISK_PERIOD_SECS = 1.0  # how often a build step's use of the disk is looked at
 BUILD_DISK_FREE_BYTES_MIN = 512 * 1024 * 1024  # builds that were taking disk end when the machine has no more than this
+BUILD_DISK_FREE_FILES_MIN = 50_000  # the same for the files that its file system has room for
 UNNAMED_LOOKS_MAX = 500_000  # open files of a build step or run that are looked at; who holds more fills the disk
 PIDS_BUILD_MAX = 2048  # processes and threads of one build step
 

@@ -88,6 +88,12 @@ def test_blocks_of_a_deep_tree(deep: Path) -> None:
     assert blocks_below(deep, since_ns=1 << 62) == 0
 
 
+def test_folders_take_blocks_as_well(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    folders = [tmp_path, tmp_path / "a", tmp_path / "a/b"]
+    assert blocks_below(tmp_path) == sum(each.stat().st_blocks * 512 for each in folders)
+
+
 def test_a_deep_tree_is_deleted_whole(deep: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     delete_tree(deep)

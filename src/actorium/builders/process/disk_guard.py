@@ -12,7 +12,7 @@ from actorium.builders import BuildFailed
 from actorium.builders.process.threads import in_thread
 from actorium.executors.process.keeper.unnamed import unnamed
 from actorium.executors.trees import blocks_below
-from actorium.kernel.limits import BUILD_DISK_FREE_BYTES_MIN, BUILD_DISK_PERIOD_SECS
+from actorium.kernel.limits import BUILD_DISK_FREE_BYTES_MIN, BUILD_DISK_FREE_FILES_MIN, BUILD_DISK_PERIOD_SECS
 
 
 class Guard:
@@ -65,14 +65,19 @@ class Guard:
 
     async def _look(self) -> bool:
         """Whether the step must end."""
-        free = _free(self.folders[0])
-        lost = self._free - free
+        free, files = _free(self.folders[0])
+        lost, lost_files = self._free[0] - free, self._free[1] - files
         if lost >= self.bytes_max and await in_thread(self._exceeds):  # else nothing here can have grown that much
             self._ended = too_much(self.told_mbytes)
         elif free < BUILD_DISK_FREE_BYTES_MIN < lost:  # whoever it was, and however it hides
             self._ended = BuildFailed(
                 f"The server's disk is nearly full: {free >> 20} MB are left, {lost >> 20} MB less than when this step "
                 "began. Free some of it, or build while less is going on, then build again."
+            )
+        elif files < BUILD_DISK_FREE_FILES_MIN < lost_files:  # empty ones take no space, but their places
+            self._ended = BuildFailed(
+                f"The server's disk can hold only {files} more files, {lost_files} fewer than when this step began. "
+                "Delete some, or build while less is going on, then build again."
             )
         return self._ended is not None
 
@@ -87,9 +92,10 @@ def too_much(told_mbytes: int) -> BuildFailed:
     return BuildFailed(f"The build wrote more than the {told_mbytes} MB of disk that it may use.")
 
 
-def _free(folder: Path) -> int:
+def _free(folder: Path) -> tuple[int, int]:
+    """Bytes and files; no files from the first on where the file system knows no limit of them."""
     found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize
+    return found.f_bavail * found.f_frsize, found.f_favail
 
 
 def _written(folders: Sequence[Path], since_ns: int) -> int:
