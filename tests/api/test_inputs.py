@@ -195,7 +195,8 @@ async def test_secrets_are_encrypted_for_the_run_alone() -> None:
         assert same["APIFY_INPUT_SECRETS_PRIVATE_KEY_FILE"] == file
         wrong = kept | {"password": kept["login"]}
         assert await refused(world.alice, f"/v2/actors/{actor}/runs", wrong) == (
-            "Input is not valid: Field input.password must be string"
+            "Input is not valid: The field schema.properties.password is a secret field, but its schema has changed. "
+            "Please update the value in the input editor."
         )
         rows = await world.database.read(lambda tx: [dict(row) for row in tx.all("SELECT * FROM input_keys")])
         assert len(rows) == 1

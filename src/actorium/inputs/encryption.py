@@ -30,6 +30,8 @@ _FORM = re.compile(rf"({_TEXT}|{_JSON}):(?:({_SEGMENT}):)?({_SEGMENT}):({_SEGMEN
 _NOT_HASHED = frozenset(
     ("title", "description", "sectionCaption", "sectionDescription", "nullable", "example", "prefill", "editor")
 )
+_INDEX = re.compile(r"0|[1-9]\d{0,9}", re.ASCII)
+_INDEX_END = 2**32 - 1
 _PADDING = OAEP(mgf=MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303 - what the SDKs read
 
 
@@ -65,8 +67,14 @@ def opened(value: str, *, key: RSAPrivateKey) -> Any:
 
 def schema_hash(field: Mapping[str, Any]) -> str:
     """What tells whether two fields take the same values, as far as that is told to programs."""
-    told = {name: _plain(value) for name, value in field.items() if name not in _NOT_HASHED}
-    return hashlib.sha256(msgspec.json.encode(told, order="deterministic")).hexdigest()[:_HASH_CHARS]
+    return hashlib.sha256(msgspec.json.encode(_told(field))).hexdigest()[:_HASH_CHARS]
+
+
+def is_for(value: Any, field: Mapping[str, Any]) -> bool:
+    """Whether an encrypted value was made for such a field. One that does not say fits any."""
+    match = _FORM.fullmatch(value) if isinstance(value, str) else None
+    made_for = match[2] if match else None
+    return not made_for or made_for == schema_hash(field)
 
 
 def _sealed(text: str, *, key: RSAPublicKey, ids: Ids) -> str:
@@ -76,12 +84,18 @@ def _sealed(text: str, *, key: RSAPublicKey, ids: Ids) -> str:
     return f"{base64.b64encode(password).decode()}:{base64.b64encode(content).decode()}"
 
 
-def _plain(value: Any) -> Any:
-    """Numbers as JavaScript writes them."""
+def _told(value: Any) -> Any:
+    """Without what is for people, on every level; numbers and the order of names as JavaScript writes them."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
         return int(value)
     if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
+        return [_told(each) for each in value]
+    if isinstance(value, Mapping):
+        return {name: _told(value[name]) for name in sorted(value.keys() - _NOT_HASHED, key=_place)}
     return value
+
+
+def _place(name: str) -> tuple[bool, int, bytes]:
+    """Names that are numbers come first, by number."""
+    is_number = _INDEX.fullmatch(name) is not None and int(name) < _INDEX_END
+    return not is_number, int(name) if is_number else 0, name.encode("utf-16-be", "surrogatepass")

@@ -19,7 +19,21 @@ _CHOICES_CHARS_MAX = 500
 
 def told(errors: Sequence[Found], fields: Mapping[str, Any], values: Mapping[str, msgspec.Raw]) -> str:
     """The errors of a check. ``fields``: the input schema's properties; ``values``: what was checked."""
-    lines = list(dict.fromkeys(_lines(errors, fields, values)))
+    return _joined(list(dict.fromkeys(_lines(errors, fields, values))))
+
+
+def told_outdated(names: Sequence[str]) -> str:
+    """About secret fields whose values were encrypted for another schema."""
+    return _joined(
+        [
+            f"The field schema.properties.{cut(name)} is a secret field, but its schema has changed. "
+            "Please update the value in the input editor."
+            for name in names
+        ]
+    )
+
+
+def _joined(lines: Sequence[str]) -> str:
     more = len(lines) - INPUT_ERRORS_TOLD_MAX
     shown = "; ".join(lines[:INPUT_ERRORS_TOLD_MAX]) + (f"; and {more} more" if more > 0 else "")
     return f"Input is not valid: {shown}"

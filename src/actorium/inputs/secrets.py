@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from actorium.inputs.encryption import CannotOpen, encrypted, is_encrypted, opened
+from actorium.inputs.encryption import CannotOpen, encrypted, is_encrypted, is_for, opened
 from actorium.inputs.keys import Pair
 from actorium.inputs.schema import Values, value_of
 from actorium.kernel.ids import Ids
@@ -25,17 +25,21 @@ class Secrets:
     """Those of them that came encrypted."""
     closed: frozenset[str] = frozenset()
     """Fields that came encrypted with another key: nobody here can tell what they are."""
+    outdated: frozenset[str] = frozenset()
+    """Fields that came encrypted for another schema than theirs."""
 
 
 NONE = Secrets()
 
 
-async def uncover(values: Values, pair: Pair | None) -> Secrets:
+async def uncover(values: Values, pair: Pair | None, fields: Mapping[str, Any]) -> Secrets:
     """What secret fields hold. Those that are no text, object or list are no secrets, and are left out.
+
+    ``fields``: the input schema's properties.
 
     Raises InvalidInput.
     """
-    return await asyncio.to_thread(_uncover, values, pair)
+    return await asyncio.to_thread(_uncover, values, pair, fields)
 
 
 async def encrypt(values: Values, *, fields: Mapping[str, Any], pair: Pair, ids: Ids) -> Values:
@@ -43,9 +47,9 @@ async def encrypt(values: Values, *, fields: Mapping[str, Any], pair: Pair, ids:
     return await asyncio.to_thread(_encrypt, values, fields, pair, ids)
 
 
-def _uncover(values: Values, pair: Pair | None) -> Secrets:
+def _uncover(values: Values, pair: Pair | None, fields: Mapping[str, Any]) -> Secrets:
     clear: dict[str, Any] = {}
-    were_closed, stay_closed = set(), set()
+    were_closed, stay_closed, outdated = set(), set(), set()
     for name, raw in values.items():
         value = value_of(raw)
         if not isinstance(value, str | dict | list):
@@ -53,12 +57,14 @@ def _uncover(values: Values, pair: Pair | None) -> Secrets:
         if not is_encrypted(value):
             clear[name] = value
             continue
+        if not is_for(value, fields[name]):
+            outdated.add(name)
         try:
             clear[name] = _open(value, pair)
             were_closed.add(name)
         except CannotOpen:
             stay_closed.add(name)
-    return Secrets(clear, frozenset(were_closed), frozenset(stay_closed))
+    return Secrets(clear, frozenset(were_closed), frozenset(stay_closed), frozenset(outdated))
 
 
 def _open(value: Any, pair: Pair | None) -> Any:

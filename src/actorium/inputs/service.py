@@ -17,7 +17,7 @@ from actorium.inputs import store
 from actorium.inputs.errors import InputSchemaInvalid
 from actorium.inputs.keys import Keys
 from actorium.inputs.masks import texts_of
-from actorium.inputs.messages import told
+from actorium.inputs.messages import told, told_outdated
 from actorium.inputs.prepared import JSON_INPUT, Prepared, as_sent, is_json, values_of
 from actorium.inputs.resources import granted
 from actorium.inputs.schema import InputSchema, Values, value_of
@@ -175,6 +175,8 @@ class Inputs:
     async def _checked(self, schema: InputSchema, values: Values, *, user_id: str, actor_id: str) -> Secrets:
         """What is secret in an input that the schema takes."""
         secrets = await self._uncovered(schema, values, user_id=user_id, actor_id=actor_id)
+        if secrets.outdated:
+            raise InvalidInput(told_outdated(sorted(secrets.outdated)))
         shown = {name: value for name, value in values.items() if name not in secrets.closed}
         shown |= {name: msgspec.Raw(encode(secrets.clear[name])) for name in secrets.opened}
         document = (
@@ -201,7 +203,8 @@ class Inputs:
         given = [name for name in schema.secrets if name in values]
         if not given:
             return NONE
-        return await uncover({name: values[name] for name in given}, await self.keys.find(user_id, actor_id))
+        pair = await self.keys.find(user_id, actor_id)
+        return await uncover({name: values[name] for name in given}, pair, schema.fields)
 
     async def _encrypted(
         self, schema: InputSchema, values: Values, secrets: Secrets, *, user_id: str, actor_id: str

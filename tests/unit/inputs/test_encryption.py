@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from actorium.inputs.encryption import CannotOpen, encrypted, is_encrypted, opened, schema_hash
+from actorium.inputs.secrets import uncover
 from actorium.kernel.ids import SeededIds
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -78,9 +79,45 @@ def test_what_only_looks_alike_is_not_encrypted(text: Any) -> None:
 
 
 def test_the_hash_of_a_field_is_of_what_its_values_are() -> None:
-    field = {"type": "object", "isSecret": True, "minProperties": 1.0, "properties": {"b": {}, "a": {"title": "kept"}}}
+    field = {"type": "object", "isSecret": True, "minProperties": 1.0, "properties": {"b": {}, "a": {}}}
     told = {"title": "T", "description": "D", "editor": "json", "prefill": {}, "nullable": True, "example": 1}
-    # sha256 of {"isSecret":true,"minProperties":1,"properties":{"a":{"title":"kept"},"b":{}},"type":"object"}
-    assert schema_hash(field) == schema_hash(field | told) == "bbc6a1b4ee"
+    # sha256 of {"isSecret":true,"minProperties":1,"properties":{"a":{},"b":{}},"type":"object"}
+    assert schema_hash(field) == schema_hash(field | told) == "17decf5893"
+    assert schema_hash(field) == schema_hash(field | {"properties": {"b": {"title": "T"}, "a": told}})
     assert schema_hash(field) != schema_hash(field | {"maxProperties": 3})
-    assert sealed({"a": 1}, field).startswith("ENCRYPTED_JSON:bbc6a1b4ee:")
+    assert sealed({"a": 1}, field).startswith("ENCRYPTED_JSON:17decf5893:")
+
+
+SUB = {
+    "z": {"type": "string", "title": "t", "description": "d", "editor": "textfield", "prefill": "p", "example": "é"},
+    "a": {"type": "integer", "title": "q", "description": "w", "default": 1},
+}
+FLAT = {"title": "x", "type": "object", "isSecret": True, "description": "d", "editor": "json"}
+HASHES: list[tuple[dict[str, Any], str]] = [  # what the official library makes of these
+    (FLAT, "5be0c04285"),
+    (
+        FLAT | {"editor": "schemaBased", "properties": SUB, "required": ["z"], "additionalProperties": False},
+        "811e47b658",
+    ),
+    (FLAT | {"default": {"title": "x", "b": 1}}, "5094031e7d"),
+    (FLAT | {"allOf": [{"title": "t", "minProperties": 1}, {"maxProperties": 2}]}, "6545e89334"),
+    (FLAT | {"x": [["b", {"editor": 1, "q": 2}]]}, "4493e0e6b0"),
+    (FLAT | {"properties": {"10": {}, "9": {}, "b": {}, "a": {}}}, "1761a31bc5"),
+]
+
+
+@pytest.mark.parametrize(("field", "known"), HASHES, ids=range(len(HASHES)))
+def test_hashes_are_those_of_the_official_library(field: dict[str, Any], known: str) -> None:
+    assert schema_hash(field) == known
+
+
+@pytest.mark.anyio
+async def test_a_value_for_another_schema_is_told_apart() -> None:
+    fields: dict[str, dict[str, Any]] = {"a": FLAT, "b": FLAT | {"type": "array"}, "c": {"type": "string"}}
+    made = sealed({"x": 1}, FLAT)
+    values = {
+        "a": made, "b": made, "c": sealed("text", fields["c"]), "d": made.replace(":5be0c04285:", ":"), "e": {"x": 1},
+    }  # fmt: skip
+    raw = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in values.items()}
+    secrets = await uncover(raw, None, fields | {"d": FLAT, "e": FLAT})
+    assert secrets.outdated == {"b"}
