@@ -58,7 +58,7 @@ class Pushing:
             dataset_id = stored.id
             self._remember(stored)
             if stored.profile.schema is not None:
-                await check_items(self._schemas, stored.profile.schema, items.items)
+                await check_items(self._schemas, stored.profile.schema, items.items, user_id=principal.user_id)
         if items.count and size <= DATASET_INLINE_BYTES_MAX:
             await self._append(principal, dataset_id, items, rows_of(items.items, size))
         elif items.count:

@@ -44,8 +44,10 @@ async def check_schema(schemas: SchemaChecks, schema: Mapping[str, Any] | None) 
         raise DatasetSchemaInvalid("schema.fields", "it takes too long to read; make it simpler") from None
 
 
-async def check_items(schemas: SchemaChecks, schema: Mapping[str, Any], items: Sequence[bytes]) -> None:
-    """Refuse items, which are JSON texts without newlines, that are not as the schema's fields want them.
+async def check_items(
+    schemas: SchemaChecks, schema: Mapping[str, Any], items: Sequence[bytes], *, user_id: str
+) -> None:  # fmt: skip
+    """Refuse a user's items, which are JSON texts without newlines, that are not as the schema's fields want them.
 
     Raises ItemsInvalid, whose data lists the first invalid ones; DatasetSchemaInvalid.
     """
@@ -53,7 +55,7 @@ async def check_items(schemas: SchemaChecks, schema: Mapping[str, Any], items: S
     if fields is None or not items:
         return
     try:
-        report = await schemas.check(fields, items[0] if len(items) == 1 else b"\n".join(items))
+        report = await schemas.check(fields, items[0] if len(items) == 1 else b"\n".join(items), user_id=user_id)
     except SchemaInvalid as error:
         raise _unusable(error) from None
     except TooDeep:

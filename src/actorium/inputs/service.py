@@ -183,7 +183,7 @@ class Inputs:
             encode(shown).replace(b"\n", b" ").replace(b"\r", b" ")
         )  # never inside a text, where they are escaped
         try:
-            report = await self._schemas.check(schema.rules, document)
+            report = await self._schemas.check(schema.rules, document, user_id=user_id)
         except SchemaInvalid as error:
             raise InputSchemaInvalid(str(error), path=error.path) from None
         except TooDeep:

@@ -99,7 +99,7 @@ class Writing:
             # Before anything is kept of a body that is not small, and where what is sent may have to be checked.
             stored = await self._database.read(lambda tx: self._storages.writable(tx, principal, address))
             store_id = stored.id
-            content = await self._checked(stored, key, content, coding=coding, kind=kind)
+            content = await self._checked(stored, key, content, coding=coding, kind=kind, user_id=principal.user_id)
         payload = await self.prepare(content)
 
         def work(tx: Tx, *, now: Instant) -> None:
@@ -173,7 +173,9 @@ class Writing:
                 await self._blobs.delete(payload.blob_key)
             raise
 
-    async def _checked(self, stored: Stored, key: str, content: Body, *, coding: str | None, kind: str) -> Body:
+    async def _checked(
+        self, stored: Stored, key: str, content: Body, *, coding: str | None, kind: str, user_id: str
+    ) -> Body:  # fmt: skip
         """The body, once it is known to be as the collections of its key want it."""
         if stored.profile.schema is None:
             self._remember(stored.id)
@@ -191,7 +193,7 @@ class Writing:
         body = await gathered(content, cap=VALIDATED_RECORD_BYTES_MAX)
         document = _document(body, coding)
         for each in rules:
-            await self._check(each, document)
+            await self._check(each, document, user_id)
         return body
 
     def _remember(self, store_id: str) -> None:
@@ -200,11 +202,11 @@ class Writing:
             self._schemaless.clear()
         self._schemaless.add(store_id)
 
-    async def _check(self, rule: Collection, document: bytes) -> None:
+    async def _check(self, rule: Collection, document: bytes, user_id: str) -> None:
         assert rule.json_schema is not None
         name = f"the collection {rule.name[:80]!r}"
         try:
-            report = await self._schemas.check(rule.json_schema, document)
+            report = await self._schemas.check(rule.json_schema, document, user_id=user_id)
         except SchemaInvalid as error:
             field = f"schema.collections.{rule.name[:80]}.jsonSchema"
             raise StoreSchemaInvalid(".".join(filter(None, (field, error.path))), str(error)) from None

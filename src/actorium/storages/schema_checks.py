@@ -12,7 +12,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections import OrderedDict
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
@@ -81,23 +81,26 @@ class SchemaChecks:
         if known.schema is None:
             await self._ask(known, b"")
 
-    async def check(self, source: Mapping[str, Any], documents: bytes) -> Report | None:
+    async def check(
+        self, source: Mapping[str, Any], documents: bytes, *, user_id: str | None = None
+    ) -> Report | None:  # fmt: skip
         """What is wrong with JSON texts joined by newlines; None if all are valid.
 
+        ``user_id``: whose costly check it is; each user has one at a time before the process, and others go in between.
         Raises SchemaInvalid, TooDeep for a text that is nested too deeply, TooCostly, Unavailable.
         """
         known = self._look(source)
         if known.schema is not None and known.is_little(documents):
             with suppress(TooLong):
                 return known.schema.report(documents, told_bytes_max=known.told_bytes_max(), shorten=False)
-        return await self._ask(known, documents)
+        return await self._ask(known, documents, user_id=user_id)
 
     async def close(self) -> None:
         """End the process, if there is one."""
         await self._process.close()
 
-    async def _ask(self, known: _Known, documents: bytes) -> Report | None:
-        answer = await self._process.ask(known.text, documents)
+    async def _ask(self, known: _Known, documents: bytes, *, user_id: str | None = None) -> Report | None:
+        answer = await self._process.ask(known.text, documents, user_id=user_id)
         if answer.broken is not None:
             reason, path = answer.broken
             raise SchemaInvalid(reason, path=path)
@@ -136,23 +139,31 @@ class _CheckProcess:
     def __init__(self, cpu_secs: float, bytes_kept: int) -> None:
         self._command = (*_COMMAND, str(cpu_secs), str(bytes_kept))
         self._turn = asyncio.Lock()
-        self._lines: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
+        self._lines: WeakValueDictionary[str | bytes, asyncio.Lock] = WeakValueDictionary()
         self._waiting = 0
         self._process: Process | None = None
 
-    async def ask(self, schema: bytes, documents: bytes) -> Answer:
+    async def ask(self, schema: bytes, documents: bytes, *, user_id: str | None) -> Answer:
         """Raises TooCostly where the process did not survive the question, Unavailable where too many wait."""
         if self._waiting >= SCHEMA_CHECKS_WAITING_MAX:
             raise Unavailable("Too many items wait to be checked against their schemas. Please try again later.")
         self._waiting += 1
-        line = self._lines.get(schema)
-        if line is None:
-            line = self._lines[schema] = asyncio.Lock()
+        names = (user_id, schema) if user_id is not None else (schema,)
+        lines = [self._line(name) for name in names]  # kept until the end: the dictionary holds none
         try:
-            async with line, self._turn:  # one of each schema stands before the process: a costly one delays itself
+            async with AsyncExitStack() as stack:
+                # One of each user and of each schema stands before the process: costly ones delay their own.
+                for line in (*lines, self._turn):
+                    await stack.enter_async_context(line)
                 return await self._asked(schema, documents)
         finally:
             self._waiting -= 1
+
+    def _line(self, name: str | bytes) -> asyncio.Lock:
+        line = self._lines.get(name)
+        if line is None:
+            line = self._lines[name] = asyncio.Lock()
+        return line
 
     async def close(self) -> None:
         """End the process after the question it is at."""

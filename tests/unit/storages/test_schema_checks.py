@@ -209,6 +209,24 @@ async def test_a_costly_schema_delays_itself_more_than_others() -> None:
     assert done[1] == "honest"
 
 
+async def test_a_user_with_many_costly_schemas_delays_others_by_one() -> None:
+    checks, done = SchemaChecks(cpu_secs=0.3), list[str]()
+
+    async def costly(depth: int) -> None:
+        with pytest.raises(TooCostly):
+            await checks.check(laughing(depth), texts({}), user_id="greedy")
+        done.append("costly")
+
+    async with asyncio.TaskGroup() as group:
+        for depth in (60, 61, 62):
+            group.create_task(costly(depth))
+        await asyncio.sleep(0)
+        await checks.check(CIRCLE, texts({"n": 1}), user_id="honest")
+        done.append("honest")
+    await checks.close()
+    assert done[1] == "honest"
+
+
 async def test_patterns_that_backtrack(checks: SchemaChecks) -> None:
     for pattern in (r"^(a+)+$", r"^(?=(.*)(.*)(.*)(.*)x)\1\2\3\4$", r"^(a|aa)+\1$"):
         schema = {"properties": {"a": {"pattern": pattern}}}
