@@ -52,16 +52,25 @@ MEANINGS: list[tuple[str, Any]] = [
     ("{{input.pages}} * 2 + {{ runOptions.maxItems }}", 100),
     ("input.urls.length + length(input.mode) + input.empty.length", 7),
     ("get(input, 'a.b.c', 1) + get(input, 'a.x.y.z', 100) + get(input, 'urls.length')", 110),
-    ("get(input, 'urls[1].url', 'no') == 'b' and get(input, 'urls.0.url') == \"a\"", True),
-    ("get(input, 'urls[9].url', 5) + get(input, 'none', 6) + get(input, 'urls.1x', 7)", 18),
-    ("input.urls[1].url == 'a' and input['mode'] == 'deep' and input.urls[0] == null", True),
+    ("compareText(get(input, 'urls.1.url', 'no'), 'b') + compareText(get(input, 'urls.0.url'), \"b\")", -1),
+    ("get(input, 'urls.9.url', 5) + get(input, 'none', 6) + get(input, 'urls.1x', 7)", 18),
+    ("get(input, 'sizes[0]', 100) + get(input, 'a[\"b\"].c', 10) + get(input, 'a..b', 1)", 111),  # none is a path
+    ("compareText(input.urls[1].url, 'a') == 0 and input.urls[0] == null", True),
+    ("input['pages'] == '40' and input.mode != null", True),
     ("input.count + 1", 4),
     ("input.fast + 1", 2),
-    ("input.mode == 'deep' ? 4096 : 512", 4096),
+    ("compareText(input.mode, 'deep') == 0 ? 4096 : 512", 4096),
     ("input.absent ? 4096 : 512", 512),
     ("input.absent.below == undefined", True),
     ("input.a.and + 1", 3),
     ("1e3 + .5 + 2.", 1002.5),
+    ("0x400 + 0b11 + 0o10", 1035),
+    ("# a remark\n1024 # and one more # here", 1024),
+    ("compareText('#', '#') # '", 0),
+    ("add(1, 2) + subtract(5, 1) + multiply(2, 3) + divide(8, 2) + unaryMinus(-1)", 18),
+    ("and(larger(2, 1), smaller(1, 2)) and or(false, equal(1, '1')) and xor(true, unequal(1, 1))", True),
+    ("isNaN(5) or isZero(1) or isInteger(1.5) or isNumeric('1')", False),
+    ("number('12') + 1", 13),
 ]
 
 
@@ -91,6 +100,13 @@ def test_what_an_expression_means(text: str, meant: Any) -> None:
         ("input.mode * 2", "a text"),
         ("input.urls + 1", "a list"),
         ("input == input", "cannot be compared"),
+        ("input.mode == 'deep'", "compareText"),
+        ("'a' != 'b'", "compareText"),
+        ("compareText(1, 'a')", "two texts"),
+        ("{{input.pages * 2}}", "}}' is expected"),
+        ("{{5}}", "'name' is expected"),
+        ("0xZZ", "'end' is expected"),
+        ("# nothing", "value is expected"),
         ("1 / 0", "no result"),
         ("0 ^ -1", "no result"),
         ("10 ^ 400", "no result"),
@@ -111,7 +127,7 @@ def test_an_error_says_what_is_wrong(text: str, word: str) -> None:
 
 
 SCRAPS = """input runOptions get min max round log ( ) [ ] { {{ }} } . , ? : + - * / % ^ < <= == != and or not xor mod
-    true null 0 1 9e99 1e308 .5 'urls' 'a.b' "x" pages urls sizes length a b ' " $ # é 1e999"""
+    true null 0 0xff 1 9e99 1e308 .5 'urls' 'a.b' "x" pages urls sizes length a b ' " $ # é 1e999"""
 PIECES = st.sampled_from(SCRAPS.split())
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
@@ -138,6 +154,9 @@ def test_no_text_and_no_input_raises_anything_but_its_own_error(text: str, value
     "text",
     [
         "9^" * 499 + "9",
+        "#" * 999 + "\n",
+        " #\n" * 333,
+        "multiply(9e99," * 66 + "1" + ")" * 66,
         "1+" * 499 + "1",
         "1?" * 300 + "1",
         "max(" * 40 + "input.huge" + ")" * 40,
@@ -174,7 +193,7 @@ def test_the_nearest_power_of_two_within_bounds(said: int | str, bounds: Bounds,
     assert of_definition(said, NAMES, bounds) == memory
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "input.none", "'abc'", "0 * -1"])
+@pytest.mark.parametrize("text", ["0", "-1", "input.none", "'abc'", "0 * -1", "'1024'", "true", "input.count"])
 def test_no_memory_is_no_result(text: str) -> None:
     with pytest.raises(ExpressionError):
         of_definition(text, NAMES, Bounds())

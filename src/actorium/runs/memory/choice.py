@@ -66,7 +66,10 @@ def of_definition(said: int | str, names: Mapping[str, Any], bounds: Bounds) -> 
 
     The power of two that is nearest by ratio, kept in bounds.
     """
-    value = number(evaluate(said, names) if isinstance(said, str) else said)
+    found = evaluate(said, names) if isinstance(said, str) else said
+    if isinstance(found, bool | str):
+        raise ExpressionError("its value is a text or a truth value, and memory is a number above 0")
+    value = number(found)
     if not math.isfinite(value) or value <= 0:
         raise ExpressionError(f"its value is {value:g}, and memory is a number above 0")
     return bounds.clamped(int(2.0 ** max(0, min(round(math.log2(value)), 30))))

@@ -15,7 +15,6 @@ from actorium.kernel.limits import EXPRESSION_CHARS_MAX, EXPRESSION_LIST_MAX, EX
 from actorium.runs.memory.errors import ExpressionError
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
-_PATH_PART = re.compile(r"[^.\[\]]+")
 _ROUND_DIGITS_MAX = 15  # of a double
 
 
@@ -56,12 +55,15 @@ def at(value: Any, index: Any) -> Any:
 
 
 def get(value: Any, path: Any, default: Any = None) -> Any:
-    """What lies at a path such as ``startUrls[0].url`` or ``a.b.length``, lists beginning with 0; else the default."""
+    """What lies at a path such as ``startUrls.0.url`` or ``a.b.length``, lists beginning with 0; else the default.
+
+    Only points lead further: ``startUrls[0]`` is a name as any other, of which there is none.
+    """
     if not isinstance(path, str):
         raise ExpressionError("the second argument of get must be a text, the path")
     if len(path) > EXPRESSION_CHARS_MAX:  # one out of the input may be as large as that
         raise ExpressionError(f"the path that get looks at is longer than {EXPRESSION_CHARS_MAX} characters")
-    for part in _PATH_PART.findall(path.replace('"', "").replace("'", "")):
+    for part in path.split("."):
         if isinstance(value, list) and part.isdecimal() and len(part) < 10:
             value = value[int(part)] if int(part) < len(value) else None
         else:
@@ -70,17 +72,17 @@ def get(value: Any, path: Any, default: Any = None) -> Any:
 
 
 def equal(left: Any, right: Any) -> bool:
-    """Numbers by value, also of texts that read as numbers; all else by kind and value."""
+    """Numbers by value, also of texts that read as numbers, and truth. Null equals null alone."""
     if left is None or right is None:
         return left is right
-    if isinstance(left, str) and isinstance(right, str):
-        return left == right
     if _is_container(left) or _is_container(right):
         raise ExpressionError("lists and objects cannot be compared")
     try:
         return number(left) == number(right)
     except ExpressionError:
-        return False
+        raise ExpressionError(
+            "a text is used where a number is needed; compareText(a, b) == 0 compares texts"
+        ) from None
 
 
 def _is_container(value: Any) -> bool:
@@ -146,6 +148,12 @@ def _chosen(choose: Callable[[Sequence[float]], float]) -> Callable[..., float]:
     return apply
 
 
+def _compared_texts(left: Any, right: Any) -> float:
+    if isinstance(left, str) and isinstance(right, str):
+        return float((left > right) - (left < right))
+    raise ExpressionError("compareText takes two texts")
+
+
 def _length(value: Any) -> float:
     if isinstance(value, list | str | dict):
         return float(len(value))
@@ -192,6 +200,24 @@ FUNCTIONS: dict[str, tuple[int, int, Callable[..., Any]]] = {
     "log10": (1, 1, _of_one(math.log10)),
     "pow": (2, 2, BINARY["^"]),
     "mod": (2, 2, BINARY["%"]),
+    "add": (2, 2, BINARY["+"]),
+    "subtract": (2, 2, BINARY["-"]),
+    "multiply": (2, 2, BINARY["*"]),
+    "divide": (2, 2, BINARY["/"]),
+    "unaryMinus": (1, 1, UNARY["-"]),
+    "equal": (2, 2, equal),
+    "unequal": (2, 2, BINARY["!="]),
+    "larger": (2, 2, BINARY[">"]),
+    "smaller": (2, 2, BINARY["<"]),
+    "compareText": (2, 2, _compared_texts),
+    "and": (2, 2, lambda left, right: truth(left) and truth(right)),
+    "or": (2, 2, lambda left, right: truth(left) or truth(right)),
+    "xor": (2, 2, BINARY["xor"]),
+    "number": (1, 1, number),
+    "isInteger": (1, 1, lambda value: number(value).is_integer()),
+    "isNaN": (1, 1, lambda value: math.isnan(number(value))),
+    "isNumeric": (1, 1, lambda value: isinstance(value, bool | int | float)),
+    "isZero": (1, 1, lambda value: number(value) == 0),
     "length": (1, 1, _length),
 }
 """The least and the largest number of arguments, and the work."""

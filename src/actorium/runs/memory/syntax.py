@@ -18,14 +18,17 @@ ROOTS = ("input", "runOptions")
 CONSTANTS: dict[str, Any] = {"true": True, "false": False, "null": None, "undefined": None}
 
 _TOKEN = re.compile(
-    r"""\s*(?:
-      (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)
+    r"""(?:
+      (?P<coded>0x[0-9a-fA-F]{1,13}|0o[0-7]{1,17}|0b[01]{1,52})
+    | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)
     | (?P<text>"[^"\\]*"|'[^'\\]*')
     | (?P<name>[A-Za-z_$][A-Za-z0-9_$]*)
     | (?P<sign>\{\{|\}\}|<=|>=|==|!=|[-+*/%^<>?:()\[\],.])
     )""",
     re.VERBOSE | re.ASCII,
 )
+_SKIPPED = re.compile(r"(?:\s++|#[^\n]*+)*+", re.ASCII)
+"""White space, and remarks up to the end of their line."""
 _POWERS = {
     "?": 1, "or": 2, "xor": 3, "and": 4, "==": 5, "!=": 5, "<": 6, ">": 6, "<=": 6, ">=": 6,
     "+": 7, "-": 7, "*": 8, "/": 8, "%": 8, "mod": 8, "^": 10, ".": 11, "[": 11,
@@ -64,23 +67,30 @@ def parse(text: str) -> list[Step]:
 
 def _tokens(text: str) -> list[Token]:
     tokens = []
-    text = text.rstrip()
-    position = 0
+    position = _past_skipped(text, 0)
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
             raise ExpressionError(f"there is something unknown at character {position + 1}: {text[position:][:10]!r}")
-        position = match.end()
+        position = _past_skipped(text, match.end())
         kind = str(match.lastgroup)
         found = match[kind]
         if kind == "number":
             tokens.append(Token(kind, float(found)))
+        elif kind == "coded":
+            tokens.append(Token("number", float(int(found, 0))))
         elif kind == "text":
             tokens.append(Token(kind, found[1:-1]))
         else:
             tokens.append(Token(found if kind == "sign" or found in _WORDS else kind, found))
     tokens.append(Token(_END, "the end"))
     return tokens
+
+
+def _past_skipped(text: str, position: int) -> int:
+    match = _SKIPPED.match(text, position)
+    assert match is not None  # of nothing, too
+    return match.end()
 
 
 _WORDS = frozenset({"and", "or", "xor", "not", "mod"})
@@ -132,13 +142,12 @@ class _Parser:
                 self.expression(0)
                 self.expect(")")
             case "{{":
-                self.expression(0)
-                self.expect("}}")
+                self._variable()
             case "-" | "+" | "not":
                 self.expression(_UNARY_POWER)
                 self.steps.append(Step(1, UNARY[token.kind]))
-            case "mod" if self._next.kind == "(":
-                self._call("mod")
+            case "mod" | "and" | "or" | "xor" if self._next.kind == "(":
+                self._call(token.kind)
             case _:
                 raise ExpressionError(f"a value is expected before {str(token.value)[:20]!r}")
 
@@ -151,6 +160,13 @@ class _Parser:
             self.steps.append(Step(0, root=name))
         else:
             raise ExpressionError(f"{name[:30]!r} is unknown; there are {' and '.join(ROOTS)}")
+
+    def _variable(self) -> None:
+        """``{{input.some.path}}``: a path and nothing else."""
+        self._name(self.expect("name").value)
+        while self._next.kind == ".":
+            self._infix(self._take())
+        self.expect("}}")
 
     def _constant(self, value: Any) -> None:
         self.steps.append(Step(0, lambda: value))
