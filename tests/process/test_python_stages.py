@@ -38,7 +38,8 @@ WAYS = {
 }
 RUN = 'CMD ["sh", "-c", "tabulate --help | head -1; python /look.py"]\n'
 LOOK = """\
-import os, six, tabulate
+import os, six, sys, tabulate
+assert os.path.isfile(sys.modules["_actorium_user_site"].__cached__)
 print(os.path.expanduser("~"), *(os.path.realpath(one.__file__) for one in (six, tabulate)))
 """
 

@@ -68,6 +68,18 @@ def test_packages_of_the_user_come_before_those_of_the_environment(
     assert sys.path == ["/first", f"{tmp_path}/user", str(tmp_path), "/environment"]
 
 
+def test_a_start_costs_no_more_imports(tmp_path: Path) -> None:
+    layer(tmp_path)
+    packages_of_user = tmp_path / packages(prefix=".local")
+    packages_of_user.mkdir(parents=True)
+    python = tmp_path / "layer/usr/local/bin/python"
+    command = [python, "-c", "import sys; print(*sys.path, *sorted(sys.modules), sep='\\n')"]
+    bare = subprocess.run([*command[:1], "-s", *command[1:]], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(command, env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=True).stdout
+    assert set(said.splitlines()) - set(bare.splitlines()) == {str(packages_of_user)}
+    assert "typing" not in said.splitlines()
+
+
 def test_where_packages_of_the_user_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/app")
     monkeypatch.delenv("PYTHONUSERBASE", raising=False)

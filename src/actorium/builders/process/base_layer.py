@@ -10,7 +10,7 @@ from actorium.builders.process.interpreters import Interpreter
 from actorium.builders.process.layers import LayerWriter
 from actorium.builders.process.user_site import NAME as USER_SITE
 
-FORMAT = 4
+FORMAT = 5
 """Counted up whenever what is written here changes, so that older layers are not reused."""
 FOLDERS = (
     "/etc", "/home/myuser", "/mnt", "/opt", "/root", "/srv", "/usr/local/bin", "/usr/local/lib", "/usr/local/share",
@@ -70,6 +70,11 @@ def write(root: Path, interpreter: Interpreter, *, wanted: str | None = None, ho
         for name in ("python", "python3", f"python{interpreter.minor}"):
             wrapper = _WRAPPER.format(target=f"{PYTHON}/bin/python").encode()
             writer.put(f"{LOCAL}/bin/{name}", wrapper, mode=0o755)
+
+
+def compiling(interpreter: Interpreter) -> tuple[str, ...]:
+    """How Python compiles what each of its starts imports; later ones may not write it down."""
+    return ("-m", "py_compile", f"{PYTHON}/lib/python{interpreter.minor}/site-packages/{USER_SITE}.py")
 
 
 def own_commands(writer: LayerWriter) -> None:

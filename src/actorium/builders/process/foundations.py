@@ -58,6 +58,8 @@ async def _python(making: Making, request: BaseRequest) -> Built:
     async def make(upper: Path) -> None:
         await in_thread(base_layer.write, upper, interpreter, wanted=request.version)
         await in_thread(hand_over, upper, making.uid)
+        compiling = (f"{PYTHON}/bin/python", *base_layer.compiling(interpreter))
+        await making.step(built, upper, argv=compiling, env=env, workdir="/")
         install = [UV, "pip", "install", "--quiet", "--python", f"{PYTHON}/bin/python"]
         if await making.step(built, upper, argv=(*install, *packages), env=env, workdir="/") != 0:
             if request.browser is not None:
