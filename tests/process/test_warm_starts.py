@@ -319,3 +319,16 @@ async def test_what_must_not_be_done_ahead_starts_cold_and_is_remembered(machine
     await machine.has(1)
     assert not json.loads(await machine.run("b-1", reference))["ahead"]
     assert machine.was_ready("b-1")
+
+
+async def test_a_warm_run_does_not_inherit_the_memory_of_its_imports(machine: Machine) -> None:
+    greedy = f"{HEAVY}for one in (bytearray(90 << 20),): one[::4096] = bytes(len(one) // 4096)\ndel one\n"
+    reference = machine.image("greedy", "import heavy\nprint('warm' if heavy.AHEAD else 'cold')\n", greedy)
+    most = {}
+    for name in ("cold", "warm"):
+        assert await machine.run(f"{name}-1", reference) == name.encode()
+        stats = (await machine.executor.survey())[f"{name}-1"].stats
+        most[name] = stats.mem_max_bytes if stats is not None else None
+        await machine.has(1)
+    assert (most["cold"] or 0) > 90 << 20
+    assert 1 << 20 < (most["warm"] or 0) < 60 << 20

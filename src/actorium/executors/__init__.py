@@ -84,7 +84,7 @@ class Stats:
     """CPU in percent, 100 = one core."""
     net_rx_bytes: int | None = None
     net_tx_bytes: int | None = None
-    """Everything over the container's own interface and the API forwarder."""
+    """Everything over the container's own interface, to the API and through its web server's port."""
     internal_rx_bytes: int | None = None
     internal_tx_bytes: int | None = None
     """The part of it that was API traffic."""

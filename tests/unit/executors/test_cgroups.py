@@ -45,7 +45,11 @@ def test_v2_counters(tmp_path: Path) -> None:
     (group.folder / "cpu.stat").write_text("usage_usec 1500000\nuser_usec 1000000\nsystem_usec 500000\n")
     (group.folder / "memory.stat").write_text("anon 1000\nfile 5000\nshmem 24\n")
     (group.folder / "memory.events").write_text("low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\n")
-    assert group.usage() == Usage(cpu_ns=1_500_000_000, mem_bytes=1024)
+    assert group.usage() == Usage(cpu_ns=1_500_000_000, mem_bytes=1024)  # kernels before 5.19 tell no peak
+    (group.folder / "memory.current").write_text("6500\n")
+    (group.folder / "memory.peak").write_text("9000\n")
+    peak = {"mem_other_bytes": 5476, "mem_peak_bytes": 9000}
+    assert group.usage() == Usage(cpu_ns=1_500_000_000, mem_bytes=1024, **peak)
     assert group.out_of_memory() == 2
 
 
@@ -106,7 +110,12 @@ def test_v1_limits_and_counters(tmp_path: Path) -> None:
     group = GroupV1(tmp_path, "a-1")
     assert group.limits == {"memory", "cpu", "pids"}
     files = {
-        "memory": ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.swappiness"),
+        "memory": (
+            "memory.limit_in_bytes",
+            "memory.memsw.limit_in_bytes",
+            "memory.swappiness",
+            "memory.max_usage_in_bytes",
+        ),
         "cpu": ("cpu.cfs_period_us", "cpu.cfs_quota_us", "cpu.shares"),
         "cpuacct": (),
         "pids": ("pids.max",),
@@ -122,5 +131,26 @@ def test_v1_limits_and_counters(tmp_path: Path) -> None:
     (group.folders["cpuacct"] / "cpuacct.usage").write_text("77\n")
     (group.folders["memory"] / "memory.stat").write_text("cache 9\nrss 5\ntotal_rss 7\ntotal_shmem 1\n")
     (group.folders["memory"] / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 4\n")
-    assert group.usage() == Usage(cpu_ns=77, mem_bytes=8)
+    assert (group.folders["memory"] / "memory.max_usage_in_bytes").read_text() == "0"  # what was before is forgotten
+    (group.folders["memory"] / "memory.usage_in_bytes").write_text("18\n")
+    (group.folders["memory"] / "memory.max_usage_in_bytes").write_text("30\n")
+    assert group.usage() == Usage(cpu_ns=77, mem_bytes=8, mem_other_bytes=10, mem_peak_bytes=30)
     assert group.out_of_memory() == 4
+
+
+@pytest.mark.parametrize(
+    ("held", "other"),
+    [
+        (10_150_000, 150_000),  # page cache, the kernel's own and what processors have in stock
+        (99_000_000, 120_000 + 64 * 4096),  # much was resident just before
+        (2_000_000, 70_000),  # much is resident only now
+    ],
+)
+def test_memory_that_comes_or_goes_while_it_is_read_is_not_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int, other: int
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    group = make_group(tmp_path)
+    (group.folder / "memory.stat").write_text("anon 9990000\nshmem 10000\nfile 80000\nkernel 50000\n")
+    (group.folder / "memory.current").write_text(str(held))
+    assert group.usage().mem_other_bytes == other

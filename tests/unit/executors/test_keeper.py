@@ -64,6 +64,7 @@ class FakeGroup:
 
     def __init__(self) -> None:
         self.now = Usage()
+        self.killed = 0
 
     def entries(self) -> list[int]:
         return []
@@ -72,7 +73,7 @@ class FakeGroup:
         return self.now
 
     def out_of_memory(self) -> int:
-        return 0
+        return self.killed
 
     def kill(self) -> None: ...
 
@@ -80,11 +81,89 @@ class FakeGroup:
         return True
 
 
+class Measured:
+    """A meter of a group that is as it is told, at moments that are told; its limit is 1000 bytes."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        patch.setattr("actorium.executors.process.keeper.clock.monotonic", lambda: self.now)
+        self.group = FakeGroup()
+        self.meter = measure.Meter(str(folder / "state"), self.group, 1000)
+        self.state = self.meter.state
+
+    def at(self, moment: float, resident: int, other: int, peak: int) -> None:
+        self.now = moment
+        self.group.now = Usage(mem_bytes=resident, mem_other_bytes=other, mem_peak_bytes=peak)
+
+
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measured:
+    return Measured(tmp_path, monkeypatch)
+
+
+def test_a_peak_between_samples_counts_without_the_page_cache_around_it(measured: Measured) -> None:
+    measured.meter.started(100.0)
+    for moment, resident, other, peak, most in (
+        (101.0, 100, 50, 150, 100),
+        (102.0, 100, 250, 350, 100),  # only page cache grew
+        (103.0, 100, 0, 700, 450),  # the cache may have been there when the rest was
+        (104.0, 100, 0, 700, 450),
+        (105.0, 460, 0, 700, 460),  # a sample tells more than the kernel's peak
+        (106.0, 100, 100, 5000, 900),  # charged by force: nothing is above the limit
+    ):
+        measured.at(moment, resident, other, peak)
+        measured.meter.look()
+        assert measured.state.mem_max == most
+
+
+def test_memory_of_a_program_that_ended_counts_until_its_end(measured: Measured) -> None:
+    measured.meter.started(100.0)
+    measured.at(101.0, 100, 10, 110)
+    measured.meter.sample()
+    measured.at(104.0, 0, 12, 512)
+    measured.meter.last()
+    assert (measured.state.mem_max, measured.state.mem_avg, measured.state.mem_current) == (500, 100, 100)
+
+
+def test_who_is_killed_for_memory_had_no_page_cache_left(measured: Measured) -> None:
+    measured.meter.started(100.0)
+    measured.at(101.0, 100, 700, 800)
+    measured.meter.sample()
+    measured.at(102.0, 100, 600, 1000)  # the limit is reached, but nobody is killed yet
+    measured.meter.sample()
+    assert measured.state.mem_max == 300
+    measured.at(103.0, 0, 5, 1000)
+    measured.group.killed = 1
+    measured.meter.last()
+    assert measured.state.mem_max == 995
+
+
+def test_a_program_does_not_inherit_the_peak_of_what_was_before(measured: Measured) -> None:
+    measured.meter.started(100.0, Usage(mem_bytes=200, mem_other_bytes=0, mem_peak_bytes=900))
+    measured.at(101.0, 0, 0, 900)
+    measured.meter.last()
+    assert (measured.state.mem_max, measured.state.mem_avg) == (200, 200)  # what it begins with is its own
+
+
+def test_bytes_through_the_web_servers_port_are_not_internal(
+    measured: Measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "counters", lambda _: (1, 2))
+    meter = measured.meter
+    meter.interface, meter.forwards = "actm0", True
+    for way, sent, received in ((meter.api, 10, 20), (meter.web, 400, 300)):
+        way.sent(sent)
+        way.received(received)
+    meter.sample()
+    assert (measured.state.internal_rx, measured.state.internal_tx) == (20, 10)
+    assert (measured.state.net_rx, measured.state.net_tx) == (421, 312)  # who calls sends what the run receives
+
+
 def test_averages_and_peaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("actorium.executors.process.keeper.clock.monotonic", lambda: now[0])
     group = FakeGroup()
-    meter = measure.Meter(str(tmp_path / "state"), group)
+    meter = measure.Meter(str(tmp_path / "state"), group, 1000)
     meter.started(100.0)
     for moment, cpu_secs, mem in ((101.0, 1.0, 100), (102.0, 1.5, 300), (104.0, 1.5, 0)):
         now[0] = moment
@@ -101,7 +180,7 @@ def test_a_peak_is_never_below_the_average(tmp_path: Path, monkeypatch: pytest.M
     now = [100.0]
     monkeypatch.setattr("actorium.executors.process.keeper.clock.monotonic", lambda: now[0])
     group = FakeGroup()
-    meter = measure.Meter(str(tmp_path / "state"), group)
+    meter = measure.Meter(str(tmp_path / "state"), group, 1000)
     meter.started(100.0)
     for moment, cpu_secs in ((100.01, 0.002), (100.04, 0.03)):  # a short program: the second window is too short
         now[0] = moment
@@ -112,9 +191,9 @@ def test_a_peak_is_never_below_the_average(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_container_is_taken_on_once(tmp_path: Path) -> None:
-    measure.Meter(str(tmp_path / "state"), None)
+    measure.Meter(str(tmp_path / "state"), None, 1000)
     with pytest.raises(FileExistsError):
-        measure.Meter(str(tmp_path / "state"), None)
+        measure.Meter(str(tmp_path / "state"), None, 1000)
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])

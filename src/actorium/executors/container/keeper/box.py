@@ -56,6 +56,7 @@ class Box(Sandbox):
                 if gated or not self._was_quick():
                     raise
             self.begun = clock.monotonic()
+            self.before = self.counters.usage()  # the engine's own beginnings of it
             if gated:
                 self.stream.sendall(b"\n")
             self.stream.setblocking(False)

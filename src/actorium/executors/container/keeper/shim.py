@@ -38,8 +38,12 @@ class EngineShim(Shim):
         super()._attend()
         self._reactor.watch(self._box.pidfd, READ, lambda _: self._gone())
         if self._box.counters.alarm is not None:
-            self._reactor.watch(self._box.counters.alarm, READ, lambda _: self._box.counters.alarmed())
+            self._reactor.watch(self._box.counters.alarm, READ, lambda _: self._alarmed())
         self._follow()
+
+    def _alarmed(self) -> None:
+        self._box.counters.alarmed()
+        self._meter.look()  # the engine takes the group away at the end, and its peak with it
 
     def _follow(self) -> None:
         stream = self._box.stream
@@ -87,7 +91,6 @@ class EngineShim(Shim):
                 self._ended(state)
         if self._plan.disk_mbytes is not None:
             self._look_at_disk()
-        self._count_bytes()
         self._meter.last()
         self._reactor.stopped = True
 

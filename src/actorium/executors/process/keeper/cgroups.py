@@ -16,6 +16,7 @@ TOP = "actorium"
 REMOVE_TRIES = 200  # the kernel lets go of a group a moment after its last process
 REMOVE_PAUSE_SECS = 0.005
 _CPU_PERIOD_US = 100_000
+_STOCK_BYTES = 64 * 4096  # what the kernel lets one processor have of a group in advance
 _CONTROLLERS = ("memory", "cpu", "cpuacct", "pids")
 
 
@@ -26,6 +27,10 @@ class Usage:
     cpu_ns: int | None = None
     mem_bytes: int | None = None
     """Resident without page cache: anonymous and shared memory."""
+    mem_other_bytes: int | None = None
+    """What the group holds beside that: page cache, and what the kernel keeps for it."""
+    mem_peak_bytes: int | None = None
+    """The most that both were together, as the kernel saw it: since the group was made, or made again."""
 
 
 class Group(Protocol):
@@ -35,7 +40,7 @@ class Group(Protocol):
     """Which of memory, cpu, pids are limited."""
 
     def create(self, *, memory_bytes: int, cpu_cores: float, cpu_weight: float, pids_max: int) -> None:
-        """Make it, with its limits."""
+        """Make it, with its limits; again for another program that takes it over."""
         ...
 
     def entries(self) -> list[int]:
@@ -63,6 +68,14 @@ def _read(path: Path) -> str:
         return os.read(fd, 65536).decode()
     finally:
         os.close(fd)
+
+
+def _number(path: Path) -> int | None:
+    """A file's number; None on a kernel that has no such file."""
+    try:
+        return int(_read(path))
+    except FileNotFoundError:
+        return None
 
 
 def _write(path: Path, value: object) -> None:
@@ -98,6 +111,18 @@ def _kill_all(procs: Path) -> None:
                 os.kill(int(pid), signal.SIGKILL)
 
 
+def _other(held: int | None, resident: int, files: int, kernel: int) -> int | None:
+    """What a group holds beside the resident part: the rest of the whole, which has the stocks of processors in it.
+
+    While a program lets go of much, the whole has memory that nothing has any more: so the rest is bounded by what it
+    can be, and never less than the page cache, however the whole changed between two reads.
+    """
+    if held is None:
+        return None
+    stocks = _STOCK_BYTES * (os.cpu_count() or 1)
+    return min(max(held - resident, files), files + kernel + stocks)
+
+
 class GroupV1:
     """One folder in each of the hierarchies memory, cpu, cpuacct and pids."""
 
@@ -115,6 +140,8 @@ class GroupV1:
                 _write(memory / "memory.memsw.limit_in_bytes", memory_bytes)
             with contextlib.suppress(OSError):
                 _write(memory / "memory.swappiness", 0)
+            with contextlib.suppress(OSError):  # what was imported ahead of a run is not the run's peak
+                _write(memory / "memory.max_usage_in_bytes", 0)
         if cpu := self.folders.get("cpu"):
             with contextlib.suppress(FileNotFoundError):  # a kernel without bandwidth control
                 _write(cpu / "cpu.cfs_period_us", _CPU_PERIOD_US)
@@ -128,13 +155,20 @@ class GroupV1:
         return [os.open(folder / "tasks", os.O_WRONLY | os.O_CLOEXEC) for folder in self.folders.values()]
 
     def usage(self) -> Usage:
-        cpu_ns = mem_bytes = None
-        if folder := self.folders.get("cpuacct"):
-            cpu_ns = int(_read(folder / "cpuacct.usage"))
-        if folder := self.folders.get("memory"):
-            seen = _fields(_read(folder / "memory.stat"))
-            mem_bytes = seen.get("total_rss", seen.get("rss", 0)) + seen.get("total_shmem", seen.get("shmem", 0))
-        return Usage(cpu_ns=cpu_ns, mem_bytes=mem_bytes)
+        cpu_ns = int(_read(folder / "cpuacct.usage")) if (folder := self.folders.get("cpuacct")) else None
+        memory = self.folders.get("memory")
+        if memory is None:
+            return Usage(cpu_ns=cpu_ns)
+        held = _number(memory / "memory.usage_in_bytes")
+        seen = _fields(_read(memory / "memory.stat"))
+        anonymous, shared, cache = (seen.get(f"total_{one}", seen.get(one, 0)) for one in ("rss", "shmem", "cache"))
+        kernel = _number(memory / "memory.kmem.usage_in_bytes") or 0
+        return Usage(
+            cpu_ns=cpu_ns,
+            mem_bytes=anonymous + shared,
+            mem_other_bytes=_other(held, anonymous + shared, cache - shared, kernel),
+            mem_peak_bytes=_number(memory / "memory.max_usage_in_bytes"),
+        )
 
     def out_of_memory(self) -> int:
         folder = self.folders.get("memory")
@@ -173,13 +207,20 @@ class GroupV2:
         return [os.open(self.folder / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)]
 
     def usage(self) -> Usage:
-        cpu_ns = mem_bytes = None
+        cpu_ns = None
         with contextlib.suppress(FileNotFoundError):
             cpu_ns = _fields(_read(self.folder / "cpu.stat"))["usage_usec"] * 1000
-        if "memory" in self.limits:
-            seen = _fields(_read(self.folder / "memory.stat"))
-            mem_bytes = seen.get("anon", 0) + seen.get("shmem", 0)
-        return Usage(cpu_ns=cpu_ns, mem_bytes=mem_bytes)
+        if "memory" not in self.limits:
+            return Usage(cpu_ns=cpu_ns)
+        held = _number(self.folder / "memory.current")
+        seen = _fields(_read(self.folder / "memory.stat"))
+        anonymous, shared, cache, kernel = (seen.get(one, 0) for one in ("anon", "shmem", "file", "kernel"))
+        return Usage(
+            cpu_ns=cpu_ns,
+            mem_bytes=anonymous + shared,
+            mem_other_bytes=_other(held, anonymous + shared, cache - shared, kernel),
+            mem_peak_bytes=_number(self.folder / "memory.peak"),
+        )
 
     def out_of_memory(self) -> int:
         if "memory" not in self.limits:

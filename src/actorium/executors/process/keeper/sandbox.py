@@ -36,6 +36,8 @@ class Sandbox:
         self.pid = 0
         self.begun = 0.0
         """When the program was started, by the monotonic clock."""
+        self.before = cgroups.Usage()
+        """What its control group had used until then."""
         self.listeners: list[socket.socket] = []
         self.spare: list[socket.socket] = []
         self.interface: str | None = None
@@ -92,6 +94,8 @@ class Sandbox:
             self.channel.settimeout(START_SECS_MAX)
             self.channel.send(inside.ADMIT + json.dumps(admission).encode())
             self._await_running()
+            if self.group is not None:
+                self.before = self.group.usage()
 
     def _late_link(self) -> network.Link | None:
         """Connect the sandbox, once."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from actorium.executors.process.keeper import clock, inside, linux, lock, plan
-from actorium.executors.process.keeper.forwarder import ByteMeter, Forwarder
+from actorium.executors.process.keeper.forwarder import Forwarder
 from actorium.executors.process.keeper.logfile import LogFile
 from actorium.executors.process.keeper.measure import Meter
 from actorium.executors.process.keeper.prepared import Prepared
@@ -26,6 +26,8 @@ from actorium.kernel.limits import STATS_PERIOD_SECS, TIMING_OUT_SECS
 STOP, KILL = signal.SIGTERM, signal.SIGUSR1  # what the server sends a shim; to the holder of the lock only
 STARTED, FOUND = b"started", b"found"  # what a shim answers to the one who asked for the start
 _FIRST_SAMPLES_SECS = (0.005, 0.02, 0.1, 0.3)  # short runs are measured too
+_LOOK_SECS_MIN = 0.02
+_LOOKS = 8  # the next look at memory is after one part of so many of a run's age, until samples come as often
 _READ_BYTES = 262_144
 _HINT_GAP_SECS = 0.05
 _HINT_SECS_MAX = 1.0
@@ -93,9 +95,8 @@ class Shim:
         else:
             self._sandbox = prepared.sandbox
             (self._folder / plan.GROUP).write_text(prepared.group)  # before anything can end without it
-        self._meter = Meter(str(self._folder / plan.STATE), self._sandbox.group)
+        self._meter = Meter(str(self._folder / plan.STATE), self._sandbox.group, told.memory_mbytes << 20)
         self._log = LogFile(str(self._folder / plan.LOG), told.log_bytes_max)
-        self._api_bytes = ByteMeter()
         self._output = -1
         self._cause = "exited"
         self._message: str | None = None
@@ -108,17 +109,16 @@ class Shim:
 
     def run(self, reply: socket.socket | None) -> None:
         """The container's whole life."""
-        cpu_before_ns = 0
         try:
             if self._prepared is None:
                 self._start()
             else:
-                cpu_before_ns = self._take_over(self._prepared)
+                self._take_over(self._prepared)
         except SandboxFailed as error:
             self._cause, self._message = "not-started", str(error)
             self._log.note(str(error))
         if self._message is None:
-            self._meter.started(self._sandbox.begun, cpu_before_ns=cpu_before_ns)
+            self._meter.started(self._sandbox.begun, self._sandbox.before)
             if self._deadline_ms is None and self._plan.timeout_ms is not None:
                 self._deadline_ms = self._meter.state.started_ms + self._plan.timeout_ms
             answer(reply, STARTED)
@@ -135,13 +135,11 @@ class Shim:
         finally:
             os.close(inner)
 
-    def _take_over(self, prepared: Prepared) -> int:
-        """Let the program that waits become this run's. Returns what its group used until now, in nanoseconds."""
+    def _take_over(self, prepared: Prepared) -> None:
+        """Let the program that waits become this run's."""
         self._output = prepared.output
-        cpu_before_ns = (self._sandbox.group.usage().cpu_ns or 0) if self._sandbox.group is not None else 0
         self._sandbox.admit(self._plan, self._folder)
         prepared.release(self._plan.env)
-        return cpu_before_ns
 
     # While it runs
 
@@ -153,7 +151,8 @@ class Shim:
         self._reactor.watch(self._sandbox.channel.fileno(), READ, lambda _: self._heard())
         self._keep_deadline()
         for secs in _FIRST_SAMPLES_SECS:
-            self._reactor.after(secs, self._meter_now)
+            self._reactor.after(secs, self._meter.sample)
+        self._reactor.after(_LOOK_SECS_MIN, self._look)
         self._reactor.after(STATS_PERIOD_SECS, self._measure)
         self._meter.interface = self._sandbox.interface
         self._forward()
@@ -163,7 +162,7 @@ class Shim:
         if told.api_port is not None and listeners:
             self._meter.forwards = True
             api = ("127.0.0.1", told.api_port)
-            Forwarder(self._reactor, listeners.pop(0), api, make=_tcp, meter=self._api_bytes)
+            Forwarder(self._reactor, listeners.pop(0), api, make=_tcp, meter=self._meter.api)
         if told.web_port is None or told.container_port is None:
             return
         web = ("127.0.0.1", told.container_port)
@@ -176,8 +175,8 @@ class Shim:
             self._log.note(f"The web server's port {told.web_port} can't be opened on this machine: {error}.")
             outside.close()
         else:
-            listeners.append(outside)
-        for listener in listeners:  # from inside and from outside, the container has one address for itself
+            Forwarder(self._reactor, outside, web, make=self._socket_inside, hold_secs=0, meter=self._meter.web)
+        for listener in listeners:  # from inside, the container has the same address for itself: no traffic
             Forwarder(self._reactor, listener, web, make=self._socket_inside, hold_secs=0)
 
     def _socket_inside(self) -> socket.socket | None:
@@ -218,7 +217,6 @@ class Shim:
             self._signal = -code
         if self._sandbox.limited_disk:
             self._watch_disk()  # a full disk may be why it ended
-        self._count_bytes()
         self._meter.last()
         self._reactor.stopped = True
 
@@ -233,8 +231,7 @@ class Shim:
         if self._reactor.stopped:
             return
         self._cause = cause if self._cause == "exited" else self._cause
-        self._count_bytes()
-        self._meter.last()
+        self._meter.sample()  # it still has its memory
         self._reactor.stopped = True
 
     def _keep_deadline(self) -> None:
@@ -249,21 +246,20 @@ class Shim:
             self._sandbox.terminate()
             self._reactor.after(TIMING_OUT_SECS, lambda: self._kill("deadline"))
 
-    def _meter_now(self) -> None:
-        self._count_bytes()
-        self._meter.sample()
+    def _look(self) -> None:
+        """What comes and goes fast is seen in the life of young runs; it costs too much for the life of all others."""
+        self._meter.look()
+        pause = max(_LOOK_SECS_MIN, (clock.monotonic() - self._sandbox.begun) / _LOOKS)
+        if pause < STATS_PERIOD_SECS:
+            self._reactor.after(pause, self._look)
 
     def _measure(self) -> None:
-        self._meter_now()
+        self._meter.sample()
         if not self._folder.exists():
             self._kill("killed")  # the state folder was deleted: nobody else can end this container any more
             return
         self._watch_disk()
         self._reactor.after(STATS_PERIOD_SECS, self._measure)
-
-    def _count_bytes(self) -> None:
-        self._meter.internal_rx = self._api_bytes.received_bytes
-        self._meter.internal_tx = self._api_bytes.sent_bytes
 
     def _watch_disk(self) -> None:
         if self._plan.disk_mbytes is None or self._disk_full:
