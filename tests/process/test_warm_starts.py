@@ -36,7 +36,8 @@ def read(name):
         return file.read()
 
 def status():
-    kept = ("Uid", "Gid", "Groups", "Cap", "NoNewPrivs", "Seccomp", "Sig", "Umask", "Threads", "NSpid", "CoreDump")
+    kept = ("Uid", "Gid", "Groups", "Cap", "NoNewPrivs", "Seccomp", "Umask", "Threads", "NSpid", "CoreDump")
+    kept += ("SigPnd", "SigBlk", "SigIgn", "SigCgt")  # not SigQ, which counts those of all that its user runs
     return [line for line in read("/proc/self/status").splitlines() if line.startswith(kept)]
 
 def interfaces():
@@ -292,6 +293,56 @@ async def test_spares_keep_to_their_budget(machine: Machine) -> None:
 
     await until(replaced)
     assert len(machine.pool.spares) == 1
+
+
+async def test_one_that_takes_more_than_the_budget_is_made_without_its_program(machine: Machine) -> None:
+    machine.executor = machine.open(mbytes=130)
+    reference = machine.image("fat", WAIT, f"{HEAVY}BLOB = bytearray(b'x') * (200 << 20)\n")
+    await machine.executor.start(of("a-1", reference, memory_mbytes=512))
+    await says(machine.executor, "a-1", b"cold")
+    await machine.has(1)
+    assert sum(one.mem_bytes for one in machine.pool.spares) < 32 << 20
+    (refusal,) = warm.refusals(machine.state)
+    assert refusal["reason"] == "its imports take 130 MB of memory or more, which is all that they may"
+    await machine.executor.start(of("b-1", reference, memory_mbytes=512))
+    await says(machine.executor, "b-1", b"cold")  # and has its own limit, not that of what waits
+    assert machine.was_ready("b-1")
+
+
+SAYS_READY = """
+import os
+for fd in set(os.listdir("/proc/self/fd")) - {"0", "1", "2"}:
+    if os.path.exists(f"/proc/self/fd/{fd}") and os.readlink(f"/proc/self/fd/{fd}").startswith("pipe:"):
+        try:
+            os.write(int(fd), WORD)
+        except OSError:
+            continue
+        os._exit(0)
+AHEAD = False
+"""
+
+
+@pytest.mark.parametrize("word", [b"ready", b"ready -99999999999 0"])
+async def test_a_package_that_says_ready_itself_and_ends_is_not_started_ahead_again(
+    machine: Machine, word: bytes
+) -> None:
+    reference = machine.image("says", WAIT, SAYS_READY.replace("WORD", repr(word)))
+    await machine.executor.start(of("a-1", reference))
+    await says(machine.executor, "a-1", b"cold")
+
+    async def told() -> bool:
+        return bool(warm.refusals(machine.state))
+
+    await until(told)
+    assert machine.pool._count < 4
+    await machine.executor.start(of("b-1", reference))
+    await says(machine.executor, "b-1", b"cold")
+    await machine.has(1)
+    for one in machine.pool.spares:
+        assert 0 < one.mem_bytes < 32 << 20
+    files = [path for path in (machine.state / plan.SPARES).rglob("*.json") if path.is_file()]
+    assert files
+    assert not [path for path in files if b"KEPT" in path.read_bytes()]
 
 
 async def test_another_owner_or_environment_gets_no_spare(machine: Machine) -> None:

@@ -338,6 +338,10 @@ SPARE_DELAY_SECS = 0.5  # the run just started has the machine first
 SPARE_CPU_WEIGHT = 0.05  # of a core's share, while it imports
 SPARE_BURST_SECS = 60.0  # of one build as many spares as runs started within this time
 SPARES_PER_BUILD_MAX = 4  # but no more than so many
+SPARE_TRIES_MAX = (
+    5  # sandboxes made ahead for each run that was started: one that ends at once is not made again and again
+)
+SPARE_MEASURE_SECS = 5.0  # how often the memory of those that wait is looked at
 SPARES_MAX = 32  # of all builds: each holds a loop device and three processes
 SPARE_BYTES_GUESSED = 134_217_728  # until one of the build was measured: an SDK with a crawler takes some 80 MB
 BARE_SPARE_BYTES_GUESSED = 8_388_608  # of one without a program: what its two keepers do not share

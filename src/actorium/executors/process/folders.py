@@ -53,7 +53,7 @@ class Folders:
             (scratch / plan.STATE).touch()
             _write_exit(scratch, Cause.NOT_STARTED, told, now=now)
         else:
-            (scratch / plan.PLAN).write_bytes(plan.encode(told))
+            plan.save(told, scratch)
         try:
             scratch.rename(self.containers / name)
         except OSError:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from actorium.executors.process.keeper import disk, lock, plan, spawner
+from actorium.executors.process.keeper import disk, lock, plan, spare, spawner
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import BackendUnavailable
 
@@ -54,15 +54,20 @@ class Spawner:
                 await self._clock.sleep(_RETRY_SECS)
         raise BackendUnavailable(f"The spawner in {self._folder} does not answer.")
 
-    async def prepare(self, name: str) -> socket.socket:
-        """Have a spare made. Returns the connection to it, which it lives by. Raises OSError or BackendUnavailable."""
+    async def prepare(self, name: str, told: bytes) -> socket.socket:
+        """Have a spare made, which is ``told`` what stands in no file (``spare.message``).
+
+        Returns the connection to it, which it lives by. Raises OSError or BackendUnavailable.
+        """
         await self.ensure()
         connection = self._connected()
+        loop = asyncio.get_running_loop()
         try:
-            await asyncio.get_running_loop().sock_sendall(
-                connection, json.dumps({"op": "prepare", "name": name}).encode()
-            )
-        except OSError:
+            await loop.sock_sendall(connection, json.dumps({"op": "prepare", "name": name}).encode())
+            if await asyncio.wait_for(loop.sock_recv(connection, 1), _HELLO_SECS_MAX) != spare.ASKS:
+                raise BackendUnavailable(f"The spawner in {self._folder} could not start another process.")
+            await loop.sock_sendall(connection, told)
+        except BaseException:
             connection.close()
             raise
         return connection

@@ -19,7 +19,7 @@ from typing import Any
 
 import structlog
 
-from actorium.executors.process.keeper import forerunner, plan, spare, watching
+from actorium.executors.process.keeper import cgroups, forerunner, plan, sandbox, spare, watching
 from actorium.executors.process.keeper.prepared import environment_block
 from actorium.executors.process.spawning import Spawner
 from actorium.kernel.clock import Clock
@@ -30,8 +30,10 @@ from actorium.kernel.limits import (
     SPARE_BYTES_GUESSED,
     SPARE_DELAY_SECS,
     SPARE_ENVIRONMENT_BYTES_MAX,
+    SPARE_MEASURE_SECS,
     SPARE_REFUSAL_SECS,
     SPARE_REFUSALS_MAX,
+    SPARE_TRIES_MAX,
     SPARES_MAX,
     SPARES_PER_BUILD_MAX,
 )
@@ -63,8 +65,17 @@ class Spare:
     """A sandbox that waits, and the connection it lives by."""
 
     key: bytes
+    name: str
     connection: socket.socket
-    mem_bytes: int
+    keeper_bytes: int
+    program_bytes: int
+    """As it was measured last."""
+    first_bytes: int
+    """The same when it was ready."""
+
+    @property
+    def mem_bytes(self) -> int:
+        return self.keeper_bytes + self.program_bytes
 
     def close(self) -> None:
         """End it, if it waits still."""
@@ -142,6 +153,7 @@ class WarmPool:
         self._refusals = Refusals(state, clock)
         self._wanted: OrderedDict[bytes, None] = OrderedDict()
         self._work: asyncio.Future[None] | None = None
+        self._measuring: asyncio.Future[None] | None = None
         self._count = 0
         self._closed = False
 
@@ -179,10 +191,11 @@ class WarmPool:
     async def close(self) -> None:
         """End every spare."""
         self._closed = True
-        if self._work is not None and not self._work.done():
-            self._work.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._work
+        for task in (self._work, self._measuring):
+            if task is not None and not task.done():
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         for key in list(self._builds):
             self._forget(key)
 
@@ -198,7 +211,9 @@ class WarmPool:
             await self._clock.sleep(SPARE_DELAY_SECS)
             key, _ = self._wanted.popitem(last=False)
             build = self._builds.get(key)
-            while build is not None and len(build.spares) < self._target(build) and self._make_room(key, build):
+            for _ in range(SPARE_TRIES_MAX):
+                if build is None or len(build.spares) >= self._target(build) or not self._make_room(key, build):
+                    break
                 try:
                     made = await self._make(key, build)
                 except (OSError, BackendUnavailable) as error:
@@ -228,22 +243,49 @@ class WarmPool:
     async def _make(self, key: bytes, build: Build) -> bool:
         """One more spare; False: not now. A program that can't import ahead gets one that has not been started."""
         name = self._folder(build)
-        connection = await self._spawner.prepare(name)
+        left_mbytes = (self._bytes_max - sum(one.mem_bytes for one in build.spares)) >> 20
+        connection = await self._spawner.prepare(name, spare.message(left_mbytes, build.told.env))
         try:
-            word = await asyncio.get_running_loop().sock_recv(connection, spare.VERDICT_BYTES_MAX)
+            words = await asyncio.get_running_loop().sock_recv(connection, 2 * spare.VERDICT_BYTES_MAX)
         except BaseException:
             connection.close()
             raise
-        kind, _, rest = word.decode("utf-8", "replace").partition(" ")
+        kind, rest = _word(words)
         if kind != forerunner.READY.decode() or key not in self._builds:
             connection.close()
-            return kind == forerunner.COLD.decode() and self._refuse(key, build, rest)
-        build.mem_bytes = int(rest)
-        made = Spare(key, connection, build.mem_bytes)
+            return key in self._builds and self._unfit(key, build, kind, rest)
+        keepers, program = map(int, rest.split())
+        made = Spare(key, name, connection, keepers, program, program)
+        build.mem_bytes = made.mem_bytes
+        if made.mem_bytes > self._bytes_max or not self._make_room(key, build):
+            connection.close()
+            return made.mem_bytes > self._bytes_max and self._too_large(key, build, made.mem_bytes >> 20)
         build.spares.append(made)
         asyncio.get_running_loop().add_reader(connection, self._gone, made)
+        if self._measuring is None or self._measuring.done():
+            self._measuring = asyncio.ensure_future(self._measure())
         log.debug("warm.ready", command=" ".join(build.told.argv), memory_mbytes=build.mem_bytes >> 20)
         return True
+
+    async def _measure(self) -> None:
+        """As long as there are spares: what was measured once may grow. Over the budget, what grew most goes first."""
+        while self.spares:
+            await self._clock.sleep(SPARE_MEASURE_SECS)
+            for one in self.spares:
+                used = self._used(one.name)
+                one.program_bytes = one.program_bytes if used is None else used
+            while (left := self.spares) and sum(one.mem_bytes for one in left) > self._bytes_max:
+                most = max(left, key=lambda one: one.program_bytes - one.first_bytes)
+                log.info("warm.grown", spare=most.name, memory_mbytes=most.mem_bytes >> 20)
+                self._builds[most.key].spares.remove(most)
+                most.close()
+
+    def _used(self, name: str) -> int | None:
+        """What a spare's program uses now, in bytes; None: not to be measured."""
+        with contextlib.suppress(OSError, ValueError):
+            group = cgroups.group(sandbox.group_name(self._state, name))
+            return group.usage().mem_bytes if group is not None else None
+        return None
 
     def _folder(self, build: Build) -> str:
         """A new spare's folder with its plan, which is what the spawner is told."""
@@ -253,8 +295,20 @@ class WarmPool:
             folder = self._state / plan.SPARES / name
             with contextlib.suppress(FileExistsError):
                 folder.mkdir()
-                (folder / plan.PLAN).write_bytes(plan.encode(replace(build.told, name=name)))
+                plan.save(replace(build.told, name=name, env={}), folder)  # variables may be secret: it is told them
                 return name
+
+    def _unfit(self, key: bytes, build: Build, kind: str, rest: str) -> bool:
+        """What a spare said that can't be used. Returns whether another kind of spare may be tried."""
+        if kind == forerunner.LARGE.decode():
+            return self._too_large(key, build, int(rest))
+        return kind == forerunner.COLD.decode() and self._refuse(key, build, rest)
+
+    def _too_large(self, key: bytes, build: Build, mbytes: int) -> bool:
+        if build.spares and mbytes < build.told.memory_mbytes:
+            build.mem_bytes = max(build.mem_bytes, (mbytes + 1) << 20)  # no room beside those that wait
+            return False
+        return self._refuse(key, build, f"its imports take {mbytes} MB of memory or more, which is all that they may")
 
     def _refuse(self, key: bytes, build: Build, reason: str) -> bool:
         """Remember it; whether another spare may be tried."""
@@ -269,11 +323,23 @@ class WarmPool:
         return True
 
     def _gone(self, one: Spare) -> None:
-        """It waited too long, or was killed."""
+        """It waited too long, or was killed; or its program ended, and says so."""
+        words = b""
+        with contextlib.suppress(OSError):
+            words = one.connection.recv(2 * spare.VERDICT_BYTES_MAX)
         one.close()
         build = self._builds.get(one.key)
         if build is not None and one in build.spares:
             build.spares.remove(one)
+            kind, rest = _word(words)
+            self._unfit(one.key, build, kind, rest)
+
+
+def _word(words: bytes) -> tuple[str, str]:
+    """Kind and rest of the last line of what a spare said: it is what holds."""
+    lines = words.decode("utf-8", "replace").splitlines()
+    kind, _, rest = lines[-1].partition(" ") if lines else ("", "", "")
+    return kind, rest
 
 
 def _key(told: plan.Plan) -> bytes:

@@ -135,6 +135,10 @@ class GroupV1:
         for folder in self.folders.values():
             folder.mkdir(parents=True, exist_ok=True)
         if memory := self.folders.get("memory"):
+            with contextlib.suppress(
+                OSError
+            ):  # the limit of both can't be below that of memory: where it is raised, first
+                _write(memory / "memory.memsw.limit_in_bytes", memory_bytes)
             _write(memory / "memory.limit_in_bytes", memory_bytes)
             with contextlib.suppress(OSError):  # a kernel without swap accounting
                 _write(memory / "memory.memsw.limit_in_bytes", memory_bytes)

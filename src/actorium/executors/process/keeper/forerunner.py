@@ -21,6 +21,7 @@ from actorium.executors.process.keeper.watching import VARIABLE, Watch
 
 NAME = "sitecustomize"
 READY, COLD = b"ready", b"cold"
+LARGE = b"large"  # what a spare says, not its program: it took more memory than it may
 _FLAGS = frozenset({"-u", "-B", "-O", "-OO", "-q"})
 _MAIN_NAMES = ("__file__", "__cached__", "__loader__", "__spec__", "__package__")
 _REASON_CHARS_MAX = 300

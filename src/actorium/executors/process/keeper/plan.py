@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,13 @@ class Plan:
 def encode(plan: Plan) -> bytes:
     """The plan as a file."""
     return json.dumps(asdict(plan)).encode("utf-8", "surrogatepass")
+
+
+def save(plan: Plan, folder: Path) -> None:
+    """Write it into a folder that has none, for its own user alone: variables of Actors may be secret."""
+    fd = os.open(folder / PLAN, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(encode(plan))
 
 
 def decode(data: bytes) -> Plan:

@@ -2,7 +2,8 @@
 
 A spare belongs to the server that asked for it, by the connection it asked over. When that closes (the server died, or
 has no more use for it) everything of the spare goes, as it does with the spawner. Neither token nor input of any run is
-in it, and no way out of its network namespace.
+in it, and no way out of its network namespace. What its program is told, which may be secret, comes over that
+connection: the plan in its folder has no variables.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from actorium.executors.process.keeper import (
     shim,
     watching,
 )
-from actorium.executors.process.keeper.prepared import Prepared
+from actorium.executors.process.keeper.prepared import Prepared, environment_block
 from actorium.executors.process.keeper.reactor import READ, Reactor
 from actorium.executors.process.keeper.sandbox import Sandbox, SandboxFailed
 from actorium.executors.trees import delete_tree
@@ -42,6 +43,8 @@ from actorium.kernel.limits import (
 )
 
 VERDICT_BYTES_MAX = 4096
+ASKS = b"?"  # its first word: what it has to be told
+_TOLD = struct.Struct("=II")  # what it may use, in megabytes; bytes of the environment that follows
 NAME_BYTES_MAX = 1024
 _PACKAGE = "actorium/executors/process/keeper"
 _SEALS = 0x000F  # F_SEAL_SEAL, SHRINK, GROW and WRITE
@@ -55,20 +58,54 @@ def keep(state: Path, name: str, connection: socket.socket, *, spawner: int) -> 
     held = lock.take(folder / plan.LOCK)
     if held is None:
         return
-    connection.settimeout(None)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # the spawner ignores it; who waits for a child must not
-    Spare(state, folder, connection, spawner).live()
+    try:
+        limit_mbytes, env = _ask(connection)
+        told = replace(plan.decode((folder / plan.PLAN).read_bytes()), env=env)
+    except OSError:  # who asked for it is gone
+        delete_tree(folder)
+    else:
+        connection.settimeout(None)
+        Spare(state, told, connection, limit_mbytes, spawner).live()
     os.close(held)
+
+
+def message(limit_mbytes: int, env: dict[str, str]) -> bytes:
+    """What a spare is told first. At most ``limit_mbytes`` are its until its run comes, which has its own limit."""
+    block = environment_block(env)
+    return _TOLD.pack(limit_mbytes, len(block)) + block
+
+
+def _ask(connection: socket.socket) -> tuple[int, dict[str, str]]:
+    """Raises OSError when nobody answers."""
+    connection.sendall(ASKS)
+    limit_mbytes, size = _TOLD.unpack(_exactly(connection, _TOLD.size))
+    pairs = (pair.partition(b"=") for pair in _exactly(connection, size).split(b"\0")[:-1])
+    return limit_mbytes, {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        piece = connection.recv(size - len(data))
+        if not piece:
+            raise ConnectionResetError
+        data += piece
+    return data
 
 
 class Spare:
     """Waits for whichever comes first: a run, the end of those it belongs to, or too long a time."""
 
-    def __init__(self, state: Path, folder: Path, connection: socket.socket, spawner: int) -> None:
-        told = plan.decode((folder / plan.PLAN).read_bytes())
-        self._state, self._folder, self._connection = state, folder, connection
+    def __init__(
+        self, state: Path, told: plan.Plan, connection: socket.socket, limit_mbytes: int, spawner: int
+    ) -> None:
+        self._state, self._folder, self._connection = state, state / plan.SPARES / told.name, connection
+        self._limit_mbytes = min(told.memory_mbytes, limit_mbytes)
+        self._unmeasured_bytes = told.memory_mbytes << 20
         # What is made ahead has time: it takes nothing from what runs.
-        self._sandbox = Sandbox(replace(told, cpu_weight=SPARE_CPU_WEIGHT), state, folder)
+        lowered = replace(told, cpu_weight=SPARE_CPU_WEIGHT, memory_mbytes=self._limit_mbytes)
+        self._sandbox = Sandbox(lowered, state, self._folder)
         self._reactor = Reactor()
         self._spawner = spawner
         self._ready = False
@@ -82,7 +119,7 @@ class Spare:
             self._attend()
             self._reactor.run()
         except SandboxFailed as error:
-            self._say(forerunner.COLD + b" " + str(error).encode()[:VERDICT_BYTES_MAX])
+            self._say(forerunner.COLD + b" " + str(error).encode())
         except ProcessLookupError:
             pass  # the spawner is gone already
         self._reactor.close()
@@ -137,31 +174,44 @@ class Spare:
             self._judged(forerunner.READY)
         elif message.startswith(inside.FAILED):
             self._refuse(message[1:].decode("utf-8", "replace"))
-        elif message.startswith(inside.ENDED) and not self._ready:
-            status = os.waitstatus_to_exitcode(*struct.unpack(inside.ENDED_FORMAT, message[1:]))
-            with contextlib.suppress(BlockingIOError):
-                self._judged(os.read(self._verdict, VERDICT_BYTES_MAX))  # it may have said why
-            self._refuse(f"its program ended while it was imported, with {status}")
+        elif message.startswith(inside.ENDED):
+            self._ended(os.waitstatus_to_exitcode(*struct.unpack(inside.ENDED_FORMAT, message[1:])))
         else:
             self._stop()
+
+    def _ended(self, status: int) -> None:
+        """Nobody's run yet: whatever its program's reason, the next one would most likely end, too."""
+        group = self._sandbox.group
+        with contextlib.suppress(OSError):
+            if group is not None and group.out_of_memory():
+                self._say(forerunner.LARGE + b" %d" % self._limit_mbytes)
+                self._stop()
+                return
+        if not self._ready:
+            with contextlib.suppress(BlockingIOError):
+                self._judged(os.read(self._verdict, VERDICT_BYTES_MAX))  # it may have said why
+        when = "waited for a run" if self._ready else "was imported"
+        self._refuse(f"its program ended while it {when}, with {status}")
 
     def _judged(self, verdict: bytes) -> None:
         self._reactor.forget(self._verdict)
         if verdict == forerunner.READY:
             self._ready = True
-            self._say(forerunner.READY + b" %d" % self._memory_bytes())
-        elif verdict:
+            self._say(forerunner.READY + b" %d %d" % self._memory_bytes())
+        elif verdict.startswith(forerunner.COLD + b" "):
             self._say(verdict)
             self._stop()
+        elif verdict:
+            self._refuse("a package wrote something else in place of the verdict on its imports")
 
-    def _memory_bytes(self) -> int:
-        """Of the program, and what its two keepers do not share with the spawner."""
+    def _memory_bytes(self) -> tuple[int, int]:
+        """What its two keepers do not share with the spawner, and what the program uses."""
         own = sum(_private_bytes(pid) for pid in (os.getpid(), self._sandbox.pid))
         if not self._sandbox.plan.imports_ahead:
-            return own
+            return own, 0
         group = self._sandbox.group
         used = group.usage().mem_bytes if group is not None else None
-        return own + (used if used is not None else self._sandbox.plan.memory_mbytes << 20)
+        return own, used if used is not None else self._unmeasured_bytes
 
     def _late(self) -> None:
         if not self._ready:
@@ -169,12 +219,13 @@ class Spare:
 
     def _refuse(self, reason: str) -> None:
         if not self._reactor.stopped:
-            self._say(f"{forerunner.COLD.decode()} {reason}".encode()[:VERDICT_BYTES_MAX])
+            self._say(f"{forerunner.COLD.decode()} {reason}".encode())
         self._stop()
 
     def _say(self, word: bytes) -> None:
+        """One line."""
         with contextlib.suppress(OSError):
-            self._connection.send(word)
+            self._connection.send(word.replace(b"\n", b" ")[: VERDICT_BYTES_MAX - 1] + b"\n")
 
 
 def _private_bytes(pid: int) -> int:
