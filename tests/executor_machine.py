@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from actorium.executors import Spec
 from actorium.executors.process import image
+from actorium.executors.process.executor import ProcessExecutor
 from actorium.executors.process.keeper import plan
+from actorium.kernel.clock import SystemClock
 
 PATH = f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin"
 
@@ -64,3 +68,14 @@ def held(state: Path) -> dict[str, int]:
         except OSError:
             continue
     return {"groups": groups, "loops": loops, "processes": processes, "mounts": mounts}
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[ProcessExecutor]:
+    """A process executor of a test's own, which leaves nothing."""
+    executor = ProcessExecutor(folder, clock=SystemClock())
+    yield executor
+    for name in await executor.survey():
+        await executor.remove(name)
+    await executor.retire()
+    await executor.close()

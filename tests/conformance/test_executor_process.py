@@ -15,6 +15,7 @@ from actorium.executors.process.executor import ProcessExecutor
 from actorium.executors.process.keeper import cgroups, sandbox
 from actorium.kernel.clock import SystemClock
 from actorium.testing.conformance.executor import Program, SandboxConformance, ended, lines
+from executor_machine import opened
 
 PATH = f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin"
 
@@ -37,12 +38,8 @@ class TestProcessExecutor(SandboxConformance):
 
     @pytest.fixture
     async def executor(self, state: Path) -> AsyncIterator[Executor]:
-        opened = ProcessExecutor(state, clock=SystemClock())
-        yield opened
-        for name in await opened.survey():
-            await opened.remove(name)
-        await opened.retire()
-        await opened.close()
+        async with opened(state) as executor:
+            yield executor
 
     @pytest.fixture
     async def another(self, state: Path, executor: Executor) -> AsyncIterator[Executor]:

@@ -13,9 +13,8 @@ import pytest
 
 from actorium.executors import Cause, Stats
 from actorium.executors.process.executor import ProcessExecutor
-from actorium.kernel.clock import SystemClock
 from actorium.testing.conformance.executor import ended, lines, until
-from executor_machine import make_image, python
+from executor_machine import make_image, opened, python
 
 pytestmark = [
     pytest.mark.anyio,
@@ -28,12 +27,8 @@ TOUCHED = "x = bytearray({mb} << 20)\nfor i in range(0, len(x), 4096): x[i] = 1\
 
 @pytest.fixture
 async def executor(tmp_path: Path) -> AsyncIterator[ProcessExecutor]:
-    opened = ProcessExecutor(tmp_path / "state", clock=SystemClock())
-    yield opened
-    for name in await opened.survey():
-        await opened.remove(name)
-    await opened.retire()
-    await opened.close()
+    async with opened(tmp_path / "state") as executor:
+        yield executor
 
 
 @pytest.fixture

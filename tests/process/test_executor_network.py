@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from actorium.executors.process.executor import ProcessExecutor
-from actorium.kernel.clock import SystemClock
 from actorium.testing.conformance.executor import ended, lines, says, until
-from executor_machine import make_image, python, spec
+from executor_machine import make_image, opened, python, spec
 
 pytestmark = [
     pytest.mark.anyio,
@@ -34,12 +33,8 @@ def reference(tmp_path: Path) -> str:
 
 @pytest.fixture
 async def executor(tmp_path: Path) -> AsyncIterator[ProcessExecutor]:
-    opened = ProcessExecutor(tmp_path / "state", clock=SystemClock())
-    yield opened
-    for name in await opened.survey():
-        await opened.remove(name)
-    await opened.retire()
-    await opened.close()
+    async with opened(tmp_path / "state") as executor:
+        yield executor
 
 
 def free_port() -> int:
