@@ -61,7 +61,7 @@ seen = {
     "interfaces": interfaces(), "hosts": read("/etc/hosts"), "hostname": os.uname().nodename,
     "finders": [str(type(one)) for one in sys.meta_path], "stdin": os.readlink("/proc/self/fd/0"),
     "processes": sorted(name for name in os.listdir("/proc") if name.isdigit()),
-    "heavy": heavy.__file__, "set": os.environ.get("HEAVY"),
+    "devices": os.statvfs("/dev").f_blocks, "heavy": heavy.__file__, "set": os.environ.get("HEAVY"),
 }
 spaces = {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in os.listdir("/proc/self/ns")}
 chance = [random.random(), str(uuid.uuid4()), secrets.token_hex(8), hash("a")]
@@ -293,6 +293,16 @@ async def test_spares_keep_to_their_budget(machine: Machine) -> None:
 
     await until(replaced)
     assert len(machine.pool.spares) == 1
+
+
+async def test_what_a_spare_may_use_is_no_limit_of_its_run(machine: Machine) -> None:
+    machine.executor = machine.open(mbytes=130)
+    reference = machine.image("look", LOOK)
+    cold = json.loads(await machine.run("a-1", reference, memory_mbytes=512))
+    await machine.has(1)
+    first = json.loads(await machine.run("b-1", reference, memory_mbytes=512))
+    assert first["ahead"]
+    assert first["seen"] == cold["seen"]
 
 
 async def test_one_that_takes_more_than_the_budget_is_made_without_its_program(machine: Machine) -> None:

@@ -43,6 +43,8 @@ class Sandbox:
         self.interface: str | None = None
         self.notes: list[str] = []
         """What this host could not give, for the container's log."""
+        self.waiting_mbytes = told.memory_mbytes
+        """What its control group may use until a run takes it over; the view is the run's from the beginning."""
         self._state = state
         self._folder = folder
         self._slirp: subprocess.Popen[bytes] | None = None
@@ -87,6 +89,7 @@ class Sandbox:
                 (self._folder / plan.DISK).rename(folder / plan.DISK)
             shutil.rmtree(self._folder)  # from here on everything of it is the container's
             self.plan, self._folder = told, folder
+            self.waiting_mbytes = told.memory_mbytes
             for fd in self._make_group():
                 os.close(fd)
             link = self._late_link()
@@ -125,7 +128,7 @@ class Sandbox:
         if self.group is None:
             return ()
         self.group.create(
-            memory_bytes=self.plan.memory_mbytes << 20,
+            memory_bytes=self.waiting_mbytes << 20,
             cpu_cores=self.plan.cpu_cores,
             cpu_weight=self.plan.cpu_weight,
             pids_max=self.plan.pids_max,

@@ -101,11 +101,9 @@ class Spare:
         self, state: Path, told: plan.Plan, connection: socket.socket, limit_mbytes: int, spawner: int
     ) -> None:
         self._state, self._folder, self._connection = state, state / plan.SPARES / told.name, connection
-        self._limit_mbytes = min(told.memory_mbytes, limit_mbytes)
-        self._unmeasured_bytes = told.memory_mbytes << 20
         # What is made ahead has time: it takes nothing from what runs.
-        lowered = replace(told, cpu_weight=SPARE_CPU_WEIGHT, memory_mbytes=self._limit_mbytes)
-        self._sandbox = Sandbox(lowered, state, self._folder)
+        self._sandbox = Sandbox(replace(told, cpu_weight=SPARE_CPU_WEIGHT), state, self._folder)
+        self._sandbox.waiting_mbytes = min(told.memory_mbytes, limit_mbytes)
         self._reactor = Reactor()
         self._spawner = spawner
         self._ready = False
@@ -184,7 +182,7 @@ class Spare:
         group = self._sandbox.group
         with contextlib.suppress(OSError):
             if group is not None and group.out_of_memory():
-                self._say(forerunner.LARGE + b" %d" % self._limit_mbytes)
+                self._say(forerunner.LARGE + b" %d" % self._sandbox.waiting_mbytes)
                 self._stop()
                 return
         if not self._ready:
@@ -211,7 +209,7 @@ class Spare:
             return own, 0
         group = self._sandbox.group
         used = group.usage().mem_bytes if group is not None else None
-        return own, used if used is not None else self._unmeasured_bytes
+        return own, used if used is not None else self._sandbox.plan.memory_mbytes << 20
 
     def _late(self) -> None:
         if not self._ready:
