@@ -185,6 +185,12 @@ async def test_a_step_that_fails(builds: Builds) -> None:
     builds.nothing_is_left()
 
 
+async def test_a_workdir_that_a_step_has_made_a_file(builds: Builds) -> None:
+    lines = "WORKDIR /w\nRUN cd / && rmdir /w && touch /w\nRUN pwd\n"
+    with pytest.raises(BuildFailed, match=r"^Dockerfile line 4: WORKDIR /w cannot be entered: w in it is a file"):
+        await builds.build({"Dockerfile": f"{PYTHON}{lines}"})
+
+
 @pytest.mark.parametrize(
     ("line", "code"), [("RUN nosuchcommand", 127), ('RUN ["/nosuchcommand"]', 127), ("RUN kill -9 $$", 137)]
 )

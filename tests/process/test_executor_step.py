@@ -140,6 +140,12 @@ async def test_a_link_in_a_layer_leads_no_mount_outside(steps: Steps, link: str)
     assert list(outside.iterdir()) == []
 
 
+@pytest.mark.parametrize("workdir", ["/proc/x", "/etc/hostname/x"])
+async def test_a_working_directory_that_cannot_be_is_told_by_the_step(steps: Steps, workdir: str) -> None:
+    assert await steps.run("true", workdir=workdir) == 127
+    assert f"The working directory {workdir} cannot be entered".encode() in steps.output
+
+
 async def test_without_network_there_is_only_loopback(steps: Steps) -> None:
     script = "python3 -c 'import socket; print([name for _, name in socket.if_nameindex()])'"
     assert await steps.run(script, network=False) == 0

@@ -75,7 +75,7 @@ class ProcessBuilder:
 
     async def build(self, spec: BuildSpec, log: Callable[[bytes], None]) -> Image:
         """Build, writing whole lines to the log, several in one call when they come fast. See the port."""
-        checked_names(spec.files)
+        await in_thread(checked_names, spec.files)
         output = Output(log, secrets=self._secrets)
         work = self._store.work(spec.owner_number, spec.name)
         uid = self._host.uid(spec.owner_number)

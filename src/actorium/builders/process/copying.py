@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import lzma
 import posixpath
 import stat
 import tarfile
 import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import IO, cast
+
+import msgspec
 
 from actorium.builders import BuildFailed
 from actorium.builders.process.inflating import Inflated, TooMuch
 from actorium.builders.process.layers import Layers, LayerWriter, Node
-from actorium.builders.process.patterns import PatternError, has_wildcard, matches
+from actorium.builders.process.patterns import PatternError, has_wildcard, part_matcher
+from actorium.builders.process.source_names import Looks, Names
 from actorium.builders.process.steps import CopyStep
 from actorium.kernel.limits import ARCHIVE_BYTES_MAX, ARCHIVE_ENTRIES_MAX
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Context:
-    """The source files that may be copied, ``.dockerignore`` applied."""
+    """The source files that may be copied, ``.dockerignore`` applied. For one thread at a time."""
 
     files: Mapping[str, bytes]
     left_out: frozenset[str] = frozenset()
@@ -29,6 +33,14 @@ class Context:
     executable: frozenset[str] = frozenset()
     folders: tuple[str, ...] = ()
     """Folders without files."""
+    looks: Looks = field(default_factory=Looks)
+    _names: Names = field(init=False)
+    _folder_names: Names = field(init=False)
+    _keys: dict[str, str] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self._names = Names(self.files.keys(), self.looks)
+        self._folder_names = Names(self.folders, self.looks)
 
     def chosen(self, source: str) -> dict[str, str]:
         """The files that one COPY source names: path in the source → path below the destination.
@@ -39,11 +51,11 @@ class Context:
             raise BuildFailed(f"COPY source {source} lies outside of the source folder")
         path = posixpath.normpath("/" + source.lstrip("/")).lstrip("/")
         if has_wildcard(path):
-            return _matching(path, self.files)
+            return self._names.matching(path)
         if path in self.files:
             return {path: ""}
-        prefix = f"{path}/" if path else ""
-        found = {name: name[len(prefix) :] for name in self.files if name.startswith(prefix)}
+        start = len(path) + 1 if path else 0
+        found = {name: name[start:] for name in self._names.below(path)}
         if path and not found and not self.chosen_folders(source):
             hint = ", because .dockerignore leaves it out" if self._is_left_out(path) else ""
             raise BuildFailed(f"COPY source {source} was not found in the source files{hint}")
@@ -53,9 +65,19 @@ class Context:
         """The folders without files that one COPY source names, as paths below the destination."""
         path = posixpath.normpath("/" + source.lstrip("/")).lstrip("/")
         if has_wildcard(path):
-            return set(_matching(path, self.folders).values())
-        prefix = f"{path}/" if path else ""
-        return {name[len(prefix) :] for name in self.folders if name == path or name.startswith(prefix)}
+            return set(self._folder_names.matching(path).values())
+        start = len(path) + 1 if path else 0
+        return {name[start:] for name in self._folder_names.below(path)} | ({""} if path in self.folders else set())
+
+    def key(self, source: str, digests: Mapping[str, str]) -> str:
+        """What a COPY source leads to, its files' contents included; worked out once, ``digests`` stay the same."""
+        if source not in self._keys:
+            chosen = sorted(
+                (below, posixpath.basename(path), digests[path]) for path, below in self.chosen(source).items()
+            )
+            material = msgspec.json.encode([chosen, sorted(self.chosen_folders(source))])
+            self._keys[source] = hashlib.sha256(material).hexdigest()
+        return self._keys[source]
 
     def mode(self, path: str) -> int:
         """The mode of a file that COPY says nothing about."""
@@ -68,14 +90,15 @@ class Context:
 def place(step: CopyStep, context: Context, writer: LayerWriter) -> None:
     """Carry out a COPY or ADD from the source files. Raises ``BuildFailed``."""
     for source in step.sources:
-        for path, below in context.chosen(source).items():
+        chosen = context.chosen(source)
+        for path, below in chosen.items():
             content = context.files[path]
             if step.unpack and not below and _is_archive(content):
                 _unpack(path, content, step.target, writer)
                 continue
             mode = step.mode if step.mode is not None else context.mode(path)
             writer.put(_destination(step.target, path, below, writer), content, mode=mode)
-        if not context.chosen(source):
+        if not chosen:
             writer.make_dir(step.target)
         for below in sorted(context.chosen_folders(source)):
             writer.make_dir(posixpath.join(step.target, below))
@@ -84,11 +107,12 @@ def place(step: CopyStep, context: Context, writer: LayerWriter) -> None:
         writer.put(_destination(step.target, name, "", writer), text.encode("utf-8", "surrogatepass"), mode=mode)
 
 
-def place_from(step: CopyStep, stage: Layers, writer: LayerWriter) -> None:
+def place_from(step: CopyStep, stage: Layers, writer: LayerWriter, looks: Looks | None = None) -> None:
     """Carry out a COPY --from another stage, whose files nobody vouches for. Raises ``BuildFailed``."""
+    looks = looks or Looks(writer.meter.mark)
     for source in step.sources:
         path = posixpath.normpath("/" + source.lstrip("/"))
-        names = _globbed(path, stage) if has_wildcard(path) else [path]
+        names = _globbed(path, stage, looks) if has_wildcard(path) else [path]
         for name in names:
             real = stage.resolve(name)
             node = stage.find(real)
@@ -102,42 +126,31 @@ def place_from(step: CopyStep, stage: Layers, writer: LayerWriter) -> None:
 
 def fingerprint(step: CopyStep, context: Context, digests: Mapping[str, str]) -> list[object]:
     """What of a COPY decides what it makes: for the layer's key."""
-    chosen = [
-        sorted((below, posixpath.basename(path), digests[path]) for path, below in context.chosen(source).items())
-        for source in (step.sources if step.stage is None else ())
-    ]
-    folders = [sorted(context.chosen_folders(source)) for source in (step.sources if step.stage is None else ())]
-    return [step.sources, step.target, step.mode, step.unpack, step.inline, chosen, *(folders if any(folders) else ())]
+    chosen = [context.key(source, digests) for source in (step.sources if step.stage is None else ())]
+    return [step.sources, step.target, step.mode, step.unpack, step.inline, chosen]
 
 
 def _destination(target: str, path: str, below: str, writer: LayerWriter) -> str:
     if below:
         return posixpath.join(target, below)
-    node = writer.view.find(writer.view.resolve(target))
-    if target.endswith("/") or (node is not None and node.is_dir):
+    if target.endswith("/") or writer.is_folder(target):
         return posixpath.join(target, posixpath.basename(path))
     return target
 
 
-def _matching(pattern: str, files: Iterable[str]) -> dict[str, str]:
-    """The files whose name, or a folder's name above them, fits the pattern: path → path below that."""
-    depth = pattern.count("/") + 1
-    named = {path: "/".join(path.split("/")[:depth]) for path in files if path.count("/") >= depth - 1}
-    try:
-        fits = {name for name in set(named.values()) if matches(pattern, name)}
-        return {path: path[len(name) + 1 :] for path, name in named.items() if name in fits}
-    except PatternError as error:
-        raise BuildFailed(f"COPY source {pattern}: {error}") from error
-
-
-def _globbed(pattern: str, stage: Layers) -> list[str]:
+def _globbed(pattern: str, stage: Layers, looks: Looks) -> list[str]:
     found = ["/"]
     for part in pattern.strip("/").split("/"):
+        try:
+            fits = part_matcher(part)
+        except PatternError as error:
+            raise BuildFailed(f"COPY source {pattern}: {error}") from error
         following = []
         for folder in found:
             node = stage.find(stage.resolve(folder))
             names = stage.names(node) if node is not None and node.is_dir else []
-            following += [posixpath.join(folder, name) for name in names if matches(part, name)]
+            looks.at(1 + len(names))
+            following += [posixpath.join(folder, name) for name in names if fits(name)]
         found = following
     return found
 

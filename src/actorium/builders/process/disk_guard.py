@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 
 from actorium.builders import BuildFailed
+from actorium.builders.process.meter import too_much
 from actorium.builders.process.threads import in_thread
 from actorium.executors.process.keeper.unnamed import unnamed
 from actorium.executors.trees import blocks_below
@@ -86,10 +87,6 @@ class Guard:
         # Twice in a row: descriptors that nobody takes out of their socket are there to be hidden.
         hides, self._in_flight = self._in_flight and hidden.in_flight > 0, hidden.in_flight > 0
         return hides or hidden.disk_bytes + _written(self.folders, self._since_ns) > self.bytes_max
-
-
-def too_much(told_mbytes: int) -> BuildFailed:
-    return BuildFailed(f"The build wrote more than the {told_mbytes} MB of disk that it may use.")
 
 
 def _free(folder: Path) -> tuple[int, int]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import shutil
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,11 @@ from pathlib import Path
 from typing import IO
 
 from actorium.builders import BuildFailed
+from actorium.builders.process.image_paths import PATH_RULE
+from actorium.builders.process.meter import Meter
+from actorium.builders.process.threads import StopMark
 from actorium.executors.trees import walk
+from actorium.kernel.limits import COPY_PIECE_BYTES, IMAGE_PATH_CHARS_MAX, IMAGE_PATH_DEPTH_MAX
 
 LINKS_MAX = 40  # the kernel's own
 _SYSTEM = frozenset({"bin", "lib", "lib32", "lib64", "libx32", "sbin", "usr"})
@@ -54,35 +57,46 @@ class Layers:
 
     def find(self, path: str) -> Node | None:
         """What is at a path, its last link not followed and no other either: see ``resolve``."""
-        node: Node | None = Node((*self._roots, self._host), stat.S_IFDIR | 0o755, of_host=False)
+        node: Node | None = self._root()
         for depth, name in enumerate(_names(path)):
-            if node is None or not node.is_dir:
-                return None
-            if depth == 0 and name not in _SYSTEM:
-                node = Node(tuple(place for place in node.places if place != self._host), node.mode, of_host=False)
-            node = self.child(node, name)
+            node = self._below(node, name, is_top=depth == 0)
         return node
 
     def resolve(self, path: str, *, last: bool = True) -> str:
         """The path with its links followed inside the image, ``last`` telling whether the last name's too."""
-        todo, done, links = list(reversed(_names(path))), "/", 0
+        return "/" + "/".join(name for name, _ in self.walk(path, last=last))
+
+    def walk(self, path: str, *, last: bool = True) -> list[tuple[str, Node | None]]:
+        """The names on the way to a path, links followed, and what is there; each is looked up once."""
+        todo, links = list(reversed(_names(path))), 0
+        way: list[tuple[str, Node | None]] = []
         while todo:
             name = todo.pop()
             if name == "..":
-                done = posixpath.dirname(done)
+                del way[-1:]
                 continue
-            here = posixpath.join(done, name)
-            node = self.find(here)
+            node = self._below(way[-1][1] if way else self._root(), name, is_top=not way)
             if node is None or not node.is_link or not (last or todo):
-                done = here
+                way.append((name, node))
                 continue
             links += 1
             if links > LINKS_MAX:
                 raise BuildFailed(f"{path} goes round in links")
             target = str(node.places[0].readlink())
-            done = "/" if target.startswith("/") else done
+            if target.startswith("/"):
+                way.clear()
             todo += reversed([part for part in target.split("/") if part not in ("", ".")])
-        return done
+        return way
+
+    def _root(self) -> Node:
+        return Node((*self._roots, self._host), stat.S_IFDIR | 0o755, of_host=False)
+
+    def _below(self, node: Node | None, name: str, *, is_top: bool) -> Node | None:
+        if node is None or not node.is_dir:
+            return None
+        if is_top and name not in _SYSTEM:
+            node = Node(tuple(place for place in node.places if place != self._host), node.mode, of_host=False)
+        return self.child(node, name)
 
     def names(self, node: Node) -> list[str]:
         """What a folder holds, sorted; the host's own entries are not listed."""
@@ -118,8 +132,11 @@ class Layers:
 class LayerWriter:
     """Fills one new layer above others."""
 
-    def __init__(self, root: Path, below: Sequence[Path], *, host: Path = Path("/")) -> None:
+    def __init__(
+        self, root: Path, below: Sequence[Path], *, host: Path = Path("/"), meter: Meter | None = None
+    ) -> None:
         self.root = root
+        self.meter = meter or Meter()
         self.view = Layers([*below, root], host=host)
         self._made: dict[str, str] = {}
         self._folders: dict[str, Node] = {}
@@ -135,40 +152,68 @@ class LayerWriter:
             node = self.view.child(self._folder(above), name)
             if node is None or node.is_dir:
                 path = self._made[asked] = f"{above}/{name}"
-                _mkdir(self.root / path.lstrip("/"), stat.S_IMODE(node.mode) if node is not None else mode)
+                self._mkdir(path, stat.S_IMODE(node.mode) if node is not None else mode)
+                if node is None:
+                    self._folders[path] = Node((self.root / path.lstrip("/"),), stat.S_IFDIR | mode, of_host=False)
                 return path
-        path = self.view.resolve(path)
-        done, below = self.root, ""
-        names = _names(path)
-        for index, name in enumerate(names):
-            done, below = done / name, f"{below}/{name}"
-            node = self.view.find(below)
+        if len(path) > IMAGE_PATH_CHARS_MAX or path.count("/") > IMAGE_PATH_DEPTH_MAX:
+            raise BuildFailed(f"{path[:80]}... is too deep or too long for a folder: {PATH_RULE}")
+        done = ""
+        way = self.view.walk(path)
+        for index, (name, node) in enumerate(way):
+            done = f"{done}/{name}"
             if node is not None and not node.is_dir:
-                raise BuildFailed(f"{below} is a file, not a folder")
-            wanted = mode if index == len(names) - 1 else 0o755
-            _mkdir(done, stat.S_IMODE(node.mode) if node is not None else wanted)
-        self._made[asked] = path
-        return path
+                raise BuildFailed(f"{done} is a file, not a folder")
+            wanted = mode if index == len(way) - 1 else 0o755
+            self._mkdir(done, stat.S_IMODE(node.mode) if node is not None else wanted)
+        self._made[asked] = done or "/"
+        return done or "/"
+
+    def _mkdir(self, path: str, mode: int) -> None:
+        folder = self.root / path.lstrip("/")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            return
+        self.meter.entry()
+        folder.chmod(mode)
+
+    def is_folder(self, path: str) -> bool:
+        """Whether a folder is there already, links followed."""
+        if path in self._made:
+            return True
+        node = self.view.find(self.view.resolve(path))
+        return node is not None and node.is_dir
 
     def put(self, path: str, content: bytes | Path | IO[bytes], *, mode: int) -> None:
         """A file, from memory, from a file of a layer or from a stream; replaces a file or a link, never a folder."""
         target = self._target(path)
+        self.meter.entry()
         if isinstance(content, Path) and _shared(content, target, mode):
+            self.meter.wrote(target.lstat().st_size)
             return
         with target.open("xb") as writer:
             if isinstance(content, bytes):
+                self.meter.wrote(len(content))
                 writer.write(content)
             elif isinstance(content, Path):
                 source = os.open(content, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
                 with os.fdopen(source, "rb") as reader:
-                    shutil.copyfileobj(reader, writer, 1 << 20)
+                    self._copy(reader, writer)
             else:
-                shutil.copyfileobj(content, writer, 1 << 20)
+                self._copy(content, writer)
         target.chmod(mode & 0o777)
+
+    def _copy(self, reader: IO[bytes], writer: IO[bytes]) -> None:
+        while piece := reader.read(COPY_PIECE_BYTES):
+            self.meter.wrote(len(piece))
+            writer.write(piece)
 
     def link(self, path: str, text: str) -> None:
         """A symbolic link with this text; nothing on the host ever follows it."""
-        self._target(path).symlink_to(text)
+        target = self._target(path)
+        self.meter.entry()
+        target.symlink_to(text)
         self._made.clear()  # paths may lead elsewhere now
 
     def _target(self, path: str) -> Path:
@@ -192,10 +237,12 @@ class LayerWriter:
         return found
 
 
-def hand_over(root: Path, uid: int | None) -> int:
+def hand_over(root: Path, uid: int | None, mark: StopMark | None = None) -> int:
     """Give a whole layer to the owner's uid, None leaving it as it is. Returns its size in bytes."""
     total = 0
     for descriptor, folders, files in walk(root):
+        if mark is not None:
+            mark.look()
         if uid is not None:
             os.chown(descriptor, uid, uid)
         for name in (*files, *folders):
@@ -220,14 +267,6 @@ def _shared(source: Path, target: Path, mode: int) -> bool:
     except OSError:  # too many links already, or another file system
         return False
     return True
-
-
-def _mkdir(path: Path, mode: int) -> None:
-    try:
-        path.mkdir()
-    except FileExistsError:
-        return
-    path.chmod(mode)
 
 
 def _whiteout(found: os.stat_result) -> bool:

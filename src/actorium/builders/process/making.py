@@ -15,26 +15,27 @@ import msgspec
 from actorium.builders import BuildFailed, BuildSpec, Image
 from actorium.builders.process import foundations, plan
 from actorium.builders.process.bases import CACHE, PKG_CACHE, UV
-from actorium.builders.process.copying import Context, fingerprint, place, place_from
+from actorium.builders.process.copying import fingerprint
 from actorium.builders.process.default_dockerfile import default_dockerfile
-from actorium.builders.process.disk_guard import Guard, too_much
+from actorium.builders.process.disk_guard import Guard
 from actorium.builders.process.dockerfile import Dockerfile, parse
 from actorium.builders.process.interpreters import Interpreters
 from actorium.builders.process.layers import Layers, LayerWriter, hand_over
+from actorium.builders.process.meter import Meter, too_much
 from actorium.builders.process.nodes import Nodes
 from actorium.builders.process.output import Output
-from actorium.builders.process.patterns import context_files, context_folders
+from actorium.builders.process.placing import carry_out, checked_workdir, prepared
 from actorium.builders.process.state import Config
 from actorium.builders.process.steps import CopyStep, FolderStep, RunStep, Step
 from actorium.builders.process.store import Entry, Store
 from actorium.builders.process.system_packages import hint
-from actorium.builders.process.threads import in_thread
+from actorium.builders.process.threads import StopMark, in_thread, until_stopped
 from actorium.builders.way import OPEN, Way
 from actorium.executors.process.executor import ProcessOptions
 from actorium.executors.process.image import ProcessImage, save
 from actorium.executors.process.step import Bind, StepSpec, owner_uid
 from actorium.kernel.clock import Clock
-from actorium.kernel.limits import BUILD_LAYERS_MAX, DISK_PER_MEMORY, PIDS_BUILD_MAX
+from actorium.kernel.limits import BUILD_LAYERS_MAX, DISK_BLOCK_BYTES, DISK_PER_MEMORY, PIDS_BUILD_MAX
 
 COMMAND_CHARS_MAX = 300  # of a failed command in the message; the log has the whole
 STEP_ENVIRONMENT = {
@@ -98,20 +99,14 @@ class Making:
         self.made = 0
         self.disk_left = spec.memory_mbytes * DISK_PER_MEMORY << 20
         self.built: dict[int, Built] = {}
+        self.mark = StopMark()
         self.number = self.total = 0
 
     async def image(self) -> Image:
         """Build the last stage and what it needs. Raises ``BuildFailed``."""
         name, text = await self._dockerfile()
-        files = context_files(self.spec.files, name)
-        self.context = Context(
-            files=files,
-            left_out=frozenset(self.spec.files.keys() - files.keys()),
-            executable=self.spec.executable,
-            folders=context_folders(self.spec.folders, self.spec.files, name),
-        )
-        self.digests = {path: _file_digest(content, path in self.spec.executable) for path, content in files.items()}
-        dockerfile = parse(text)
+        self.context, self.digests = await until_stopped(self.mark, prepared, self.spec, name, self.mark)
+        dockerfile = await in_thread(parse, text)
         stages = plan.stages(dockerfile, self.spec.build_args)
         self.total = sum(1 + len(stage.instructions) for stage in stages)
         for stage in stages:
@@ -160,7 +155,7 @@ class Making:
             built = replace(below, entries=list(below.entries), layers=list(below.layers))
         else:
             built = await foundations.lay(self, stage)
-        planned = plan.steps(stage, built.config, dockerfile, self.spec.build_args)
+        planned = await in_thread(plan.steps, stage, built.config, dockerfile, self.spec.build_args)
         files: list[Step] = []
         material: list[object] = []
         for step in planned.steps:
@@ -169,10 +164,10 @@ class Making:
                 files, material = [], []
             self._say(step.text, step.notes)
             if isinstance(step.action, RunStep):
-                await self._run(built, step.action)
+                await self._run(built, step.action, step.line)
             elif step.action is not None:
                 files.append(step)
-                material.append(self._material(step.action))
+                material.append(await until_stopped(self.mark, self._material, step.action))
         await self._files(built, files, material)
         built.config = planned.config
         return built
@@ -194,29 +189,22 @@ class Making:
         if not steps:
             return
 
-        def write(upper: Path) -> None:
-            writer = LayerWriter(upper, built.layers)
-            for step in steps:
-                action = step.action
-                if isinstance(action, FolderStep):
-                    node = writer.view.find(writer.view.resolve(action.path))
-                    if node is None or not node.is_dir:
-                        writer.make_dir(action.path)
-                elif isinstance(action, CopyStep) and action.stage is not None:
-                    place_from(action, Layers(self.built[action.stage].layers), writer)
-                elif isinstance(action, CopyStep):
-                    place(action, self.context, writer)
-
         async def make(upper: Path) -> None:
-            await in_thread(write, upper)
+            told = self.spec.memory_mbytes * DISK_PER_MEMORY
+            meter = Meter(self.disk_left, told_mbytes=told, mark=self.mark)
+            stages = {index: tuple(stage.layers) for index, stage in self.built.items()}
+            writer = LayerWriter(upper, built.layers, meter=meter)
+            await until_stopped(self.mark, carry_out, steps, writer, self.context, stages)
+            self.disk_left -= meter.entries * DISK_BLOCK_BYTES
 
         await self.layer(built, ["files", material], make, given=True)
 
-    async def _run(self, built: Built, action: RunStep) -> None:
+    async def _run(self, built: Built, action: RunStep, line: int) -> None:
         way = self.host.way
         env = {**way.over(self.step_env), **action.env}
 
         async def make(upper: Path) -> None:
+            await in_thread(checked_workdir, line, action.workdir, Layers(built.layers))
             code = await self.step(built, upper, argv=action.argv, env=env, workdir=action.workdir, way=way)
             if code != 0:
                 command = textwrap.shorten(action.command, COMMAND_CHARS_MAX, placeholder=" ...")
@@ -298,7 +286,8 @@ class Making:
         upper.mkdir()
         upper.chmod(0o755)
         await make(upper)
-        size = await in_thread(hand_over, upper, self.host.uid(owner) if given else None)
+        uid = self.host.uid(owner) if given else None
+        size = await until_stopped(self.mark, hand_over, upper, uid, self.mark)
         self.disk_left -= size
         if self.disk_left < 0:  # written faster than anybody looked
             raise too_much(self.spec.memory_mbytes * DISK_PER_MEMORY)
@@ -325,10 +314,6 @@ class Making:
         argv = shlex.join(image.argv)
         self.output.line(f"Successfully built {reference[:12]} ({size / 1_000_000:.1f} MB); it runs: {argv}")
         return Image(reference=reference, size_bytes=size, cached=self.made == 0)
-
-
-def _file_digest(content: bytes, executable: bool) -> str:
-    return hashlib.sha256(content).hexdigest() + ("x" if executable else "")
 
 
 def _digest(material: object) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 
 from actorium.builders import BuildFailed
-from actorium.kernel.limits import IGNORE_PATTERNS_MAX
+from actorium.builders.process.threads import StopMark
+from actorium.kernel.limits import IGNORE_CHARS_MAX, IGNORE_LOOKS_MAX, IGNORE_PATTERNS_MAX
 
 PATH_BYTES_MAX, NAME_BYTES_MAX = 4000, 255  # the kernel's own, less what lies above the source
 
@@ -20,6 +21,12 @@ class PatternError(ValueError):
 def matches(pattern: str, path: str) -> bool:
     """Whether a COPY source pattern names this path; ``*`` and ``?`` stay within one folder."""
     return _compiled("/".join(_part(part) for part in pattern.split("/"))).fullmatch(path) is not None
+
+
+def part_matcher(part: str) -> Callable[[str], bool]:
+    """Whether a name without slashes fits one part of a COPY source pattern. Raises ``PatternError``."""
+    fits = _compiled(_part(part)).fullmatch
+    return lambda name: fits(name) is not None
 
 
 def has_wildcard(pattern: str) -> bool:
@@ -35,43 +42,91 @@ class Ignore:
         rules = [line for line in lines if line and not line.startswith("#")]
         if len(rules) > IGNORE_PATTERNS_MAX:
             raise PatternError(f"it has more than {IGNORE_PATTERNS_MAX} lines")
-        self._rules = [rule for line in rules if (rule := _rule(line)) is not None]
+        if sum(len(line) for line in rules) > IGNORE_CHARS_MAX:
+            raise PatternError(f"its lines have more than {IGNORE_CHARS_MAX} characters in all")
+        self._groups: list[_Group] = []
+        """Rules that follow each other and say the same, the last ones first."""
+        self.wildcards = 0
+        for line in reversed(rules):
+            keep = line.startswith("!")
+            pattern = posixpath.normpath("/" + line.removeprefix("!").strip()).lstrip("/")
+            if not pattern:
+                continue
+            if not self._groups or self._groups[-1].keep != keep:
+                self._groups.append(_Group(keep))
+            self.wildcards += self._groups[-1].add(pattern)
 
     def __call__(self, path: str) -> bool:
         """Whether the path is left out."""
-        ignored = False
-        for keep, rule in self._rules:
-            if ignored == keep and rule.match(path):
-                ignored = not keep
-        return ignored
+        for group in self._groups:
+            if group.matches(path):
+                return not group.keep
+        return False
+
+    def kept(self, paths: Collection[str], mark: StopMark) -> list[str]:
+        """The paths that are not left out, sorted. Raises ``PatternError``."""
+        if sum(path.count("/") + 1 for path in paths) * self.wildcards > IGNORE_LOOKS_MAX:
+            raise PatternError(
+                f"{self.wildcards} patterns for {len(paths)} names are more than can be looked at: write names without "
+                "* where they are known, or have fewer files in the source"
+            )
+        kept = []
+        for path in sorted(paths):
+            mark.look()
+            if not self(path):
+                kept.append(path)
+        return kept
 
 
-def context_files(files: Mapping[str, bytes], dockerfile: str) -> dict[str, bytes]:
+class _Group:
+    def __init__(self, keep: bool) -> None:
+        self.keep = keep
+        self._names: set[str] = set()
+        self._lengths: list[int] = []
+        self._expressions: list[str] = []
+        self._one: re.Pattern[str] | None = None
+
+    def add(self, pattern: str) -> bool:
+        """Whether it is more than a plain name. Raises ``PatternError``."""
+        if not has_wildcard(pattern) and "\\" not in pattern:
+            self._names.add(pattern)
+            self._lengths = sorted({len(name) for name in self._names})
+            return False
+        self._expressions.append(_tree(pattern))
+        return True
+
+    def matches(self, path: str) -> bool:
+        for length in self._lengths:
+            if path[length : length + 1] in ("", "/") and path[:length] in self._names:
+                return True
+        if not self._expressions:
+            return False
+        if self._one is None:
+            self._one = re.compile("|".join(f"(?:{each})" for each in self._expressions), re.DOTALL)
+        return self._one.match(path) is not None
+
+
+def context_files(files: Mapping[str, bytes], dockerfile: str, mark: StopMark | None = None) -> dict[str, bytes]:
     """The source files that COPY can see, in order of their paths. Raises ``BuildFailed``."""
-    ignore = _ignore(files, dockerfile)
-    return {path: files[path] for path in sorted(files) if not ignore(path)}
+    return {path: files[path] for path in _kept(files, files, dockerfile, mark)}
 
 
-def context_folders(folders: Iterable[str], files: Mapping[str, bytes], dockerfile: str) -> tuple[str, ...]:
+def context_folders(
+    folders: Collection[str], files: Mapping[str, bytes], dockerfile: str, mark: StopMark | None = None
+) -> tuple[str, ...]:
     """The same of folders without files. Raises ``BuildFailed``."""
-    ignore = _ignore(files, dockerfile)
-    return tuple(path for path in sorted(folders) if not ignore(path))
+    return tuple(_kept(folders, files, dockerfile, mark))
 
 
-def _ignore(files: Mapping[str, bytes], dockerfile: str) -> Ignore:
+def _kept(paths: Collection[str], files: Mapping[str, bytes], dockerfile: str, mark: StopMark | None) -> list[str]:
+    mark = mark or StopMark()
     for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
         if name in files:
             try:
-                return Ignore(files[name].decode("utf-8", "replace"))
+                return Ignore(files[name].decode("utf-8", "replace")).kept(paths, mark)
             except PatternError as error:
                 raise BuildFailed(f"{name}: {error}") from error
-    return Ignore("")
-
-
-def _rule(line: str) -> tuple[bool, re.Pattern[str]] | None:
-    keep = line.startswith("!")
-    pattern = posixpath.normpath("/" + line.removeprefix("!").strip()).lstrip("/")
-    return (keep, _compiled(_tree(pattern))) if pattern else None
+    return sorted(paths)
 
 
 def _tree(pattern: str) -> str:

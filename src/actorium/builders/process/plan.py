@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from actorium.builders.process.actions import act
 from actorium.builders.process.dockerfile import Dockerfile, DockerfileError, Instruction
+from actorium.builders.process.image_paths import checked_place
 from actorium.builders.process.state import Config, StageState
-from actorium.builders.process.steps import Step
+from actorium.builders.process.steps import CopyStep, FolderStep, Step
 from actorium.builders.process.variables import ExpansionError, expand
 from actorium.kernel.limits import DOCKERFILE_STAGES_MAX
 
@@ -69,6 +70,10 @@ def steps(stage: Stage, start: Config, dockerfile: Dockerfile, build_args: Mappi
             action, notes = act(instruction, state, stage.aliases)
         except ExpansionError as error:
             raise DockerfileError(instruction.line, str(error)) from error
+        if isinstance(action, FolderStep):
+            checked_place(instruction.line, action.path)
+        elif isinstance(action, CopyStep):
+            checked_place(instruction.line, action.target)
         out.append(Step(line=instruction.line, text=instruction.text, action=action, notes=notes))
     return Planned(steps=tuple(out), config=state.config())
 

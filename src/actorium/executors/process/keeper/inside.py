@@ -187,6 +187,12 @@ def send_sockets(channel: socket.socket) -> None:
 
 
 def _make_workdir(plan: Plan) -> None:
+    """What cannot be made is the image's fault, not this machine's: the program's own start says so."""
+    with contextlib.suppress(OSError):
+        _make_folders(plan)
+
+
+def _make_folders(plan: Plan) -> None:
     missing = []
     place = plan.workdir
     while not os.path.isdir(place):  # noqa: PTH112
@@ -246,14 +252,27 @@ def _obey(channel: socket.socket, plan: Plan, main: int) -> None:
         _give_up()
 
 
+class _NoWorkdir(Exception):
+    """Said instead of the command's own absence."""
+
+
+def _go_to(workdir: str) -> None:
+    try:
+        os.chdir(workdir)
+    except OSError as error:
+        raise _NoWorkdir(error.strerror) from error
+
+
 def _become_program(plan: Plan, stage: view.Stage, doors: Doors) -> NoReturn:
     output = doors.output
     code = NOT_EXECUTABLE
     try:
         linux.set_dumpable(True)  # as after any fork; init of a spare is not
         _enter(plan, stage, doors)
-        os.chdir(plan.workdir)
+        _go_to(plan.workdir)
         os.execvpe(plan.argv[0], plan.argv, _environment(plan, doors))  # noqa: S606
+    except _NoWorkdir as error:
+        code, text = NOT_FOUND, f"The working directory {plan.workdir} cannot be entered: {error}."
     except (FileNotFoundError, NotADirectoryError):
         code = NOT_FOUND
         text = f"The command {plan.argv[0]!r} was not found in the container (working directory {plan.workdir})."
