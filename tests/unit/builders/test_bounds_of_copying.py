@@ -87,7 +87,7 @@ def test_a_path_is_looked_up_once_for_each_of_its_folders(tmp_path: Path, monkey
     writer = LayerWriter(tmp_path / "l", ())
     writer.put("/a" * 150 + "/file", b"", mode=0o644)
     assert looked < 4 * 150
-    with pytest.raises(BuildFailed, match=f"at most {IMAGE_PATH_DEPTH_MAX} folders"):
+    with pytest.raises(OSError, match=f"at most {IMAGE_PATH_DEPTH_MAX} folders"):
         writer.make_dir("/a" * 3000)
 
 
@@ -185,7 +185,10 @@ def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Builds:
         (['COPY ["Dockerfile", "/\\ud800"]'], r"^Dockerfile line 2: the path .* is not valid Unicode"),
         (["WORKDIR /proc/x", "RUN pwd"], r"^Dockerfile line 2: WORKDIR /proc/x lies in a folder of the kernel's"),
         (["COPY Dockerfile /w", "WORKDIR /w/x"], r"^Dockerfile line 3: WORKDIR /w/x .*: w in it is a file"),
-        (["COPY Dockerfile /w", f"COPY {'d/' * 120} /{'x/' * 150}"], r"is too deep or too long for a folder"),
+        (
+            ["COPY Dockerfile /w", f"COPY {'d/' * 120} /{'x/' * 150}"],
+            r"^Dockerfile line 3: COPY d/.* too deep or too long: at most",
+        ),
     ],
     ids=["long name", "long workdir", "deep", "deep workdir", "unicode", "proc", "file", "together"],
 )
@@ -208,6 +211,14 @@ def test_a_workdir_that_a_command_made_a_file(tmp_path: Path) -> None:
         with pytest.raises(BuildFailed, match=f"^Dockerfile line 4: WORKDIR {path} .*{message}"):
             placing.checked_workdir(4, path, Layers([tmp_path]))
     placing.checked_workdir(4, "/new/one", Layers([tmp_path]))
+
+
+@pytest.mark.anyio
+async def test_paths_that_are_too_long_together(builds: Builds) -> None:
+    name = "é" * 125
+    lines = [f"WORKDIR /{'/'.join([name] * 14)}", "COPY deep ."]
+    with pytest.raises(BuildFailed, match=rf"^Dockerfile line 3: COPY deep \. .*File name too long \({'é' * 80}\)$"):
+        await builds.build(lines, {f"deep/{'/'.join([name] * 2)}": b""})
 
 
 @pytest.mark.anyio

@@ -6,6 +6,7 @@ followed within the stack of layers only, and a folder is entered only after it 
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import stat
@@ -143,7 +144,7 @@ class LayerWriter:
         """Those that were made or found, by their path with links followed: thousands of files go into a few."""
 
     def make_dir(self, path: str, mode: int = 0o755) -> str:
-        """A folder and those above it; what was there stays. Returns its path with links followed."""
+        """A folder and those above it; what was there stays. Returns its path with links followed. Raises OSError."""
         if path in self._made:
             return self._made[path]
         asked, (parent, name) = path, posixpath.split(path)
@@ -157,7 +158,7 @@ class LayerWriter:
                     self._folders[path] = Node((self.root / path.lstrip("/"),), stat.S_IFDIR | mode, of_host=False)
                 return path
         if len(path) > IMAGE_PATH_CHARS_MAX or path.count("/") > IMAGE_PATH_DEPTH_MAX:
-            raise BuildFailed(f"{path[:80]}... is too deep or too long for a folder: {PATH_RULE}")
+            raise OSError(errno.ENAMETOOLONG, f"the path is too deep or too long: {PATH_RULE} are possible", path)
         done = ""
         way = self.view.walk(path)
         for index, (name, node) in enumerate(way):

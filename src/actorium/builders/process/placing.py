@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import posixpath
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -63,9 +62,10 @@ def carry_out(
         except OSError as error:
             if error.errno not in _OF_THE_SOURCE:
                 raise
-            where = textwrap.shorten(str(error.filename or ""), 100, placeholder="...").rpartition("/")[2]
+            name = str(error.filename or "").rpartition("/")[2][:80]
+            at = f" ({name})" if name else ""
             raise DockerfileError(
-                step.line, f"{step.text[:100]} cannot be carried out: {error.strerror}{where and f' ({where})'}"
+                step.line, f"{step.text[:100]} cannot be carried out: {error.strerror}{at}"
             ) from error
 
 
