@@ -109,8 +109,8 @@ async def _taken(store: Store, waits: list[int]) -> None:
 
 
 def test_prune_empties_a_package_cache_that_has_grown_too_large(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actorium.builders.process.store.BUILD_CACHE_BYTES_MAX", 10_000)
-    for owner, size in ((1, 20_000), (2, 5_000)):
+    monkeypatch.setattr("actorium.builders.process.store.BUILD_CACHE_BYTES_MAX", 100_000)
+    for owner, size in ((1, 200_000), (2, 50_000)):
         (store.cache(owner, "actor") / "uv").mkdir()
         (store.cache(owner, "actor") / "uv/wheel").write_bytes(b"x" * size)
         (store.cache(owner, "actor") / "uv/link").symlink_to("/")
