@@ -202,7 +202,7 @@ def test_an_immediate_abort_kills_at_once(client: ApifyClient, actor: str) -> No
     began = time.monotonic()
     assert client.run(run.id).abort().status == "ABORTING"
     done = ended(client, run.id)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15, "far below the 30 s of a graceful abort"
     assert (done.status, done.exit_code) == ("ABORTED", None)
     assert (done.status_message, done.is_status_message_terminal) == ("Actor was aborted", True)
     again = client.run(run.id).abort()

@@ -128,7 +128,7 @@ def test_a_run_that_is_timing_out_can_be_aborted(runs: Runs) -> None:
     begun = time.monotonic()
     assert runs.abort(run)["status"] == "ABORTING"
     ended = runs.ended(run)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 4.5, "at once, not when its time is over"
     assert ended["status"] == "ABORTED"
     assert runs.events(run) == ["CREATED", "RUNNING", "TIMING_OUT", "ABORTING", "ABORTED"]
     nothing_is_left(run)

@@ -69,11 +69,11 @@ def test_rules_that_cannot_be_read(rules: str) -> None:
 
 
 def test_hostile_patterns_take_linear_time() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     assert not Ignore("*a" * 60 + "b")("a" * 255)
     assert not Ignore("**/a/" * 40 + "b")("/".join(["a"] * 500))
     assert not Ignore("**/*a*a*a*a*a*a*a*b")("/".join(["a" * 200] * 15))
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 5
 
 
 @given(

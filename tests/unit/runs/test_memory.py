@@ -139,7 +139,7 @@ JSON = st.recursive(
 @settings(max_examples=400, deadline=None)
 @given(st.lists(PIECES, max_size=60).map(" ".join) | st.text(max_size=200), JSON)
 def test_no_text_and_no_input_raises_anything_but_its_own_error(text: str, value: Any) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     try:
         memory = of_definition(text, {"input": value, "runOptions": OPTIONS}, Bounds())
     except ExpressionError:
@@ -147,7 +147,7 @@ def test_no_text_and_no_input_raises_anything_but_its_own_error(text: str, value
     else:
         assert memory.bit_count() == 1
         assert 128 <= memory <= 32_768
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -167,11 +167,11 @@ def test_no_text_and_no_input_raises_anything_but_its_own_error(text: str, value
 )
 def test_the_worst_texts_end_at_once(text: str) -> None:
     names = {"input": {"huge": 10**5000, "many": list(range(10_000)), "path": "a." * 500_000}}
-    started = time.perf_counter()
+    started = time.thread_time()
     with pytest.raises(ExpressionError):
         evaluate(text, names)
         evaluate("1 +", names)  # those that have a value end in this error instead
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 5
 
 
 @pytest.mark.parametrize(
