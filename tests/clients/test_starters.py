@@ -79,7 +79,7 @@ def test_python_with_a_web_server(server: LiveServer) -> None:
     [
         ("javascript_lone", {FIRST}),
         pytest.param("javascript_start", {FIRST}, marks=pytest.mark.long),
-        ("javascript_cheerio", ALL),
+        pytest.param("javascript_cheerio", ALL, marks=pytest.mark.long),
         pytest.param("typescript_start", ALL, marks=pytest.mark.long),
     ],
 )

@@ -70,6 +70,14 @@ async def test_a_python_actor_with_a_package(
     builds.nothing_is_left()
 
 
+async def test_what_steps_have_in_common_is_made_once(builds: Builds) -> None:
+    await builds.build({"Dockerfile": f"{PYTHON}RUN echo first\n"})
+    made = set((builds.folder / "steps" / "skeletons").iterdir())
+    await builds.build({"Dockerfile": f"{PYTHON}RUN echo second\nRUN echo third\n"})
+    assert made
+    assert set((builds.folder / "steps" / "skeletons").iterdir()) == made
+
+
 async def test_removing_an_image_frees_its_own_layers(builds: Builds) -> None:
     one = await builds.build({"Dockerfile": f"{PYTHON}RUN echo shared > /shared\nRUN echo one > /one\n"})
     two = await builds.build({"Dockerfile": f"{PYTHON}RUN echo shared > /shared\nRUN echo two > /two\n"})
@@ -131,12 +139,18 @@ async def test_what_a_step_sees(builds: Builds, tmp_path: Path) -> None:
         "USER myuser",
         "COPY --chown=myuser run.sh /run-me",
         "RUN test -x /run-me",
-        "RUN pip install uv && uv pip install --system attrs && python -c 'import attr'",
+        "RUN uv pip install --system attrs && python -c 'import attr'",
     ]
     image = await builds.build({"Dockerfile": PYTHON + "\n".join(lines), "run.sh": "#!/bin/sh\necho hello\n"})
     assert await builds.run(image, tmp_path, "sh", "-c", "ls; /run-me; ls /made-at-the-root") == (
         0, "here\nhello\n/made-at-the-root\n",
     )  # fmt: skip
+
+
+@pytest.mark.long
+async def test_uv_of_the_image_is_used_where_it_has_one(builds: Builds, tmp_path: Path) -> None:
+    image = await builds.build({"Dockerfile": f"{PYTHON}RUN pip install uv==0.13.0\n"})
+    assert await builds.run(image, tmp_path, "sh", "-c", "uv --version | cut -c 1-9") == (0, "uv 0.13.0\n")
 
 
 async def test_files_hidden_by_dockerignore(builds: Builds, tmp_path: Path) -> None:

@@ -231,6 +231,7 @@ class Making:
             workdir=workdir,
             layers=tuple(built.layers),
             upper=upper,
+            state=self.store.steps,
             toolchain=tuple(Path(folder) for folder in built.toolchain),
             binds=(
                 Bind(source=self.host.uv, target=UV),

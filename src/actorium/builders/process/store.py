@@ -53,6 +53,11 @@ class Store:
     def work(self, owner_number: int, build: str) -> Path:
         return self.root / "work" / str(owner_number) / build
 
+    @property
+    def steps(self) -> Path:
+        """What all steps have in common, below their layers: copying it anew took most of a short step."""
+        return self.root / "steps"
+
     def prepare(self, owner_number: int, actor: str, uid: int | None) -> None:
         """Make the folders of the owner and the Actor; nobody but the server looks into the root."""
         self.root.mkdir(parents=True, exist_ok=True)
