@@ -51,7 +51,7 @@ LEFT_OUT = {
 TARGETS = {
     "check": (*STATIC, Step("tests", tests("-m", QUICK))),
     "test": (*STATIC, Step("tests", tests("-m", "not long"))),
-    "test-all": (*STATIC, Step("tests", tests())),
+    "test-all": (*STATIC, Step("tests", tests("--hypothesis-profile", "thorough"))),
 }
 
 

@@ -66,7 +66,7 @@ async def test_pages_by_id_and_by_state() -> None:
         await world.alice.get(f"{queue}/requests?cursor={whole}&filter=pending", status=400)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.one_of(
         st.text(alphabet="abcXYZ019-_=%.", max_size=40),

@@ -63,6 +63,7 @@ def test_python(server: LiveServer, start_urls: list[dict[str, str]], shape: str
     assert titles(built(server, shape), start_urls) == found
 
 
+@pytest.mark.long
 def test_python_with_a_web_server(server: LiveServer) -> None:
     actor = built(server, "python_web")
     run = actor.start("")
@@ -77,7 +78,7 @@ def test_python_with_a_web_server(server: LiveServer) -> None:
 @pytest.mark.parametrize(
     ("shape", "found"),
     [
-        ("javascript_lone", {FIRST}),
+        pytest.param("javascript_lone", {FIRST}, marks=pytest.mark.long),
         pytest.param("javascript_start", {FIRST}, marks=pytest.mark.long),
         pytest.param("javascript_cheerio", ALL, marks=pytest.mark.long),
         pytest.param("typescript_start", ALL, marks=pytest.mark.long),

@@ -153,7 +153,7 @@ STEP = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(steps=st.lists(STEP, min_size=4, max_size=25))
 def test_any_range_is_the_slice_while_chunks_grow_together(steps: list[tuple[str, Any]]) -> None:
     """Reads begin, and go on by turns while merges go on, blobs vanish and items are added."""

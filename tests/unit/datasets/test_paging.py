@@ -32,7 +32,7 @@ PLACE = st.integers(0, 8) | st.integers(0, 40)
 PAGE = st.fixed_dictionaries({"offset": PLACE, "limit": PLACE, "desc": st.booleans()})
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(
     pushes=PUSHES,
     pages=st.lists(PAGE, min_size=1, max_size=4),

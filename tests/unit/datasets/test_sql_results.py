@@ -21,7 +21,7 @@ from actorium.datasets.sql.box.outlet import Outlet
 from actorium.datasets.sql.box.shapes import Columns
 
 ROWS_MAX = 1_000_000
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 Item = dict[str, Any]
 Open = tuple[duckdb.DuckDBPyConnection, Outlet]
 

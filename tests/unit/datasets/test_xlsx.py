@@ -68,7 +68,7 @@ ITEMS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(items=ITEMS, size=st.integers(1, 5))
 def test_two_readers_find_the_items(items: list[dict[str, Any]], size: int) -> None:
     columns = columns_of(items) or ["none"]

@@ -104,7 +104,7 @@ ARRIVALS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(ARRIVALS, st.lists(st.integers(0, 100), min_size=1, max_size=20))
 def test_the_capacity_holds_and_every_run_has_its_turn(
     arrivals: list[tuple[str, int, int]], chances: list[int]

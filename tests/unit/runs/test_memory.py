@@ -136,7 +136,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(PIECES, max_size=60).map(" ".join) | st.text(max_size=200), JSON)
 def test_no_text_and_no_input_raises_anything_but_its_own_error(text: str, value: Any) -> None:
     started = time.thread_time()

@@ -58,7 +58,7 @@ SCHEMAS = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(SCHEMAS.filter(lambda schema: isinstance(schema, dict)), VALUES)
 def test_any_schema_and_value(schema: dict[str, Any], value: Any) -> None:
     before = json.dumps(schema)
