@@ -24,6 +24,8 @@ GATE = ("/bin/sh", "-c", 'read -r actorium_gate && exec "$@" </dev/null 2>&1', "
 _SETTLE_SECS_MAX = 30.0
 _KILL_TRY_SECS = 0.5
 _PAUSE_SECS = 0.02
+_NOTICED_SECS_MAX = 5.0
+"""How late an engine may notice that a container has ended."""
 
 
 class Box(Sandbox):
@@ -117,8 +119,12 @@ class Box(Sandbox):
 
     def _was_quick(self) -> bool:
         """Whether a program that nothing held was done before it was met: then its end is all that is left to see."""
-        state = self._api.call("GET", f"/containers/{self._id}/json")["State"]
-        if state["Running"] or state.get("Error"):
+        until = clock.monotonic() + _NOTICED_SECS_MAX
+        while (state := self._api.call("GET", f"/containers/{self._id}/json")["State"])["Running"]:
+            if clock.monotonic() >= until:
+                return False
+            clock.pause(_PAUSE_SECS)  # it is gone, and the engine has not noticed yet
+        if state.get("Error"):
             return False
         self.channel.close()  # what the door says now is no word about the program
         self._inner.close()
