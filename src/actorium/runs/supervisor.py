@@ -204,8 +204,11 @@ class Supervisor:
             await self._database.write(lambda tx: self._save_in(tx, run, failed, decision), lane=run.owner_id)
 
     def _give_in(self, tx: Tx, run: Run, node: str | None) -> Run:
-        """Give a run to a node, or to whoever has room. Raises StaleWrite."""
-        if run.life.node == node:
+        """Give a run to a node, or to whoever has room. Raises StaleWrite.
+
+        A node's own run is written, too: another server of the node may be about to let go of it, and one of both wins.
+        """
+        if run.life.node is None and node is None:
             return run
         after = replace(run, life=replace(run.life, node=node))
         return save(tx, run, after, now=self._clock.now(), event_id=self._ids.new())
