@@ -43,37 +43,37 @@ os.wait()
 
 
 @pytest.fixture
-def holds(tmp_path: Path) -> Iterator[None]:
-    """A process and a child of it that hold files without a name."""
-    child = subprocess.Popen([sys.executable, "-c", HOLDS], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    with child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == b"ready\n"
-        yield
+def holds(tmp_path: Path) -> Iterator[int]:
+    """The pid above a process and a child of it that hold files without a name: this one has other children."""
+    command = ["sh", "-c", '"$0" -c "$1"; true', sys.executable, HOLDS]
+    above = subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with above:
+        assert above.stdout is not None
+        assert above.stdout.readline() == b"ready\n"
+        yield above.pid
 
 
-@pytest.mark.usefixtures("holds")
-def test_each_is_counted_once_and_memory_is_none() -> None:
-    found = unnamed(os.getpid())
+def test_each_is_counted_once_and_memory_is_none(holds: int) -> None:
+    found = unnamed(holds)
     mapped = 4 * MB if os.geteuid() == 0 else 0  # others than root may not look at mappings
     assert (found.disk_bytes, found.in_flight) == (3 * MB + mapped, 0)
 
 
-@pytest.mark.usefixtures("holds")
-def test_who_holds_too_many_holds_more_than_any_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_holds_too_many_holds_more_than_any_disk(monkeypatch: pytest.MonkeyPatch, holds: int) -> None:
     monkeypatch.setattr(module, "UNNAMED_LOOKS_MAX", 3)
-    assert unnamed(os.getpid()).disk_bytes > 1 << 60
+    assert unnamed(holds).disk_bytes > 1 << 60
 
 
 def test_descriptors_in_a_socket_are_seen() -> None:
     ends = socket.socketpair()
     socket.send_fds(ends[0], [b"x"], [0, 1])
-    child = subprocess.Popen(["sh", "-c", "echo ready; read x"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    command = ["sh", "-c", "sh -c 'echo ready; read x'; true"]  # one above it: this process has other children
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              pass_fds=(ends[1].fileno(),))  # fmt: skip
     with child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"ready\n"
-        assert unnamed(os.getpid()).in_flight == 2
+        assert unnamed(child.pid).in_flight == 2
     for end in ends:
         end.close()
 
