@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from actorium.builders.process import base_layer, user_site
+from actorium.builders.process.bases import python_base, recognise
 from actorium.builders.process.interpreters import Interpreter
 from actorium.builders.process.layers import Layers
 from actorium.builders.process.pip_shim import user_base
@@ -42,6 +43,18 @@ def test_packages_are_where_real_images_have_them(tmp_path: Path) -> None:
     python = tmp_path / "layer/usr/local/bin/python"
     said = subprocess.run([python, "-I", "-c", WHERE], capture_output=True, text=True, check=True).stdout
     assert said == f"True {tmp_path}/layer{packages()}\n"
+
+
+def test_what_the_images_python_is_made_from_comes_before_other_pythons_of_the_machine(tmp_path: Path) -> None:
+    """Programs that make environments, such as uv, take the first on PATH that is no environment itself."""
+    found = layer(tmp_path)
+    path = python_base(recognise("python:3.11", line=1), REAL).env["PATH"].split(":")
+    at = path.index("/opt/actorium/base")
+    assert path.index("/opt/actorium/python/bin") < at < path.index("/usr/local/bin") < path.index("/usr/bin")
+    for name in ("python", "python3", f"python{MINOR}"):
+        node = found.find(f"/opt/actorium/base/{name}")
+        assert node is not None
+        assert os.fspath(node.places[0].readlink()) == REAL.executable
 
 
 @pytest.mark.parametrize("own", [f"lib/python{MINOR}/site-packages", "bin/python3.99/", "lib/python3.99/site-packages"])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import posixpath
 from pathlib import Path
 
-from actorium.builders.process.bases import PREFIX, PYTHON, SHIMS, UV
+from actorium.builders.process.bases import BASED_ON, PREFIX, PYTHON, SHIMS, UV
 from actorium.builders.process.interpreters import Interpreter
 from actorium.builders.process.layers import LayerWriter
 from actorium.builders.process.user_site import NAME as USER_SITE
 
-FORMAT = 5
+FORMAT = 6
 """Counted up whenever what is written here changes, so that older layers are not reused."""
 FOLDERS = (
     "/etc", "/home/myuser", "/mnt", "/opt", "/root", "/srv", "/usr/local/bin", "/usr/local/lib", "/usr/local/share",
@@ -34,11 +34,16 @@ exec {target} "$@"
 """
 _UV = """\
 #!/bin/sh
-# `uv pip install --system` means the image's own environment.
+# The system's Python, and what lies in /usr/local, are the image's own environment, whichever one is active.
+case "$UV_SYSTEM_PYTHON" in
+    "" | 0 | f | false | n | no | off) ;;
+    *) export VIRTUAL_ENV={python} UV_SYSTEM_PYTHON=0 ;;
+esac
 for word do
     shift
-    [ "$word" = --system ] || set -- "$@" "$word"
+    if [ "$word" = --system ]; then export VIRTUAL_ENV={python}; else set -- "$@" "$word"; fi
 done
+[ "${{UV_PROJECT_ENVIRONMENT%/}}" != /usr/local ] || export UV_PROJECT_ENVIRONMENT={python}
 for uv in {built} {installed} /usr/local/bin/uv; do
     [ -x "$uv" ] && exec "$uv" "$@"
 done
@@ -64,7 +69,7 @@ def write(root: Path, interpreter: Interpreter, *, wanted: str | None = None, ho
     compiler = (Path(__file__).parent / "compile_packages.py").read_bytes()
     writer.put(f"{PREFIX}/compile_packages.py", compiler, mode=0o644)
     own_commands(writer)
-    uv = _UV.format(built=UV, installed=f"{PYTHON}/bin/uv")
+    uv = _UV.format(built=UV, installed=f"{PYTHON}/bin/uv", python=PYTHON)
     writer.put(f"{SHIMS}/uv", uv.encode(), mode=0o755)
     if not is_free(host) and not Path(interpreter.executable).is_relative_to(f"{LOCAL}/bin"):
         for name in ("python", "python3", f"python{interpreter.minor}"):
@@ -117,6 +122,8 @@ def _environment(writer: LayerWriter, interpreter: Interpreter, *, wanted: str |
         writer.link(f"{PYTHON}/lib64", "lib")
     for minor in {interpreter.minor, wanted or interpreter.minor}:
         _link_packages(writer, minor, packages)
+    for name in ("python", "python3", f"python{interpreter.minor}"):
+        writer.link(f"{BASED_ON}/{name}", executable)
     writer.link(f"{PYTHON}/bin/python", executable)
     writer.link(f"{PYTHON}/bin/python3", "python")
     writer.link(f"{PYTHON}/bin/python{interpreter.minor}", "python")

@@ -12,6 +12,8 @@ from actorium.builders.process.nodes import Node
 PREFIX = "/opt/actorium"
 """Where everything that a base adds lies inside: a place that no image and no distribution uses."""
 PYTHON = f"{PREFIX}/python"
+BASED_ON = f"{PREFIX}/base"
+"""Where the interpreter is that ``PYTHON`` was made from: what makes environments takes none that is one itself."""
 SHIMS = f"{PREFIX}/bin"
 UV = f"{PREFIX}/build/uv"
 """Where build steps see the host's uv."""
@@ -118,7 +120,7 @@ def _python_version(tag: str, where: str) -> str | None:
 def python_base(request: BaseRequest, interpreter: Interpreter) -> Base:
     """The environment, folder and command of a Python base image, as the real ones have them."""
     env = {
-        "PATH": f"{SHIMS}:{PYTHON}/bin:{SYSTEM_PATH}",
+        "PATH": f"{SHIMS}:{PYTHON}/bin:{BASED_ON}:{SYSTEM_PATH}",
         "HOME": "/root",
         "LANG": "C.UTF-8",
         "VIRTUAL_ENV": PYTHON,

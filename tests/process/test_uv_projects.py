@@ -1,0 +1,38 @@
+"""Projects of uv in the real sandbox, as its own guide writes their Dockerfiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sandboxed_builds import Builds
+
+pytestmark = [pytest.mark.anyio, pytest.mark.process]
+BASE = "FROM python:3.11-slim\nWORKDIR /app\n"
+BASED_ON = 'python -c "import sys; print(sys.base_prefix)"'
+
+
+@pytest.fixture(scope="module")
+def builds(tmp_path_factory: pytest.TempPathFactory) -> Builds:
+    return Builds(tmp_path_factory.mktemp("uv"))
+
+
+async def test_environments_are_made_from_the_images_python(builds: Builds) -> None:
+    """Another Python of the machine came first on PATH, because uv makes none from an environment's."""
+    lines = f'RUN uv venv --quiet /v && test "$(/v/bin/{BASED_ON})" = "$({BASED_ON})"\n'
+    await builds.build({"Dockerfile": BASE + lines})
+
+
+@pytest.mark.parametrize("way", ["UV_SYSTEM_PYTHON=1 uv pip install", "uv pip install --system"])
+async def test_the_system_is_the_images_python(builds: Builds, tmp_path: Path, way: str) -> None:
+    lines = f"RUN uv venv --quiet /v\nENV VIRTUAL_ENV=/v\nRUN {way} six==1.17.0\n"
+    image = await builds.build({"Dockerfile": BASE + lines})
+    assert await builds.run(image, tmp_path, "python", "-c", "import six; print(six.__version__)") == (0, "1.17.0\n")
+
+
+async def test_the_place_of_real_images_is_the_projects_environment(builds: Builds, tmp_path: Path) -> None:
+    project = '[project]\nname = "x"\nversion = "0"\nrequires-python = ">=3.11"\ndependencies = ["six==1.17.0"]\n'
+    lines = "ENV UV_PROJECT_ENVIRONMENT=/usr/local\nCOPY . .\nRUN uv sync --inexact\n"
+    image = await builds.build({"Dockerfile": BASE + lines, "pyproject.toml": project})
+    assert await builds.run(image, tmp_path, "python", "-c", "import six; print(six.__version__)") == (0, "1.17.0\n")
