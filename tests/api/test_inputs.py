@@ -238,6 +238,37 @@ async def test_logs_do_not_show_secrets_of_the_input() -> None:
         assert await world.database.read(lambda tx: tx.all("SELECT * FROM run_secrets")) == []
 
 
+async def test_logs_do_not_show_the_keys_to_secrets_also_after_a_metamorph() -> None:
+    async with open_actor(SECRET) as (world, actor):
+        second = await world.actor("second", versions=[sources(schema_of(SECRET))])
+        run = await world.running(actor, input=GIVEN)
+        first = world.executor.spec(container_name(run["id"], 1)).env
+        await world.alice.post(f"/v2/actor-runs/{run['id']}/metamorph?targetActorId={second}", GIVEN, status=200)
+        await world.reached(run["id"], RunStatus.RUNNING, attempt=2)
+        had = (first, world.executor.spec(container_name(run["id"], 2)).env)
+        keys = [env[f"APIFY_INPUT_SECRETS_PRIVATE_KEY_{name}"] for env in had for name in ("FILE", "PASSPHRASE")]
+        assert len({*keys}) == 4
+        for key in keys:  # as an Actor that prints its environment does
+            world.executor.write(container_name(run["id"], 2), f"KEY={key}".encode())
+        await world.finished(run["id"], attempt=2)
+        log = (await world.alice.request("GET", f"/v2/logs/{run['id']}")).body.decode()
+        assert log.count("KEY=*****\n") == 4
+        assert not any(key in log for key in keys)
+
+
+async def test_the_log_of_a_fork_with_another_input_hides_the_secrets_of_its_source_too() -> None:
+    async with open_actor(SECRET) as (world, actor):
+        run = await world.running(actor, input=GIVEN)
+        once = await world.alice.post(f"/v2/actor-runs/{run['id']}/fork", GIVEN | {"password": "second horse"})
+        twice = await world.alice.post(f"/v2/actor-runs/{once['id']}/fork", {"password": "third horse"})
+        await world.reached(twice["id"], RunStatus.RUNNING)
+        told = "correct horse, second horse, third horse, battery staple"  # of which its storages may be full
+        world.executor.write(container_name(twice["id"], 1), told.encode())
+        await world.finished(twice["id"])
+        log = (await world.alice.request("GET", f"/v2/logs/{twice['id']}")).body
+        assert log.endswith(b" *****, *****, *****, *****\n")
+
+
 async def test_a_task_keeps_its_secrets_encrypted() -> None:
     async with open_actor(SECRET | FIELDS) as (world, actor):
         task = await world.alice.post("/v2/actor-tasks", {"actId": actor, "input": GIVEN})

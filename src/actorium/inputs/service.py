@@ -129,10 +129,18 @@ class Inputs:
         return await self._encrypted(schema, values, secrets, user_id=principal.user_id, actor_id=build.actor_id)
 
     def keep_in(self, tx: Tx, run_id: str, input_key: str, prepared: Prepared) -> None:
-        """Remember what the log of a run with this input must not show."""
-        if prepared.masked:
-            sealed = self._vault.seal(encode(prepared.masked).decode(), subject=f"run:{run_id}:{input_key}")
-            store.put_secrets(tx, run_id=run_id, input_key=input_key, sealed=sealed)
+        """Remember what the log of a run with this input must not show, beside what it is to hide there already.
+
+        Raises VaultLocked.
+        """
+        if not prepared.masked:
+            return
+        subject = f"run:{run_id}:{input_key}"
+        before = store.secret(tx, run_id, input_key)  # a fork's: of the input that its source had
+        old = () if before is None else decode(self._vault.open(before, subject=subject), tuple[str, ...])
+        texts = texts_of((*prepared.masked, *old))
+        sealed = self._vault.seal(encode(texts).decode(), subject=subject)
+        store.put_secrets(tx, run_id=run_id, input_key=input_key, sealed=sealed)
 
     def carry_in(self, tx: Tx, source_id: str, run_id: str) -> None:
         """Remember of another run what is remembered of one whose records it gets. Raises VaultLocked."""

@@ -208,10 +208,13 @@ class Runs:
         builds = (self._builds.find_in(tx, build_id, even_removed=True) for build_id in dict.fromkeys(ids))
         return tuple(secret for build in builds if build is not None for secret in self._builds.secrets_of(build))
 
-    def metamorphs_in(self, tx: Tx, run_id: str) -> int:
-        """How often a run has become another Actor."""
+    def actors_been_in(self, tx: Tx, run_id: str) -> tuple[tuple[str, str], ...]:
+        """The run's owner with the Actor that it was started as and each that it became; empty: there is no run."""
         run = store.find(tx, run_id)
-        return 0 if run is None else len(run.document.metamorphs)
+        if run is None:
+            return ()
+        became = (one.actor_id for one in run.document.metamorphs)
+        return tuple((run.owner_id, actor_id) for actor_id in (run.actor_id, *became))
 
     def exists_in(self, tx: Tx, run_id: str) -> bool:
         """Whether there is a run of this id, whoever asks."""

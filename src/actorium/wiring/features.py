@@ -283,11 +283,12 @@ class Features:
         return await self.ground.database.read(work)
 
     def mask_in(self, tx: Tx, run_id: str, lines: Sequence[Line]) -> list[Line]:
-        """Log lines of a run without its token and without secret values of the Actor and of its input."""
-        texts = (*self.runs.build_secrets_in(tx, run_id), *self.inputs.secrets_in(tx, run_id))
-        secrets = [text.encode() for text in texts if text]
-        had = range(self.runs.metamorphs_in(tx, run_id) + 1)
-        return masked(lines, [*(self.tokens.token(run_id, count).encode() for count in had), *secrets])
+        """Log lines of a run without its token, secret values of the Actor and of its input, and the keys to these."""
+        been, keys_in = self.runs.actors_been_in(tx, run_id), self.inputs.keys.environment_in
+        keys = (key for pair in dict.fromkeys(been) for key in keys_in(tx, *pair).values())
+        texts = (*self.runs.build_secrets_in(tx, run_id), *self.inputs.secrets_in(tx, run_id), *keys)
+        tokens = (self.tokens.token(run_id, count) for count in range(max(len(been), 1)))
+        return masked(lines, [text.encode() for text in (*tokens, *texts) if text])
 
     async def authenticate(self, token: str) -> Principal | None:
         """Whose token this is: a run's or a user's."""
