@@ -1,4 +1,4 @@
-"""A pushed body cut into its items, whose bytes are kept as they came. Pure functions."""
+"""A pushed body cut into its items, whose bytes are kept as they came, but for halves of pairs. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from actorium.kernel.errors import InvalidInput, InvalidJson
+from actorium.kernel.json_texts import lenient
 from actorium.kernel.limits import ITEM_DEPTH_MAX
 
 _ONE = msgspec.json.Decoder(msgspec.Raw)
@@ -46,8 +47,8 @@ def slice_items(body: bytes) -> Slices:
             body.decode()  # the JSON library lets broken UTF-8 inside strings pass
         body = body.strip(_WHITESPACE)
         if body[:1] == b'"':
-            body = _TEXT.decode(body).encode().strip(_WHITESPACE)
-        return _sliced(body)
+            body = lenient(body, _TEXT.decode).encode().strip(_WHITESPACE)
+        return lenient(body, _sliced)
     except UnicodeError:
         raise InvalidJson("The items are not valid UTF-8.") from None
     except RecursionError:

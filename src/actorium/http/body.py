@@ -16,6 +16,7 @@ from actorium.http.codings import Decoder
 from actorium.http.errors import BodyStalled, InvalidContentType, RequestAborted, explain
 from actorium.http.route import RawBody
 from actorium.kernel.errors import InvalidInput, InvalidJson, RequestTooLarge
+from actorium.kernel.json_texts import lenient
 from actorium.kernel.limits import BODY_BYTES_MAX, BODY_STALL_SECS
 from actorium.kernel.structs import dec_hook
 
@@ -142,7 +143,7 @@ def json_decoder(kind: Any) -> Callable[[bytes], Any]:
         try:
             if not body.isascii():
                 body.decode()  # msgspec lets broken UTF-8 inside strings pass
-            value = decoder.decode(body)
+            value = lenient(body, decoder.decode)
             if _LONG_NUMBER in body.translate(_DIGITS_TO_ZERO):
                 _refuse_long_numbers(value)
         except msgspec.ValidationError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from actorium.http.route import RawBody
 from actorium.inputs.resources import Handed
 from actorium.inputs.schema import Values
 from actorium.kernel.errors import InvalidInput
+from actorium.kernel.json_texts import checked, lenient
 from actorium.kernel.structs import decode
 
 T = TypeVar("T")
@@ -58,25 +60,30 @@ def as_sent(body: RawBody) -> Prepared:
     """The input of a run whose build has no input schema. Raises InvalidInput for what says it is JSON and is not."""
     if body.content.strip() in (b"", b"null"):
         return Prepared()
+    content = body.content
     if is_json(body):
-        _decoded(body.content, msgspec.Raw)
-    return Prepared(content=body.content, content_type=body.content_type or OTHER_INPUT, body_len=len(body.content))
+        content = _decoded(content, checked)
+    return Prepared(content=content, content_type=body.content_type or OTHER_INPUT, body_len=len(body.content))
 
 
 def values_of(content: bytes) -> Values:
     """The fields of an input that is a JSON object. Raises InvalidInput."""
     try:
         content.decode()  # msgspec lets broken UTF-8 inside strings pass
-        return _decoded(content, Values)
+        return _decoded(content, _fields)
     except msgspec.ValidationError:
         raise InvalidInput("Input is not valid: Input must be object") from None
     except UnicodeDecodeError:
         raise InvalidInput("The input is sent as application/json and is not valid UTF-8.") from None
 
 
-def _decoded(content: bytes, kind: type[T]) -> T:
+def _fields(text: bytes) -> Values:
+    return decode(text, Values)
+
+
+def _decoded(content: bytes, how: Callable[[bytes], T]) -> T:
     try:
-        return decode(content, kind)
+        return lenient(content, how)
     except msgspec.ValidationError:
         raise
     except (msgspec.DecodeError, RecursionError) as error:

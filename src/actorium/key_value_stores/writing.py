@@ -15,6 +15,7 @@ from actorium.kernel.clock import Clock
 from actorium.kernel.errors import ActoriumError
 from actorium.kernel.ids import Ids
 from actorium.kernel.instant import Instant
+from actorium.kernel.json_texts import checked, lenient
 from actorium.kernel.limits import INLINE_BYTES_MAX, SCHEMALESS_KNOWN_MAX, VALIDATED_RECORD_BYTES_MAX
 from actorium.kernel.meter import Meter, Usage
 from actorium.kernel.principal import Principal
@@ -236,7 +237,7 @@ def _document(body: bytes, coding: str | None) -> bytes:
     decoder.finish()
     try:
         text.decode()  # the JSON library lets broken UTF-8 inside strings pass
-        msgspec.json.decode(text, type=msgspec.Raw)
+        text = lenient(text, checked)
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
         raise RecordInvalid(f"The record is sent as JSON and is no valid JSON: {error}.") from None
     return text.replace(b"\n", b" ").replace(b"\r", b" ")  # never inside a string, where they are escaped

@@ -12,6 +12,7 @@ from actorium.actors.changes import check_tag
 from actorium.http.route import RawBody
 from actorium.kernel.errors import InvalidInput
 from actorium.kernel.instant import Instant
+from actorium.kernel.json_texts import lenient
 from actorium.kernel.limits import NAME_CHARS_MAX, TASK_NAME_CHARS_MIN
 from actorium.kernel.structs import UNSET, Wire, decode, encode
 from actorium.runs.options import Defaults, StartTaskOptions, resolve
@@ -128,7 +129,7 @@ def run_input(stored: str | None, body: RawBody) -> RawBody:
         return body
     try:
         body.content.decode()  # msgspec lets broken UTF-8 inside strings pass
-        over = decode(body.content, Input)
+        over = lenient(body.content, lambda text: decode(text, Input))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return body
     return RawBody(content=encode(merged(stored, over)), content_type=JSON_INPUT)
