@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from actorium.kernel.limits import RETENTION_PERIOD_SECS
 from actorium.runs.lifecycle import TERMINAL, RunStatus, container_name
 from server_world import PATHS, ServerWorld, measured, open_server
+from world import version
 
 pytestmark = pytest.mark.anyio
 
@@ -123,6 +127,33 @@ async def test_the_build_stays_what_it_was_until_another_is_asked_for() -> None:
         assert error["type"] == "unknown-build-tag"
 
 
+async def test_another_build_gets_the_datasets_that_it_declares() -> None:
+    def sources(**datasets: Any) -> Any:
+        definition = {"actorSpecification": 1, "name": "x", "version": "0.1", "storages": {"datasets": datasets}}
+        return version(("Dockerfile", "FROM scratch"), (".actor/actor.json", json.dumps(definition)))
+
+    async with open_server() as world:
+        actor = await world.actor(versions=[sources(default={}, old={})])
+        run_id = await ended(world, actor)
+        before = (await world.row(run_id)).document.storage_ids.datasets
+        schema = {"actorSpecification": 1, "fields": {"required": ["email"]}}
+        await world.alice.put(f"/v2/actors/{actor}/versions/0.1", sources(default={}, new=schema))
+        await world.alice.post(f"/v2/actors/{actor}/builds?version=0.1&tag=latest&waitForFinish=10")
+        newer = await world.alice.post(f"/v2/actor-runs/{run_id}/resurrect?build=latest", status=200)
+        datasets = newer["storageIds"]["datasets"]
+        assert datasets == before | {"new": datasets["new"]}
+        await world.reached(run_id, RunStatus.RUNNING, attempt=2)
+        told = json.loads(world.executor.spec(f"{run_id}-2").env["ACTOR_STORAGES_JSON"])
+        assert told["datasets"] == datasets, "an SDK stops where an alias that its Actor declares has no dataset"
+        made = await world.alice.get(f"/v2/datasets/{datasets['new']}")
+        assert (made["name"], made["actRunId"], made["actId"]) == (None, run_id, actor)
+        refused = await world.alice.request("POST", f"/v2/datasets/{datasets['new']}/items", json={})
+        assert refused.status == 400, "not as its schema"
+        await world.finished(run_id, attempt=2)
+        await world.alice.delete(f"/v2/actor-runs/{run_id}")
+        await world.alice.get(f"/v2/datasets/{datasets['new']}", status=404)
+
+
 async def test_a_port_that_another_run_has_by_now_is_changed() -> None:
     async with open_server(container_ports=(21_000, 21_001)) as world:
         actor = await world.actor()
@@ -175,3 +206,18 @@ async def test_a_failing_actor_is_restarted_on_the_same_storages() -> None:
         assert (again["stats"]["restartCount"], again["exitCode"], again["finishedAt"]) == (1, None, None)
         done = await world.finished(run["id"], 0, attempt=2)
         assert (done["status"], done["storageIds"]) == ("SUCCEEDED", run["storageIds"])
+
+
+async def test_a_new_process_is_not_ready_because_the_one_before_was() -> None:
+    async with open_server() as world:
+        run = await world.running(await world.actor(), restartOnError="true")
+        world.executor.answering.add(container_name(run["id"], 1))
+        await world.clock.advance(2)
+        await world.until(run["id"], lambda shown: bool(shown["isContainerServerReady"]))
+        world.executor.exit(container_name(run["id"], 1), 1)
+        again = await world.reached(run["id"], RunStatus.RUNNING, attempt=2)
+        assert again["isContainerServerReady"] is False
+        world.executor.answering.add(container_name(run["id"], 2))
+        await world.clock.advance(2)
+        await world.until(run["id"], lambda shown: bool(shown["isContainerServerReady"]))
+        await world.finished(run["id"], 0, attempt=2)

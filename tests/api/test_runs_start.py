@@ -156,6 +156,17 @@ async def test_no_body_and_null_are_no_input(body: bytes) -> None:
         await world.alice.get(f"/v2/actor-runs/{run['id']}/key-value-store/records/INPUT", status=404)
 
 
+@pytest.mark.parametrize("body", [b"null", b" \n"])
+async def test_what_is_no_json_is_stored_as_it_was_sent_also_where_it_reads_like_nothing(body: bytes) -> None:
+    async with open_server() as world:
+        headers = {"Content-Type": "text/plain"}
+        path = f"/v2/actors/{await world.actor()}/runs"
+        run = (await world.alice.request("POST", path, body=body, headers=headers)).json["data"]
+        assert run["stats"]["inputBodyLen"] == len(body)
+        stored = await world.alice.request("GET", f"/v2/actor-runs/{run['id']}/key-value-store/records/INPUT")
+        assert (stored.status, stored.body, stored.headers["content-type"]) == (200, body, "text/plain")
+
+
 async def test_the_default_storages_are_there_before_the_process() -> None:
     async with open_server(loops=False) as world:
         run = await world.start(await world.actor())

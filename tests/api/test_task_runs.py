@@ -97,6 +97,8 @@ async def test_input_of_the_task_and_of_the_call() -> None:
         for path in (plain, own):
             answer = await world.alice.request("POST", f"{path}/runs", body=b"text", headers={"content-type": "a/b"})
             assert await input_of(world, answered(answer, 201)["data"]) == ("a/b", b"text")
+        answer = await world.alice.request("POST", f"{own}/runs", body=b"null", headers={"content-type": "text/plain"})
+        assert await input_of(world, answered(answer, 201)["data"]) == ("text/plain", b"null"), "only JSON has a null"
         assert answered(await world.alice.request("GET", f"{own}/input"), 200) == {"a": 1, "b": {"x": 1}}
 
 

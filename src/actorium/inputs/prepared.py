@@ -56,9 +56,17 @@ def is_json(body: RawBody) -> bool:
     return (body.content_type or "").partition(";")[0].strip().lower() == "application/json"
 
 
+def is_nothing(body: RawBody) -> bool:
+    """Whether a body says that there is no input: it is empty, or JSON, as what names no type may be, and null.
+
+    What is not JSON is an input also where it reads like one of these.
+    """
+    return not body.content or ((not body.content_type or is_json(body)) and body.content.strip() in (b"", b"null"))
+
+
 def as_sent(body: RawBody) -> Prepared:
     """The input of a run whose build has no input schema. Raises InvalidInput for what says it is JSON and is not."""
-    if body.content.strip() in (b"", b"null"):
+    if is_nothing(body):
         return Prepared()
     content = body.content
     if is_json(body):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from msgspec import structs
+
 from actorium.database import Tx
 from actorium.events.outbox import emit
 from actorium.kernel.instant import Instant
@@ -27,7 +31,12 @@ def add(tx: Tx, run: Run, *, event_id: str) -> None:
 
 
 def save(tx: Tx, before: Run, after: Run, *, now: Instant, event_id: str) -> Run:
-    """Store a changed run; its status never changes without an event. Raises StaleWrite."""
+    """Store a changed run; its status never changes without an event. Raises StaleWrite.
+
+    Whatever another attempt is for, its web server has not answered yet.
+    """
+    if after.life.attempt != before.life.attempt:
+        after = replace(after, document=structs.replace(after.document, is_container_server_ready=False))
     saved = store.save(tx, after, before=before)
     kind = kind_of(before, after)
     if kind is not None:

@@ -15,6 +15,7 @@ from actorium.builds.row import BuildRow
 from actorium.builds.service import Builds
 from actorium.database import Database, Tx
 from actorium.http.route import Origin, RawBody
+from actorium.inputs.prepared import is_nothing
 from actorium.inputs.service import Inputs
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import StaleWrite
@@ -84,7 +85,7 @@ class Forks:
             source = await self._database.read(lambda tx: self._source_in(tx, principal, run_id, asked))
             beginning = _Fork(
                 self._runs, self._snapshots, self._inputs, self._clock, self._ids, principal=principal, source=source,
-                turns=self._turns, keeps_input=body.content.strip() in (b"", b"null"), has_persisted=has_persisted,
+                turns=self._turns, keeps_input=is_nothing(body), has_persisted=has_persisted,
                 memory=asked.memory,
             )  # fmt: skip
             actor_id = source.document.present_actor_id or source.actor_id

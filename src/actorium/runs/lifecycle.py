@@ -240,7 +240,7 @@ def _ended(life: Life, event: Event, now: Instant, seen: Container | None) -> Li
         case _:
             status, message = RunStatus.FAILED, _failure(event, seen)
     terminal = True if status is RunStatus.ABORTED else life.is_status_message_terminal
-    has_own = life.status_message is not None
+    has_own = bool(life.status_message)
     return replace(
         life,
         status=status,

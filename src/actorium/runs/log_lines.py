@@ -27,7 +27,7 @@ def of_change(kind: str, before: Run, after: Run) -> bytes | None:
             text = f"The run leaves its machine, which is being emptied (migration {life.migration_count})."
         case "ACTOR.RUN.RESURRECTED":
             text = f"The run is resurrected with build {after.document.build_number}."
-        case "ACTOR.RUN.FAILED" if life.exit_code is None and before.life.status_message is None:
+        case "ACTOR.RUN.FAILED" if life.exit_code is None and not before.life.status_message:
             text = f"{life.status_message}."
         case _:
             return None

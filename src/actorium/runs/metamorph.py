@@ -13,19 +13,18 @@ from actorium.actors.service import Actors
 from actorium.builds.row import BuildRow
 from actorium.builds.service import Builds
 from actorium.database import Tx
-from actorium.datasets.service import Datasets
 from actorium.http.route import RawBody
 from actorium.inputs.prepared import OtherBuild, Prepared, as_sent
 from actorium.inputs.service import Inputs
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import Unavailable
-from actorium.kernel.ids import Ids
 from actorium.kernel.instant import Instant
 from actorium.kernel.limits import METAMORPHS_MAX
 from actorium.kernel.principal import Principal
 from actorium.kernel.structs import Wire
 from actorium.key_value_stores.service import KeyValueStores
 from actorium.key_value_stores.writing import Payload
+from actorium.runs.datasets import MissingDatasets
 from actorium.runs.errors import JobFinished, PaidByResult, TooManyMetamorphs
 from actorium.runs.lifecycle import ALLOWED, Event, step
 from actorium.runs.model import Metamorph, RunView
@@ -48,8 +47,8 @@ class Metamorphosis:
     """Metamorphs runs."""
 
     def __init__(
-        self, runs: Runs, *, actors: Actors, builds: Builds, inputs: Inputs, storages: Storages, levels: Levels,
-        clock: Clock, ids: Ids,
+        self, runs: Runs, *, actors: Actors, builds: Builds, inputs: Inputs, storages: Storages,
+        datasets: MissingDatasets, levels: Levels, clock: Clock,
     ) -> None:  # fmt: skip
         self._runs = runs
         self._actors = actors
@@ -57,10 +56,9 @@ class Metamorphosis:
         self._inputs = inputs
         self._levels = levels
         self._storages = storages
-        self._datasets: Datasets = storages.datasets
+        self._datasets = datasets
         self._stores: KeyValueStores = storages.key_value_stores
         self._clock = clock
-        self._ids = ids
 
     async def metamorph(self, principal: Principal, run_id: str, asked: MetamorphQuery, *, body: RawBody) -> RunView:
         """End the run's container and go on as another Actor. The body is its input, under a key of its own.
@@ -88,7 +86,7 @@ class Metamorphosis:
             prepared.check_fits(build)
             granted = grants_in(tx, principal, prepared.granted, self._storages.by_resource)
             after = _become(run, actor, build, level=level, granted=granted, now=self._clock.now())
-            after = self._with_datasets_in(tx, after, build)
+            after = self._datasets.made_in(tx, after, build)
             self._builds.note_use_in(tx, build, self._clock.now())
             if payload is not None:
                 self._put_in(tx, after, payload, prepared.content_type)
@@ -106,27 +104,6 @@ class Metamorphosis:
             content_type=content_type,
             now=self._clock.now(),
         )
-
-    def _with_datasets_in(self, tx: Tx, run: Run, build: BuildRow) -> Run:
-        """The run with the datasets that the target declares and the run has not got yet."""
-        ids = run.document.storage_ids
-        missing = [alias for alias in build.facts.dataset_aliases if alias not in ids.datasets]
-        if not missing:
-            return run
-        schemas = self._builds.storages_in(tx, build).datasets
-        made = {alias: self._ids.new() for alias in missing}
-        for alias, dataset_id in made.items():
-            self._datasets.create_in(
-                tx,
-                id=dataset_id,
-                owner_id=run.owner_id,
-                now=self._clock.now(),
-                created_by_run=run.id,
-                act_id=run.actor_id,
-                schema=schemas.get(alias),
-            )
-        whole = structs.replace(ids, datasets=ids.datasets | made)
-        return replace(run, document=structs.replace(run.document, storage_ids=whole))
 
 
 def _check(run: Run) -> None:
@@ -156,7 +133,6 @@ def _become(
         input_key=input_key,
         permission_level=level,
         granted_storages=granted,  # those of before were for the Actor that it was
-        is_container_server_ready=False,
         metamorphs=(*document.metamorphs, entry),
         earlier_build_ids=(*document.earlier_build_ids, run.build_id),
     )

@@ -19,6 +19,7 @@ from actorium.kernel.structs import UNSET, Wire
 from actorium.runs.allowance import allowance
 from actorium.runs.brakes.service import Brakes
 from actorium.runs.chosen import bounds_again
+from actorium.runs.datasets import MissingDatasets
 from actorium.runs.errors import CannotResurrect, LimitMayOnlyGrow
 from actorium.runs.facts import facts_of
 from actorium.runs.lifecycle import TERMINAL, Event, step
@@ -53,7 +54,7 @@ class Resurrection:
 
     def __init__(
         self, runs: Runs, *, actors: Actors, builds: Builds, quotas: Quotas, charging: Charging, brakes: Brakes,
-        levels: Levels, views: Views, ports: Ports, clock: Clock,
+        levels: Levels, views: Views, ports: Ports, datasets: MissingDatasets, clock: Clock,
     ) -> None:  # fmt: skip
         self._runs = runs
         self._charging = charging
@@ -64,6 +65,7 @@ class Resurrection:
         self._builds = builds
         self._quotas = quotas
         self._ports = ports
+        self._datasets = datasets
         self._clock = clock
 
     async def resurrect(self, principal: Principal, run_id: str, asked: ResurrectOptions) -> RunView:
@@ -88,6 +90,7 @@ class Resurrection:
             self._brakes,
             self._levels,
             self._views,
+            self._datasets,
             self._clock.now(),
             principal=principal,
             asked=asked,
@@ -106,6 +109,7 @@ class _Change:
     brakes: Brakes
     levels: Levels
     views: Views
+    datasets: MissingDatasets
     now: Instant
     principal: Principal
     asked: ResurrectOptions
@@ -124,7 +128,6 @@ class _Change:
             build_number=build.number,
             image_reference=build.image_reference or "",
             unpaid_usd=terms(run).unpaid_after(counts_in(tx, run.id)),
-            is_container_server_ready=False,
             resurrected_at=int(self.now),
             earlier_compute_units=units_of(run, run.life.active_millis_at(self.now)),
             earlier_millis=run.life.active_millis_at(self.now),
@@ -150,7 +153,7 @@ class _Change:
         self.brakes.begin_again_in(tx, run, after)
         self.charging.resurrected_in(tx, run.id, terms(after))
         self.builds.note_use_in(tx, build, self.now)
-        return after
+        return self.datasets.made_in(tx, after, build)
 
     def _check_limit_in(self, tx: Tx, before: Run, after: Run) -> None:
         """Raises LimitBelowMinimum, LimitMayOnlyGrow."""

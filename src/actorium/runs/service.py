@@ -133,8 +133,7 @@ class Runs:
         def change(_: Tx, run: Run) -> Run:
             if run.status not in ALLOWED[Event.REBOOT]:
                 raise JobFinished.for_lack_of(run.id, run.status, "reboots")
-            document = structs.replace(run.document, is_container_server_ready=False)
-            return replace(run, document=document, life=step(run.life, Event.REBOOT, self._clock.now()))
+            return replace(run, life=step(run.life, Event.REBOOT, self._clock.now()))
 
         return await self.change(principal, run_id, change)
 

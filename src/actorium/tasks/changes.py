@@ -10,6 +10,7 @@ from msgspec import structs
 
 from actorium.actors.changes import check_tag
 from actorium.http.route import RawBody
+from actorium.inputs.prepared import JSON_INPUT, is_json, is_nothing
 from actorium.kernel.errors import InvalidInput
 from actorium.kernel.instant import Instant
 from actorium.kernel.json_texts import lenient
@@ -19,7 +20,6 @@ from actorium.runs.options import Defaults, StartTaskOptions, resolve
 from actorium.tasks.model import CreateTask, Input, PublicConfig, TaskOptions, TaskStandby, UpdateTask
 from actorium.tasks.row import TaskDocument
 
-JSON_INPUT = "application/json; charset=utf-8"
 _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?")
 _BUILD_NUMBER = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 
@@ -123,9 +123,9 @@ def run_input(stored: str | None, body: RawBody) -> RawBody:
     """
     if stored is None:
         return body
-    if body.content.strip() in (b"", b"null"):
+    if is_nothing(body):
         return RawBody(content=stored.encode(), content_type=JSON_INPUT)
-    if (body.content_type or "").partition(";")[0].strip().lower() != "application/json":
+    if not is_json(body):
         return body
     try:
         body.content.decode()  # msgspec lets broken UTF-8 inside strings pass

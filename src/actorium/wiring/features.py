@@ -31,6 +31,7 @@ from actorium.runs.aliases import LastRunQuery
 from actorium.runs.authentication import RunAuthentication
 from actorium.runs.brakes.service import Brakes
 from actorium.runs.charges import RunCharges, terms_in
+from actorium.runs.datasets import MissingDatasets
 from actorium.runs.forks import Forks
 from actorium.runs.metamorph import Metamorphosis
 from actorium.runs.metering import RunMeter
@@ -192,7 +193,8 @@ class Features:
         )
 
     def _transitions(self, storages: Storages, ports: Ports) -> Transitions:
-        clock, ids = self.ground.clock, self.ground.ids
+        clock = self.ground.clock
+        datasets = MissingDatasets(builds=self.builds, datasets=self.datasets, clock=clock, ids=self.ground.ids)
         return Transitions(
             runs=self.runs,
             resurrection=Resurrection(
@@ -205,6 +207,7 @@ class Features:
                 levels=self.levels,
                 views=self.views,
                 ports=ports,
+                datasets=datasets,
                 clock=clock,
             ),
             metamorphosis=Metamorphosis(
@@ -213,9 +216,9 @@ class Features:
                 builds=self.builds,
                 inputs=self.inputs,
                 storages=storages,
+                datasets=datasets,
                 levels=self.levels,
                 clock=clock,
-                ids=ids,
             ),
         )
 

@@ -211,6 +211,11 @@ def test_a_message_of_its_own_stays(event: Event) -> None:
     assert (after.status_message, after.is_status_message_terminal) == ("Half way", False)
 
 
+def test_an_empty_message_says_nothing_so_the_default_one_does() -> None:
+    after = step(life(RunStatus.RUNNING, status_message=""), Event.EXITED, NOW, exited(7))
+    assert after.status_message == "Actor failed with exit code 7"
+
+
 def test_the_default_message_names_the_code_and_is_not_marked_terminal() -> None:
     after = step(life(RunStatus.RUNNING), Event.EXITED, NOW, exited(7))
     assert after.status_message is not None
