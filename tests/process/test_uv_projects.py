@@ -36,3 +36,51 @@ async def test_the_place_of_real_images_is_the_projects_environment(builds: Buil
     lines = "ENV UV_PROJECT_ENVIRONMENT=/usr/local\nCOPY . .\nRUN uv sync --inexact\n"
     image = await builds.build({"Dockerfile": BASE + lines, "pyproject.toml": project})
     assert await builds.run(image, tmp_path, "python", "-c", "import six; print(six.__version__)") == (0, "1.17.0\n")
+
+
+GUIDE = """\
+FROM python:3.11-slim
+COPY --from=ghcr.io/astral-sh/uv:latest /uv /uvx /bin/
+WORKDIR /app
+ENV UV_LINK_MODE=copy
+RUN --mount=type=cache,target=/root/.cache/uv \\
+    --mount=type=bind,source=uv.lock,target=uv.lock \\
+    --mount=type=bind,source=pyproject.toml,target=pyproject.toml \\
+    uv sync --locked --no-install-project --no-dev
+RUN test ! -s uv.lock && test ! -s pyproject.toml
+COPY . /app
+ENV PATH="/app/.venv/bin:$PATH"
+CMD ["uv", "run", "--no-sync", "main.py"]
+"""
+LOCK = """\
+version = 1
+revision = 3
+requires-python = ">=3.11"
+
+[[package]]
+name = "x"
+version = "0"
+source = { virtual = "." }
+"""
+
+
+async def test_the_dockerfile_of_uvs_guide(builds: Builds, tmp_path: Path) -> None:
+    project = '[project]\nname = "x"\nversion = "0"\nrequires-python = ">=3.11"\n'
+    files = {
+        "Dockerfile": GUIDE,
+        "pyproject.toml": project,
+        "uv.lock": LOCK,
+        "main.py": "import sys; print(sys.prefix)",
+    }
+    image = await builds.build(files)
+    assert (await builds.run(image, tmp_path))[1].splitlines()[-1] == "/app/.venv"
+
+
+async def test_images_of_uv(builds: Builds, tmp_path: Path) -> None:
+    lines = (
+        "FROM ghcr.io/astral-sh/uv:0.9 AS tools\nFROM ghcr.io/astral-sh/uv:python3.11-bookworm-slim\n"
+        "RUN --mount=from=tools,source=/uv,target=/tools/uv test -x /tools/uv && /tools/uv --version\n"
+        "RUN test ! -s /tools/uv\n"
+    )
+    image = await builds.build({"Dockerfile": lines})
+    assert (await builds.run(image, tmp_path, "sh", "-c", "uv --version && python3.11 -V"))[0] == 0

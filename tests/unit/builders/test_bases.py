@@ -30,6 +30,13 @@ OWN = f"3.{sys.version_info[1]}"
         ("python:slim", "python", None),
         ("python:3.11.9-slim-bookworm", "python", "3.11"),
         ("docker.io/library/python:3.12@sha256:abc", "python", "3.12"),
+        ("public.ecr.aws/docker/library/python:3.12", "python", "3.12"),
+        ("mirror.gcr.io/library/python:3.12", "python", "3.12"),
+        ("ghcr.io/astral-sh/uv:python3.12-bookworm-slim", "python", "3.12"),
+        ("ghcr.io/astral-sh/uv:0.9.1-python3.13-alpine3.22", "python", "3.13"),
+        ("ghcr.io/astral-sh/uv:debian-slim", "python", None),
+        ("ghcr.io/astral-sh/uv", "uv", None),
+        ("ghcr.io/astral-sh/uv:0.9@sha256:abc", "uv", None),
     ],
 )
 def test_recognised(image: str, family: str, minor: str | None) -> None:

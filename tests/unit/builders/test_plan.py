@@ -9,7 +9,7 @@ from actorium.builders.process import plan
 from actorium.builders.process.dockerfile import parse
 from actorium.builders.process.plan import Planned
 from actorium.builders.process.state import Config
-from actorium.builders.process.steps import CopyStep, FolderStep, RunStep
+from actorium.builders.process.steps import CopyStep, FolderStep, Mount, RunStep
 
 BASE = Config(env={"PATH": "/bin"}, workdir="/app", cmd=("base",))
 
@@ -53,6 +53,30 @@ def test_arguments_before_from() -> None:
     assert isinstance(action, RunStep)
     assert (action.env["V"], action.env["NAME"]) == ("3.11", "other")
     assert plan.stages(parse(text), {"V": "3.12"})[0].image == "python:3.12-slim"
+
+
+def test_what_run_is_shown() -> None:
+    step = run(
+        "ENV D=deep\nRUN --mount=src=a/../b,dst=$D --mount=type=cache,id=c,target=/c --mount=type=tmpfs,target=/d "
+        "--mount=type=secret,id=s --network=none true"
+    )
+    assert step.mounts == (
+        Mount(kind="bind", target="/app/deep", source="/b"),
+        Mount(kind="cache", target="/c", source="c"),
+        Mount(kind="tmpfs", target="/d"),
+    )
+
+
+def test_images_that_files_are_taken_from_are_stages() -> None:
+    text = (
+        "FROM x AS one\nFROM x AS unused\nCOPY --from=node:20 /a /a\nFROM x\nCOPY --from=ghcr.io/astral-sh/uv /uv /\n"
+        "RUN --mount=from=python,target=/p --mount=from=one,target=/o true\nCOPY --from=0 /a /a\n"
+    )
+    found = plan.stages(parse(text), {})
+    assert [(stage.image, stage.index < 0) for stage in found] == [
+        ("ghcr.io/astral-sh/uv", True), ("python", True), ("x", False), ("x", False),
+    ]  # fmt: skip
+    assert found[-1].needs == {stage.index for stage in found[:-1]}
 
 
 def test_run_forms() -> None:
@@ -152,7 +176,18 @@ def test_home_is_the_users(lines: str, home: str, made: str | None) -> None:
         ("FROM x\nENV A=1 B", "Dockerfile line 2: B is not of the form name=value"),
         ("FROM x\nENV A='1", "Dockerfile line 2: a quote ' is opened and never closed"),
         ("FROM x\nRUN []", "Dockerfile line 2: RUN needs a command"),
-        ("FROM x\nRUN --mount=type=bind,target=/x true", "Dockerfile line 2: RUN --mount=type=bind needs"),
+        ("FROM x\nRUN --mount=type=bind true", "Dockerfile line 2: RUN --mount=type=bind needs target="),
+        (
+            "FROM x\nRUN --mount=from=nope,target=/a true",
+            "Dockerfile line 2: RUN --mount=from=nope names no stage above",
+        ),
+        ("FROM x\nRUN --mount=type=disk,target=/a true", "Dockerfile line 2: RUN --mount knows no type=disk; use bind"),
+        ("FROM x\nRUN --mount=type=tmpfs,target=/usr true", "Dockerfile line 2: RUN --mount cannot have target=/usr;"),
+        ("FROM x\nRUN --mount=target=/opt/actorium/a true", "Dockerfile line 2: RUN --mount cannot have target=/opt/"),
+        (
+            "FROM x\nRUN --mount=type=secret,id=a,required=true true",
+            "Dockerfile line 2: RUN --mount=type=secret,id=a,required=true: builds here have no such secret",
+        ),
         ("FROM x\nADD git://x.invalid/a b", "Dockerfile line 2: ADD of an address"),
         (
             "FROM x\nRUN apt-get update && apt-get install -y lib-not-there",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from actorium.builders import BuildFailed
+from actorium.builders.process import mounts
 from actorium.builders.process.bases import NEEDS_ENGINE
 from actorium.builders.process.dockerfile import DockerfileError, Instruction
 from actorium.builders.process.state import SHELL, StageState
@@ -21,19 +22,13 @@ def act(instruction: Instruction, state: StageState, aliases: Mapping[str, int])
     """The instruction's action and notes; changes the state. Raises ``DockerfileError`` and ``ExpansionError``."""
     if instruction.keyword in ("COPY", "ADD"):
         return _copy(instruction, state, aliases)
+    if instruction.keyword == "RUN":
+        return _run(instruction, state, aliases)
     return _ACTIONS[instruction.keyword](instruction, state)
 
 
-def _run(instruction: Instruction, state: StageState) -> Outcome:
-    notes = []
-    for name, value in instruction.flags:
-        kind = dict(part.partition("=")[::2] for part in value.split(",")).get("type", "bind")
-        if name == "mount" and kind == "bind":
-            raise DockerfileError(
-                instruction.line,
-                "RUN --mount=type=bind needs a container engine; COPY the files before this line instead",
-            )
-        notes.append(f"--{name}={value} has no effect here")
+def _run(instruction: Instruction, state: StageState, aliases: Mapping[str, int]) -> Outcome:
+    shown, notes = mounts.read(instruction, state, aliases)
     command = instruction.rest
     if instruction.json_form is not None:
         argv = instruction.json_form
@@ -47,7 +42,10 @@ def _run(instruction: Instruction, state: StageState) -> Outcome:
     missing = system_packages_missing(" ".join(argv) if instruction.json_form else command)
     if missing:
         raise BuildFailed(NEEDS_ENGINE.format(what=f"RUN {missing} (line {instruction.line})"))
-    return RunStep(argv=argv, env=state.run_env(), workdir=state.workdir, command=command), tuple(notes)
+    step = RunStep(
+        argv=argv, env=state.run_env(), workdir=state.workdir, command=command, mounts=tuple(shown)
+    )  # fmt: skip
+    return step, tuple(notes)
 
 
 def _with_heredocs(instruction: Instruction) -> str:
@@ -172,7 +170,6 @@ def _no_effect(instruction: Instruction, _state: StageState) -> Outcome:
 
 
 _ACTIONS: Mapping[str, Callable[[Instruction, StageState], Outcome]] = {
-    "RUN": _run,
     "ENV": _env,
     "ARG": _arg,
     "WORKDIR": _workdir,

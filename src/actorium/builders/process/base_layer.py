@@ -44,8 +44,10 @@ for word do
     if [ "$word" = --system ]; then export VIRTUAL_ENV={python}; else set -- "$@" "$word"; fi
 done
 [ "${{UV_PROJECT_ENVIRONMENT%/}}" != /usr/local ] || export UV_PROJECT_ENVIRONMENT={python}
-for uv in {built} {installed} /usr/local/bin/uv; do
-    [ -x "$uv" ] && exec "$uv" "$@"
+[ -x {built} ] && exec {built} "$@"
+IFS=:
+for folder in $PATH; do
+    [ "$folder" = {shims} ] || [ ! -x "$folder/uv" ] || exec "$folder/uv" "$@"
 done
 echo "uv: not found" >&2
 exit 127
@@ -69,7 +71,7 @@ def write(root: Path, interpreter: Interpreter, *, wanted: str | None = None, ho
     compiler = (Path(__file__).parent / "compile_packages.py").read_bytes()
     writer.put(f"{PREFIX}/compile_packages.py", compiler, mode=0o644)
     own_commands(writer)
-    uv = _UV.format(built=UV, installed=f"{PYTHON}/bin/uv", python=PYTHON)
+    uv = _UV.format(built=UV, shims=SHIMS, python=PYTHON)
     writer.put(f"{SHIMS}/uv", uv.encode(), mode=0o755)
     if not is_free(host) and not Path(interpreter.executable).is_relative_to(f"{LOCAL}/bin"):
         for name in ("python", "python3", f"python{interpreter.minor}"):

@@ -32,7 +32,7 @@ NEEDS_ENGINE = (
     "apify/actor-node*, python and node images; with ACTORIUM_EXECUTOR=container it uses Docker or Podman."
 )
 _IMAGE = re.compile(
-    r"^(?:docker\.io/|index\.docker\.io/)?(?P<name>[^:@]+)(?::(?P<tag>[\w][\w.-]*))?(?:@(?P<digest>\S+))?$"
+    r"^(?:(?:index\.)?docker\.io/|public\.ecr\.aws/docker/|mirror\.gcr\.io/)?(?P<name>[^:@]+)(?::(?P<tag>[\w][\w.-]*))?(?:@(?P<digest>\S+))?$"
 )
 _FAMILIES = {
     "apify/actor-python": "apify",
@@ -47,6 +47,9 @@ _BROWSERS = re.compile(
     r"^apify/actor-(?P<language>node|python)-"
     r"(?P<browser>chrome|puppeteer-chrome|selenium|playwright(?:-chrome|-firefox|-webkit|-camoufox)?)$"
 )
+_UV = frozenset({"ghcr.io/astral-sh/uv", "astral/uv"})
+_OF_UV = re.compile(r"(?:[\d.]+-)?(?:python(?P<python>[\d.]+)|debian|alpine|trixie|bookworm|bullseye)\b.*")
+"""The tags of uv's images that are more than its programs."""
 _PYTHON = re.compile(r"^(3)(?:\.(\d{1,2}))?(?![\d])")
 _NODE = re.compile(r"^(\d{1,2})(?![\d])")
 _LIBRARY = re.compile(r"^\d+(?:\.\d+)*-(\d+\.\d+\.\d+)$")
@@ -60,13 +63,14 @@ class BaseRequest:
     image: str
     line: int
     family: str
-    """``apify``, ``python``, ``apify-node`` or ``node``."""
+    """``apify``, ``python``, ``apify-node``, ``node``, or ``uv`` for an image of nothing but its programs."""
     version: str | None
     """Such as ``3.13`` for Python and ``22`` for Node.js; None when the tag leaves it open."""
     browser: str | None = None
     """What follows the language in the name of an image with a browser: ``playwright-chrome``."""
     library: str | None = None
     """The version of the browser library that the tag asks for."""
+    has_uv: bool = False
 
     @property
     def is_node(self) -> bool:
@@ -91,6 +95,8 @@ def recognise(image: str, *, line: int) -> BaseRequest:
     browser = _BROWSERS.match(match["name"]) if match else None
     if browser is not None:
         family = "apify-node" if browser["language"] == "node" else "apify"
+    if match is not None and match["name"] in _UV:
+        return _uv_request(image, match["tag"] or "", line=line)
     if match is None or family is None:
         raise BuildFailed(NEEDS_ENGINE.format(what=f"FROM {image} (line {line})"))
     tag = match["tag"] or ""
@@ -108,6 +114,14 @@ def recognise(image: str, *, line: int) -> BaseRequest:
         browser=browser["browser"] if browser is not None else None,
         library=library[1] if library is not None else None,
     )
+
+
+def _uv_request(image: str, tag: str, *, line: int) -> BaseRequest:
+    found = _OF_UV.fullmatch(tag)
+    if found is None:
+        return BaseRequest(image=image, line=line, family="uv", version=None, has_uv=True)
+    version = _python_version(found["python"] or "", f"FROM {image} (line {line})")
+    return BaseRequest(image=image, line=line, family="python", version=version, has_uv=True)
 
 
 def _python_version(tag: str, where: str) -> str | None:
@@ -139,7 +153,7 @@ def python_base(request: BaseRequest, interpreter: Interpreter) -> Base:
         image=request.image,
         env=env,
         workdir=APP if request.family == "apify" else "/",
-        cmd=("python", "-m", "src") if request.family == "apify" else ("python3",),
+        cmd=("python", "-m", "src") if request.family == "apify" else ("uv",) if request.has_uv else ("python3",),
     )
 
 

@@ -28,6 +28,8 @@ PROGRAMS = ("curl", "git", "ps", "wget")  # what the well-known one brings besid
 async def lay(making: Making, stage: Stage) -> Built:
     """The stage's base, from the cache or made. Raises ``BuildFailed``."""
     request = recognise(stage.image, line=stage.line)
+    if request.family == "uv":
+        return await _uv(making, request)
     browser = browser_for(request, making.host.nodes.environment) if request.browser is not None else None
     built = await (_node(making, request) if request.is_node else _python(making, request))
     if browser is not None:
@@ -70,8 +72,33 @@ async def _python(making: Making, request: BaseRequest) -> Built:
 
     material = [*base_layer.fingerprint(interpreter, making.host.uv_version, wanted=request.version), packages]
     await making.layer(built, material, make, given=False)
+    if request.has_uv:
+        await _programs_of_uv(making, built, f"{base_layer.LOCAL}/bin")
     built.config = Config(env=base.env, workdir=base.workdir, cmd=base.cmd)
     return built
+
+
+async def _uv(making: Making, request: BaseRequest) -> Built:
+    """The image of nothing but uv's programs, which others copy from it."""
+    making.output.line(f" ---> {request.image} is emulated by this machine's own uv {making.host.uv_version}")
+    built = making.start(toolchain=())
+    await _programs_of_uv(making, built, "/")
+    built.config = Config(env={"PATH": SYSTEM_PATH, "HOME": "/root"})
+    return built
+
+
+async def _programs_of_uv(making: Making, built: Built, folder: str) -> None:
+    async def make(upper: Path) -> None:
+        await in_thread(_write_uv, LayerWriter(upper, built.layers), making.host.uv, folder)
+
+    await making.layer(built, ["uv", making.host.uv_version, folder], make, given=True)
+
+
+def _write_uv(writer: LayerWriter, uv: Path, folder: str) -> None:
+    for program in (uv, uv.with_name("uvx")):
+        if program.is_file():
+            with program.open("rb") as file:  # a copy: files of layers are given away
+                writer.put(f"{folder.rstrip('/')}/{program.name}", file, mode=0o755)
 
 
 async def _node(making: Making, request: BaseRequest) -> Built:

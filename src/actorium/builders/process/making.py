@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shlex
 import textwrap
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,11 +23,12 @@ from actorium.builders.process.dockerfile import Dockerfile, parse
 from actorium.builders.process.interpreters import Interpreters
 from actorium.builders.process.layers import Layers, LayerWriter, hand_over
 from actorium.builders.process.meter import Meter, too_much
+from actorium.builders.process.mounts import MountMaker, material
 from actorium.builders.process.nodes import Nodes
 from actorium.builders.process.output import Output
 from actorium.builders.process.placing import carry_out, checked_workdir, prepared
 from actorium.builders.process.state import Config
-from actorium.builders.process.steps import CopyStep, FolderStep, RunStep, Step
+from actorium.builders.process.steps import CopyStep, FolderStep, Mount, RunStep, Step
 from actorium.builders.process.store import Entry, Store
 from actorium.builders.process.system_packages import hint
 from actorium.builders.process.threads import StopMark, in_thread, until_stopped
@@ -34,6 +36,7 @@ from actorium.builders.way import OPEN, Way
 from actorium.executors.process.executor import ProcessOptions
 from actorium.executors.process.image import ProcessImage, save
 from actorium.executors.process.step import Bind, StepSpec, owner_uid
+from actorium.executors.trees import delete_tree
 from actorium.kernel.clock import Clock
 from actorium.kernel.limits import BUILD_LAYERS_MAX, DISK_BLOCK_BYTES, DISK_PER_MEMORY, PIDS_BUILD_MAX
 
@@ -190,8 +193,7 @@ class Making:
             return
 
         async def make(upper: Path) -> None:
-            told = self.spec.memory_mbytes * DISK_PER_MEMORY
-            meter = Meter(self.disk_left, told_mbytes=told, mark=self.mark)
+            meter = self._meter()
             stages = {index: tuple(stage.layers) for index, stage in self.built.items()}
             writer = LayerWriter(upper, built.layers, meter=meter)
             await until_stopped(self.mark, carry_out, steps, writer, self.context, stages)
@@ -205,13 +207,50 @@ class Making:
 
         async def make(upper: Path) -> None:
             await in_thread(checked_workdir, line, action.workdir, Layers(built.layers))
-            code = await self.step(built, upper, argv=action.argv, env=env, workdir=action.workdir, way=way)
+            async with self._shown(built, action.mounts) as (places, binds):
+                code = await self.step(
+                    built,
+                    upper,
+                    argv=action.argv,
+                    env=env,
+                    workdir=action.workdir,
+                    way=way,
+                    places=places,
+                    mounts=binds,
+                )
             if code != 0:
                 command = textwrap.shorten(action.command, COMMAND_CHARS_MAX, placeholder=" ...")
                 said = f"The command '{command}' returned a non-zero code: {code}{hint(action.command)}"
                 raise BuildFailed(said, exit_code=code)
 
-        await self.layer(built, ["run", action.argv, sorted(action.env.items()), action.workdir], make, given=False)
+        made_from: list[object] = ["run", action.argv, sorted(action.env.items()), action.workdir]
+        if action.mounts:
+            keys = {index: stage.key for index, stage in self.built.items()}
+            made_from.append(await until_stopped(self.mark, material, action.mounts, self.context, self.digests, keys))
+        await self.layer(built, made_from, make, given=False)
+
+    @contextlib.asynccontextmanager
+    async def _shown(self, built: Built, mounts: Sequence[Mount]) -> AsyncIterator[tuple[tuple[Path, ...], list[Bind]]]:
+        """What a command sees besides the image: layers with places for it, and what is shown there."""
+        if not mounts:
+            yield (), []
+            return
+        folder = self.work / f"mounts-{self.made}"
+        maker = MountMaker(
+            folder=folder, cache=self._mounted_cache, context=self.context, uid=self.uid, meter=self._meter(),
+            stages={index: tuple(stage.layers) for index, stage in self.built.items()},
+        )  # fmt: skip
+        try:
+            places, binds = await until_stopped(self.mark, maker.lay_out, mounts, built.layers)
+            yield (places,), binds
+        finally:
+            await in_thread(delete_tree, folder)
+
+    def _mounted_cache(self, name: str) -> Path:
+        return self.store.mounted_cache(self.spec.owner_number, self.spec.actor, name, self.uid)
+
+    def _meter(self) -> Meter:
+        return Meter(self.disk_left, told_mbytes=self.spec.memory_mbytes * DISK_PER_MEMORY, mark=self.mark)
 
     async def step(
         self,
@@ -222,6 +261,8 @@ class Making:
         env: Mapping[str, str],
         workdir: str,
         way: Way = OPEN,
+        places: tuple[Path, ...] = (),
+        mounts: Sequence[Bind] = (),
     ) -> int:
         owner = self.spec.owner_number
         step = StepSpec(
@@ -229,7 +270,7 @@ class Making:
             argv=argv,
             env=dict(env),
             workdir=workdir,
-            layers=tuple(built.layers),
+            layers=(*built.layers, *places),
             upper=upper,
             state=self.store.steps,
             toolchain=tuple(Path(folder) for folder in built.toolchain),
@@ -239,6 +280,7 @@ class Making:
                 *([Bind(source=self.cache, target=PKG_CACHE, writable=True)] if built.is_node else []),
                 *(Bind(source=path, target=inside) for inside, path in self.host.files.items()),
             ),
+            mounts=tuple(mounts),
             owner_number=owner,
             uid_base=self.host.options.uid_base,
             memory_mbytes=self.spec.memory_mbytes,
@@ -249,7 +291,8 @@ class Making:
             allow_host_network=self.host.options.allow_host_network,
             deadline=self.spec.deadline,
         )
-        guard = Guard((self.work, self.cache), self.disk_left, self.spec.memory_mbytes * DISK_PER_MEMORY)
+        caches = [path for path in (self.cache, self.store.mounted_caches(owner, self.spec.actor)) if path.exists()]
+        guard = Guard((self.work, *caches), self.disk_left, self.spec.memory_mbytes * DISK_PER_MEMORY)
         code = await guard.limited(self.host.run(step, self.output.piece, guard.started))
         self.output.end()
         return code

@@ -6,9 +6,12 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from actorium.builders import BuildFailed
 from actorium.builders.process.actions import act
+from actorium.builders.process.bases import recognise
 from actorium.builders.process.dockerfile import Dockerfile, DockerfileError, Instruction
 from actorium.builders.process.image_paths import checked_place
+from actorium.builders.process.mounts import sources
 from actorium.builders.process.state import Config, StageState
 from actorium.builders.process.steps import CopyStep, FolderStep, Step
 from actorium.builders.process.variables import ExpansionError, expand
@@ -38,7 +41,7 @@ class Stage:
     global_args: Mapping[str, str]
     notes: tuple[str, ...] = ()
     needs: frozenset[int] = field(default_factory=frozenset)
-    """The earlier stages that it stands on or copies from."""
+    """The earlier stages that it stands on or takes files from; negative numbers are those of bare images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +54,14 @@ class Planned:
 
 def stages(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> list[Stage]:
     """The stages that the last one needs, in the order they are built. Raises ``DockerfileError``."""
-    found = _split(dockerfile, build_args)
+    found, images = _split(dockerfile, build_args)
     needed, todo = set[int](), [len(found) - 1]
     while todo:
         index = todo.pop()
         if index not in needed:
             needed.add(index)
-            todo += found[index].needs
-    return [stage for stage in found if stage.index in needed]
+            todo += found[index].needs if index >= 0 else ()
+    return [stage for stage in (*images.values(), *found) if stage.index in needed]
 
 
 def steps(stage: Stage, start: Config, dockerfile: Dockerfile, build_args: Mapping[str, str]) -> Planned:
@@ -78,9 +81,11 @@ def steps(stage: Stage, start: Config, dockerfile: Dockerfile, build_args: Mappi
     return Planned(steps=tuple(out), config=state.config())
 
 
-def _split(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> list[Stage]:
+def _split(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> tuple[list[Stage], dict[str, Stage]]:
+    """The stages of the file, and the bare images that they take files from, by name."""
     global_args = dict(PLATFORM_ARGS)
     found: list[Stage] = []
+    images: dict[str, Stage] = {}
     aliases: dict[str, int] = {}
     at = 0
     instructions = dockerfile.instructions
@@ -91,13 +96,16 @@ def _split(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> list[Stage]
         end = at + 1
         while end < len(instructions) and instructions[end].keyword != "FROM":
             end += 1
-        stage, name = _stage(len(found), instructions[at:end], aliases, global_args, dockerfile.escape)
+        stage, name = _stage(
+            len(found), instructions[at:end], aliases, images=images, global_args=global_args,
+            escape=dockerfile.escape,
+        )  # fmt: skip
         found.append(stage)
         aliases = {**aliases, str(stage.index): stage.index} | ({name: stage.index} if name else {})
         at = end
-        if len(found) > DOCKERFILE_STAGES_MAX:
+        if len(found) + len(images) > DOCKERFILE_STAGES_MAX:
             raise DockerfileError(stage.line, f"there are more than {DOCKERFILE_STAGES_MAX} stages")
-    return found
+    return found, images
 
 
 def _global_arg(instruction: Instruction, known: dict[str, str], build_args: Mapping[str, str], escape: str) -> None:
@@ -116,6 +124,8 @@ def _stage(
     index: int,
     block: tuple[Instruction, ...],
     aliases: Mapping[str, int],
+    *,
+    images: dict[str, Stage],
     global_args: Mapping[str, str],
     escape: str,
 ) -> tuple[Stage, str]:
@@ -130,24 +140,45 @@ def _stage(
     if not image:
         raise DockerfileError(head.line, f"{words[0]} is empty: an ARG before FROM must give it a value")
     parent = aliases.get(image.lower()) if not image.isdigit() else None
-    needs = {parent} if parent is not None else set()
+    own, needs = {**aliases}, set[int]() if parent is None else {parent}
     for instruction in body:
-        if instruction.keyword == "COPY" and (source := instruction.flag("from")) is not None:
-            needs.add(_source(instruction, source, aliases))
+        for name in _taken_from(instruction):
+            if name.lower() not in own:
+                own[name.lower()] = _image(instruction, name, aliases, images)
+            needs.add(own[name.lower()])
     notes = ("--platform has no effect: it is built for this machine",) if head.flag("platform") else ()
     stage = Stage(
         index=index, line=head.line, text=head.text, image="" if parent is not None else image, parent=parent,
-        instructions=body, aliases=aliases, global_args=global_args, notes=notes, needs=frozenset(needs),
+        instructions=body, aliases=own, global_args=global_args, notes=notes, needs=frozenset(needs),
     )  # fmt: skip
     return stage, words[2].lower() if len(words) == 3 else ""
 
 
-def _source(instruction: Instruction, name: str, aliases: Mapping[str, int]) -> int:
-    if name.lower() in aliases:
-        return aliases[name.lower()]
-    known = ", ".join(each for each in aliases if not each.isdigit()) or "none has a name"
-    raise DockerfileError(
-        instruction.line,
-        f"COPY --from={name} names no stage above it ({known}); copying from another image needs a container engine: "
-        "ACTORIUM_EXECUTOR=container with Docker or Podman",
-    )
+_WAYS = {"COPY": "COPY --from", "RUN": "RUN --mount=from"}
+
+
+def _taken_from(instruction: Instruction) -> list[str]:
+    """The stages and images whose files an instruction uses."""
+    if instruction.keyword == "RUN":
+        return sources(instruction)
+    source = instruction.flag("from") if instruction.keyword == "COPY" else None
+    return [source] if source is not None else []
+
+
+def _image(instruction: Instruction, name: str, aliases: Mapping[str, int], images: dict[str, Stage]) -> int:
+    """The number of a stage that is nothing but an image. Raises ``DockerfileError`` for one that is not emulated."""
+    try:
+        recognise(name, line=instruction.line)
+    except BuildFailed as error:
+        known = ", ".join(each for each in aliases if not each.isdigit()) or "none has a name"
+        raise DockerfileError(
+            instruction.line,
+            f"{_WAYS[instruction.keyword]}={name} names no stage above it ({known}) and no image that is emulated "
+            "here; other images need a container engine: ACTORIUM_EXECUTOR=container with Docker or Podman",
+        ) from error
+    if name not in images:
+        images[name] = Stage(
+            index=-1 - len(images), line=instruction.line, text=f"FROM {name}", image=name, parent=None,
+            instructions=(), aliases={}, global_args={},
+        )  # fmt: skip
+    return images[name].index

@@ -7,6 +7,23 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """What one command sees besides the image: ``RUN --mount``."""
+
+    kind: str
+    """``bind``: files of the source or of a stage; ``cache``: a folder that later builds of the Actor see again;
+    ``tmpfs``: an empty one."""
+    target: str
+    """Absolute."""
+    source: str = ""
+    """Of ``bind`` the path in the source or the stage; of ``cache`` its name."""
+    stage: int | None = None
+    """Which stage the files come from; None: the source."""
+    writable: bool = False
+    """Of ``bind``: what is written there is gone afterwards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStep:
     """A command to run in the sandbox."""
 
@@ -15,6 +32,7 @@ class RunStep:
     workdir: str
     command: str
     """As people wrote it."""
+    mounts: tuple[Mount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

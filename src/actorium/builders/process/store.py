@@ -4,6 +4,7 @@ images/{reference}/image.json
 layers/{owner}/{digest}/...           one layer: a file tree as seen from /
 index/{owner}/{key}                   which layer a step's key led to last
 caches/{owner}/{actor}/               package caches, seen by the build steps of that Actor only
+caches/{owner}/{actor}.mounts/{name}/ what RUN --mount=type=cache keeps, likewise
 work/{owner}/{build}/                 what a running build writes; renamed into layers/, else removed
 npmrc, netrc                          settings of package managers, as steps see them
 locks/
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -49,6 +51,19 @@ class Store:
     def cache(self, owner_number: int, actor: str) -> Path:
         """Steps write to it, so what lies in it is only as good as the Actor's own source."""
         return self.root / "caches" / str(owner_number) / actor
+
+    def mounted_caches(self, owner_number: int, actor: str) -> Path:
+        """Not below ``cache``, where steps could put links in the way."""
+        return self.cache(owner_number, f"{actor}.mounts")
+
+    def mounted_cache(self, owner_number: int, actor: str, name: str, uid: int | None) -> Path:
+        """The folder of a cache that steps mount by a name, made where it is missing."""
+        folder = self.mounted_caches(owner_number, actor) / hashlib.sha256(name.encode()).hexdigest()[:32]
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder.parent)
+        if uid is not None:
+            os.chown(folder, uid, uid)
+        return folder
 
     def work(self, owner_number: int, build: str) -> Path:
         return self.root / "work" / str(owner_number) / build

@@ -68,6 +68,8 @@ class StepSpec:
     toolchain: tuple[Path, ...] = ()
     """Host folders seen read-only at their own path."""
     binds: tuple[Bind, ...] = ()
+    mounts: tuple[Bind, ...] = ()
+    """The same where the layers have a place for it already, the way to it without links."""
     owner_number: int
     uid_base: int | None = None
     """None: the executor's default. The command runs as ``uid_base + owner_number``, never as root."""
@@ -195,6 +197,7 @@ def _plan(spec: StepSpec) -> plan.Plan:
         network_range=options.network_range,
         upper=str(spec.upper),
         binds=tuple((str(bind.source), bind.target, bind.writable) for bind in spec.binds),
+        mounts=tuple((str(bind.source), bind.target, bind.writable) for bind in spec.mounts),
     )
 
 

@@ -66,6 +66,8 @@ class Plan:
     """Of a spare: its program is an interpreter that is started before its run and imports what it begins with."""
     binds: tuple[tuple[str, str, bool], ...] = ()
     """(source on the host, path inside, writable)"""
+    mounts: tuple[tuple[str, str, bool], ...] = ()
+    """The same, where the layers have the place: nothing is ever made for it."""
     engine: dict[str, Any] | None = None
     """What a container engine is told instead: its ``socket``, and the container to ``create`` there."""
 
@@ -87,7 +89,9 @@ def decode(data: bytes) -> Plan:
     values = json.loads(data)
     for name in ("argv", "layers", "toolchain"):
         values[name] = tuple(values[name])
-    values["binds"] = tuple((str(source), str(target), bool(rw)) for source, target, rw in values["binds"])
+    for name in ("binds", "mounts"):
+        shown = values.get(name, ())  # plans on disk may be older
+        values[name] = tuple((str(source), str(target), bool(rw)) for source, target, rw in shown)
     return Plan(**values)
 
 

@@ -59,22 +59,29 @@ def build(plan: Plan, stage: Stage) -> None:
             linux.bind(str(host), str(root / name))
     _devices(root / "dev", plan, privileged=stage.privileged)
     _processes(root / "proc")
-    for shown in plan.toolchain:
-        if visible_toolchain(shown):
-            linux.bind(shown, str(root) + shown)
-    for source, target, writable in plan.binds:
-        _ensure_place(root / target.lstrip("/"), is_folder=Path(source).is_dir())
-        linux.bind(source, str(root) + target, writable=writable)
+    _show(root, plan)
     os.chdir(root)
     linux.pivot_root(".", ".")
     linux.detach(".")
     os.chdir("/")
 
 
+def _show(root: Path, plan: Plan) -> None:
+    """Toolchains, binds and mounts at their places."""
+    for shown in plan.toolchain:
+        if visible_toolchain(shown):
+            linux.bind(shown, str(root) + shown)
+    for source, target, writable in plan.binds:
+        _ensure_place(root / target.lstrip("/"), is_folder=Path(source).is_dir())
+        linux.bind(source, str(root) + target, writable=writable)
+    for source, target, writable in plan.mounts:
+        linux.bind(source, str(root) + target, writable=writable)
+
+
 def _mounted_on(plan: Plan) -> list[str]:
     """Where something is mounted on what layers may have written."""
     shown = (folder for folder in plan.toolchain if visible_toolchain(folder))
-    return ["usr", "dev", "proc", *shown, *(target for _, target, _ in plan.binds)]
+    return ["usr", "dev", "proc", *shown, *(target for _, target, _ in (*plan.binds, *plan.mounts))]
 
 
 def _refuse_links(root: Path, place: str) -> None:
