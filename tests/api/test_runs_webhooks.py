@@ -14,6 +14,7 @@ from actorium.runs.lifecycle import RunStatus
 from actorium.webhooks import store
 from actorium.webhooks.row import WebhookRow
 from server_world import ServerWorld, open_server
+from world import Client
 
 pytestmark = pytest.mark.anyio
 
@@ -75,6 +76,22 @@ async def test_a_used_idempotency_key_makes_no_second_webhook() -> None:
         assert (len(await recorded(world, run["id"])), len(await recorded(world, again["id"]))) == (1, 0)
         other = await world.start(await world.actor(client=world.bob), client=world.bob, webhooks=text_of(keyed))
         assert len(await recorded(world, other["id"])) == 1
+
+
+async def test_a_run_with_limited_permissions_uses_up_no_key_of_its_user() -> None:
+    async with open_server(loops=False) as world:
+        actor, keyed = await world.actor(), ONE | {"idempotencyKey": "k"}
+
+        async def started_by(level: str) -> list[WebhookRow]:
+            run = await world.start(actor, forcePermissionLevel=level)
+            inside = Client(world.app, token=world.features.tokens.token(run["id"]))
+            return await recorded(world, (await world.start(actor, client=inside, webhooks=text_of(keyed)))["id"])
+
+        assert len(await started_by("LIMITED_PERMISSIONS")) == 1
+        assert await started_by("LIMITED_PERMISSIONS") == [], "all runs of its Actor share keys"
+        own = await world.start(actor, webhooks=text_of(keyed))
+        assert len(await recorded(world, own["id"])) == 1, "what its user meant to be told of"
+        assert await started_by("FULL_PERMISSIONS") == [], "such a run is as its user"
 
 
 async def test_a_task_and_a_run_inside_pass_webhooks_too() -> None:

@@ -32,7 +32,9 @@ class WebhookRow:
     is_ad_hoc: bool = False
     condition: WebhookCondition
     idempotency_key: str | None = None
-    """Unique among the owner's webhooks."""
+    """Unique among the owner's webhooks with this key space."""
+    key_space: str = ""
+    """The Actor of the run with limited permissions that gave the key, so that it uses up none of its user's."""
     created_at: Instant
     modified_at: Instant
     created_by_run: str | None = None

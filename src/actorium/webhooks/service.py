@@ -18,7 +18,8 @@ def add_of_run_in(
 ) -> None:
     """Record the webhooks that a run is started with.
 
-    One whose idempotency key its owner has used before, in this start or an earlier one, is not recorded again.
+    One whose idempotency key its owner has used before, in this start or an earlier one, is not recorded again. What
+    runs of an Actor with limited permissions use counts for that Actor alone: else they could silence its user's own.
     """
     for one in asked:
         store.add(
@@ -29,6 +30,7 @@ def add_of_run_in(
                 is_ad_hoc=True,
                 condition=WebhookCondition(actor_run_id=run_id),
                 idempotency_key=one.idempotency_key,
+                key_space="" if principal.scope is None else principal.scope.actor_id,
                 created_at=now,
                 modified_at=now,
                 created_by_run=principal.run_id,

@@ -10,17 +10,18 @@ from actorium.webhooks.row import WebhookDocument, WebhookRow
 
 _COLUMNS = (
     "id, owner_id, is_ad_hoc, actor_id, actor_task_id, actor_run_id, idempotency_key, created_at, modified_at,"
-    " created_by_run, revision, document"
+    " created_by_run, revision, document, key_space"
 )
 
 
 def add(tx: Tx, row: WebhookRow) -> bool:
-    """Store a new webhook; False where its owner has one with this idempotency key already, which stays."""
+    """Store a new webhook; False where its owner has one with this key, of this key space, already, which stays."""
     condition = row.condition
     return bool(
         tx.run(
             f"INSERT INTO webhooks ({_COLUMNS}) VALUES (:id, :owner_id, :is_ad_hoc, :actor_id, :actor_task_id,"
-            " :actor_run_id, :idempotency_key, :created_at, :modified_at, :created_by_run, :revision, :document)"
+            " :actor_run_id, :idempotency_key, :created_at, :modified_at, :created_by_run, :revision, :document,"
+            " :key_space)"
             " ON CONFLICT DO NOTHING",
             id=row.id,
             owner_id=row.owner_id,
@@ -34,6 +35,7 @@ def add(tx: Tx, row: WebhookRow) -> bool:
             created_by_run=row.created_by_run,
             revision=row.revision,
             document=encode(row.document).decode(),
+            key_space=row.key_space,
         )
     )
 
@@ -64,5 +66,6 @@ def _row(row: Row) -> WebhookRow:
         modified_at=Instant(row["modified_at"]),
         created_by_run=row["created_by_run"],
         revision=row["revision"],
+        key_space=row["key_space"],
         document=decode(row["document"], WebhookDocument),
     )
