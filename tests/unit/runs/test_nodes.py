@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from actorium.executors import Phase
 from actorium.kernel.limits import MIGRATION_SECS, NODE_LOST_SECS
 from actorium.runs import nodes
 from actorium.runs.lifecycle import Event, RunStatus
-from engine import Engine, open_engine
+from engine import TURNS, Engine, open_engine
 
 pytestmark = pytest.mark.anyio
 
@@ -118,6 +120,33 @@ async def test_a_run_that_was_nearly_let_go_starts_here_when_the_drain_is_over(t
         await here.settle()
         await here.period()
         assert len(await alive(here)) == 1
+
+
+async def test_a_server_does_not_let_go_of_what_another_one_of_its_machine_has_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Found by the simulator: it ran on, and belonged to no machine."""
+    async with open_engine() as here:
+        run = await here.started()
+        await here.apply(run, Event.REBOOT)
+        await here.executor.remove(f"{run}-1")
+        await drain(here)
+        gate, bury = asyncio.Event(), here.executor.bury
+
+        async def bury_later(name: str) -> bool:
+            await gate.wait()
+            return await bury(name)
+
+        monkeypatch.setattr(here.executor, "bury", bury_later)
+        await here.tick()
+        one, _ = here.background, here.boot()
+        await drain(here, is_draining=False)
+        await here.tick()
+        assert await alive(here) == {f"{run}-3"}
+        gate.set()
+        await here.turns(TURNS)
+        await one.close()
+        assert (await here.run(run)).life.node == "here"
 
 
 async def test_an_abort_of_a_run_that_is_told_ends_it_here() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
 
-from actorium.executors import Phase
+from actorium.executors import Container, Phase
 from actorium.executors.fake import Faults
 from actorium.kernel.errors import BackendUnavailable
 from actorium.kernel.limits import STARTS_CONCURRENT_MAX
@@ -205,3 +205,36 @@ async def test_a_crash_at_any_moment_of_a_reboot(turns: int) -> None:
         assert await engine.events(run) == ["CREATED", "RUNNING", "REBOOTED", "SUCCEEDED"]
         assert count(engine, "start") - engine.executor.calls.count(("start", f"{run}-1")) >= 1
         assert await engine.executor.survey() == {}
+
+
+async def test_an_attempt_that_was_given_up_unseen_never_starts() -> None:
+    """A call to start it may still be on its way."""
+    async with open_engine() as engine:
+        run = await engine.started()
+        late = await engine._spec(await engine.run(run))
+        engine.executor.forget(f"{run}-1")
+        await engine.settle()
+        assert await engine.status(run) is RunStatus.FAILED
+        await engine.executor.start(late)
+        assert await engine.executor.survey() == {}
+
+
+async def test_an_attempt_that_started_late_is_ended_before_the_abort_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_engine() as engine:
+        run = await engine.add()
+        await engine.apply(run, Event.ABORT)
+        late = await engine._spec(await engine.run(run))
+        look = engine.executor.survey
+
+        async def look_too_early() -> Mapping[str, Container]:
+            seen = await look()
+            await engine.executor.start(late)
+            return seen
+
+        with monkeypatch.context() as early:
+            early.setattr(engine.executor, "survey", look_too_early)
+            await engine.tick()
+        assert await engine.status(run) is RunStatus.ABORTING
+        await engine.settle()
+        assert await engine.status(run) is RunStatus.ABORTED
+        assert count(engine, "kill") == 1

@@ -65,6 +65,8 @@ class Weather:
     """A call is done twice, the second time later."""
     slow: float = 0.0
     """A call or a reply takes seconds."""
+    late: float = 0.0
+    """A call that only looks takes seconds: what is decided by it is decided by what was."""
     again: float = 0.0
     """A work is run twice, the first time in vain."""
     deaf: float = 0.0
@@ -94,9 +96,12 @@ def weather(chance: Chance) -> Weather:
         return 0.0 if chance.happens(0.45) else chance.between(0.1, 1.0) * most
 
     nodes = chance.weighted([(1, 5), (2, 2)])
+    servers = chance.weighted([(nodes, 3), (nodes + 1, 3), (3, 1)])
+    if is_sluggish := chance.happens(0.25):
+        servers = max(servers, nodes + 1)
     return Weather(
         nodes=nodes,
-        servers=chance.weighted([(nodes, 3), (nodes + 1, 3), (3, 1)]),
+        servers=servers,
         runs=1 + chance.below(4),
         clients=1 + chance.below(3),
         loops=_loops(chance),
@@ -106,13 +111,14 @@ def weather(chance: Chance) -> Weather:
         refuse=sometimes(0.1),
         lose=sometimes(0.1),
         repeat=sometimes(0.15),
-        slow=sometimes(0.15),
+        slow=chance.between(0.1, 0.6) if is_sluggish else sometimes(0.15),
+        late=chance.between(0.1, 0.4) if is_sluggish else 0.0,
         again=sometimes(0.3),
         deaf=sometimes(0.6),
         vanish=sometimes(0.2),
         wipe=sometimes(0.1),
         not_started=sometimes(0.15),
-        drain=sometimes(0.1),
+        drain=sometimes(0.3 if is_sluggish else 0.1),
         jump=sometimes(0.05),
         rude=sometimes(0.5),
         selfish=sometimes(0.6),

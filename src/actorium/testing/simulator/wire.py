@@ -58,7 +58,8 @@ class Wire:
 
     def delay(self, part: float = 1.0) -> float:
         around = self.around
-        if around.chance.happens(around.weather.slow * part):
+        often = around.weather.slow * part
+        if around.chance.happens(often if part > READS else max(often, around.weather.late)):
             return around.chance.between(0, 6)
         return around.chance.between(0, 0.02) if around.chance.happens(0.3) else 0.0
 
