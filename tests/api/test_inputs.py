@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from actorium.inputs import service
 from actorium.inputs.encryption import opened
 from actorium.runs.lifecycle import RunStatus, container_name
 from server_world import ServerWorld, answered, open_server
@@ -290,6 +291,20 @@ async def test_a_task_keeps_its_secrets_encrypted() -> None:
         assert message == "Input is not valid: Field input.pages must be >= 1"
         with_pages = await world.alice.post(f"/v2/actor-tasks/{broken['id']}/runs", {"pages": 2})
         assert (await stored(world, with_pages) or ("", b""))[1] == b'{"pages":2,"url":"https://a.example"}'
+
+
+async def test_a_schema_that_many_ask_for_at_once_is_remembered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "INPUT_SCHEMAS_KNOWN_BYTES", 1000)  # each of them is some 200
+    async with open_actor() as (world, actor):
+        alice, inputs = await world.features.authenticate(str(world.alice._token)), world.features.inputs
+        assert alice is not None
+        await asyncio.gather(*(inputs.validate(alice, actor, None, {}) for _ in range(20)))
+
+        def unread(*_: Any) -> None:
+            raise AssertionError("the schema was forgotten")
+
+        monkeypatch.setattr(type(world.features.builds), "definition_in", unread)
+        await inputs.validate(alice, actor, None, {})
 
 
 async def test_resource_pickers_are_noted_on_the_run() -> None:

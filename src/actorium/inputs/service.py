@@ -171,6 +171,8 @@ class Inputs:
         source = (definition or {}).get("input")
         if source is None:
             return None
+        if (known := self._known.get(build.id)) is not None:  # somebody else read it meanwhile
+            return known
         try:
             schema = self._known[build.id] = InputSchema.read(source)
         except SchemaInvalid as error:
