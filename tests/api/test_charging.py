@@ -15,6 +15,7 @@ from actorium.kernel.limits import CHARGE_KEYS_KEPT_SECS, CHARGED_COUNT_MAX
 from actorium.runs.lifecycle import Event, RunStatus, container_name
 from charging_world import charge, counts, events, items, itself, priced, push
 from server_world import open_server
+from world import Client
 
 pytestmark = pytest.mark.anyio
 
@@ -202,3 +203,31 @@ async def test_a_charge_that_fails_half_way_is_none(monkeypatch: pytest.MonkeyPa
         assert (await world.alice.get(f"/v2/datasets/{run['defaultDatasetId']}"))["itemCount"] == 0
         await charge(world, run, "page", key="k")
         assert await counts(world, run) == {"page": 1}
+
+
+async def test_a_run_does_not_become_what_it_would_not_be_charged_for() -> None:
+    async with open_server(loops=False) as world:
+        await priced(world, events(page=1), public=True)
+        await priced(world, items(), name="by-result", public=True)
+        free = await world.actor("free")
+        await world.alice.put(f"/v2/actors/{free}", {"isPublic": True, "title": "Free", "categories": ["AI"]})
+        own = await world.actor("own", client=world.bob)
+
+        async def became(actor: str, target: str, client: Client, status: int) -> Any:
+            run = await world.start(actor, client=client)
+            await world.bring(run["id"], RunStatus.RUNNING)
+            path = f"/v2/actor-runs/{run['id']}"
+            answer = await client.post(f"{path}/metamorph?targetActorId={target}", {}, status=status)
+            if status != 200:
+                shown = await client.get(path)
+                assert (shown["metamorphs"], shown["buildId"]) == (None, run["buildId"]), "nothing has changed"
+            return answer
+
+        refusal = await became(own, "alice~paid", world.bob, 403)
+        assert refusal["type"] == "cannot-metamorph-to-pay-per-result-actor"
+        assert "Start it as a run of its own" in refusal["message"]
+        assert (await became(own, "alice~by-result", world.bob, 403))["type"] == refusal["type"]
+        assert (await became(free, "alice~by-result", world.alice, 403))["type"] == refusal["type"]
+        await became(free, "alice~paid", world.bob, 200)  # her Actor, and her decision
+        await became(free, "alice~paid", world.alice, 200)
+        await became("alice~paid", "alice~free", world.bob, 200)

@@ -103,7 +103,8 @@ class LimitedRun(Forbidden):
 
 
 class PaidByResult(Forbidden):
-    """A run cannot become an Actor that is paid by its results, because the price of a run is fixed at its start."""
+    """A run cannot become an Actor that is paid by its results, because the price of a run is fixed at its start; start
+    that Actor as a run of its own."""
 
     type = "cannot-metamorph-to-pay-per-result-actor"
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from msgspec import structs
 
 from actorium.actors.model import PermissionLevel
-from actorium.actors.pricing import PricePerDatasetItem, in_force
+from actorium.actors.pricing import PayPerEvent, PricePerDatasetItem, in_force
 from actorium.actors.row import ActorRow
 from actorium.actors.service import Actors
 from actorium.builds.row import BuildRow
@@ -80,8 +80,7 @@ class Metamorphosis:
             _check(run)
             actor = self._actors.runnable_in(tx, principal, asked.target_actor_id)
             level = self._levels.of_metamorph_in(tx, principal, run, actor)
-            if isinstance(in_force(actor.pricing_infos, self._clock.now()), PricePerDatasetItem):
-                raise PaidByResult
+            self._check_price_in(tx, run, actor)
             build = self._builds.for_run_in(tx, actor, asked.build)
             prepared.check_fits(build)
             granted = grants_in(tx, principal, prepared.granted, self._storages.by_resource)
@@ -94,6 +93,22 @@ class Metamorphosis:
             return after
 
         return await self._runs.change(principal, run_id, change)
+
+    def _check_price_in(self, tx: Tx, run: Run, target: ActorRow) -> None:
+        """The run keeps its price, so it becomes nothing whose owner would get nothing. Raises PaidByResult.
+
+        The price of the target cannot be taken over: nobody who started a run agreed to it.
+        """
+        price = in_force(target.pricing_infos, self._clock.now())
+        if isinstance(price, PricePerDatasetItem):
+            raise PaidByResult
+        started = self._actors.find_in(tx, run.actor_id)
+        agreed = {run.owner_id, None if started is None else started.owner_id}
+        if isinstance(price, PayPerEvent) and target.owner_id not in agreed:
+            raise PaidByResult(
+                f"{target.username}/{target.name} of another user charges for events, and the price of a run is fixed "
+                "at its start, so this one would not pay for them. Start it as a run of its own."
+            )
 
     def _put_in(self, tx: Tx, run: Run, payload: Payload, content_type: str) -> None:
         self._stores.put_in(
