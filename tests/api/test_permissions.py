@@ -138,6 +138,11 @@ async def test_a_limited_run_starts_limited_runs_reads_their_results_and_aborts_
             assert await made.error(method, path, body) == "insufficient-permissions", (method, path)
         assert (await made.call("POST", f"/v2/actor-runs/{child['id']}/abort")).json["data"]["status"] == "ABORTING"
 
+        maker = Client(world.app, token=world.features.tokens.token(child["id"]))
+        for query in ("?name=of-the-child", ""):
+            its_own = (await maker.post(f"/v2/datasets{query}"))["id"]
+            assert await made.error("GET", f"/v2/datasets/{its_own}/items") == "insufficient-permissions", "no result"
+
         sibling = await limited(world, "sibling")
         assert await sibling.error("GET", f"/v2/actor-runs/{child['id']}") == "insufficient-permissions"
         assert await sibling.error("GET", f"{dataset}/items") == "insufficient-permissions"

@@ -96,6 +96,10 @@ class StorageIds(Wire, kw_only=True, frozen=True):
     key_value_stores: dict[str, str]
     request_queues: dict[str, str]
 
+    def every(self) -> frozenset[str]:
+        """The ids of all of them."""
+        return frozenset((*self.datasets.values(), *self.key_value_stores.values(), *self.request_queues.values()))
+
 
 class Metamorph(Wire, kw_only=True, frozen=True):
     """One change of the run into another Actor."""

@@ -30,15 +30,13 @@ def scope_of(run: Run, metamorphs: int) -> RunScope | None:
     if document.permission_level == FULL:
         return None
     is_present = metamorphs == len(document.metamorphs)
-    ids, granted = document.storage_ids, document.granted_storages if is_present else {}
+    granted = document.granted_storages if is_present else {}
     may_write = frozenset(one for one, rights in granted.items() if WRITE in rights)
     return RunScope(
         run_id=run.id,
         actor_id=actor_of(run, metamorphs),
         build_id=run.build_id if is_present else "",
-        own_storages=frozenset(
-            (*ids.datasets.values(), *ids.key_value_stores.values(), *ids.request_queues.values()),
-        ),
+        own_storages=document.storage_ids.every(),
         may_write=may_write,
         may_read=frozenset(granted) - may_write,
     )
@@ -54,9 +52,12 @@ def present_actor_of(run: Run) -> str:
     return run.document.present_actor_id or run.actor_id
 
 
-def starter_of_in(tx: Tx, run_id: str) -> str | None:
-    """The run that started a run; None: somebody else did, or there is no such run."""
-    return store.starter_of(tx, run_id)
+def starter_of_in(tx: Tx, run_id: str, storage_id: str) -> str | None:
+    """The run that started the run whose default storage this is; None: it is none, or somebody else did."""
+    run = store.find(tx, run_id)
+    if run is None:
+        return None
+    return run.created_by_run if storage_id in run.document.storage_ids.every() else None
 
 
 def reaches_run(principal: Principal, run: Run) -> bool:

@@ -63,12 +63,6 @@ def find(tx: Tx, run_id: str) -> Run | None:
     return None if row is None else _run(row)
 
 
-def starter_of(tx: Tx, run_id: str) -> str | None:
-    """The run that started a run; None also where there is no such run."""
-    row = tx.one("SELECT created_by_run FROM runs WHERE id = :id", id=run_id)
-    return None if row is None else row["created_by_run"]
-
-
 def live(tx: Tx, known: Mapping[str, Run] | None = None) -> list[Run]:
     """Every run that has not ended, oldest first. Those ``known`` at their revision are not read again."""
     known = known or {}

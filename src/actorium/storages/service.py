@@ -32,8 +32,8 @@ V = TypeVar("V")
 
 FindUser = Callable[[Tx, str], str | None]
 """The id of the user with a username, looked up in a transaction."""
-StarterOf = Callable[[Tx, str], str | None]
-"""The id of the run that started a run, looked up in a transaction."""
+StarterOf = Callable[[Tx, str, str], str | None]
+"""From a run's id and a storage's: the id of the run that started it, if that is a default storage of it."""
 Signed = Callable[[Stored], bool]
 """Whether the signature that came with a call opens a storage."""
 
@@ -49,7 +49,7 @@ class Surroundings:
     find_user: FindUser
     public_base_url: Callable[[], str]
     """Where clients outside reach the server, without a slash at the end."""
-    starter_of: StarterOf = lambda _tx, _run_id: None  # where there are no runs
+    starter_of: StarterOf = lambda _tx, _run_id, _id: None  # where there are no runs
     schemas: SchemaChecks = field(default_factory=SchemaChecks)
     """Checks values against schemas of users; to be closed by whoever made it."""
     unnamed_days: int = 0
@@ -102,11 +102,14 @@ class Storages:
         return (signed is not None and signed(found)) or self._is_of_child(tx, found, principal)
 
     def _is_of_child(self, tx: Tx, found: Stored, principal: Principal) -> bool:
-        """Whether a run with limited permissions started the run that made a storage: it may read the results."""
+        """Whether it is a default storage of a run that one with limited permissions started: these are results.
+
+        What else such a run makes, under a name for instance, is its own Actor's.
+        """
         scope, maker = principal.scope, found.created_by_run
         if scope is None or maker is None or found.owner_id != principal.user_id:
             return False
-        return self._around.starter_of(tx, maker) == scope.run_id
+        return self._around.starter_of(tx, maker, found.id) == scope.run_id
 
     def _hidden(self, found: Stored | None, principal: Principal) -> ActoriumError:
         if found is not None and found.owner_id == principal.user_id:
