@@ -12,6 +12,7 @@ from actorium.kernel.limits import RUN_TOKEN_GRACE_SECS
 from actorium.kernel.principal import RunScope
 from actorium.runs import authentication
 from actorium.runs.authentication import RunAuthentication
+from actorium.runs.model import StorageIds
 from actorium.runs.tokens import RunTokens
 from actorium.testing.clock import ManualClock
 
@@ -38,7 +39,7 @@ class Reads:
 @pytest.fixture
 def life(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     life = SimpleNamespace(finished_at=None)
-    ids = SimpleNamespace(datasets={"default": "d"}, key_value_stores={"default": "k"}, request_queues={"default": "q"})
+    ids = StorageIds(datasets={"default": "d"}, key_value_stores={"default": "k"}, request_queues={"default": "q"})
     document = SimpleNamespace(
         starter_name="alice",
         present_actor_id=None,
