@@ -21,6 +21,7 @@ from actorium.builders.process.meter import Meter
 from actorium.builders.process.output import Output
 from actorium.builders.process.patterns import Ignore, PatternError, context_files, matches
 from actorium.builders.process.source_names import Looks, Names
+from actorium.builders.process.steps import CopyStep
 from actorium.builders.process.store import Store
 from actorium.builders.process.threads import StopMark, Stopped, until_stopped
 from actorium.kernel.clock import SystemClock
@@ -294,8 +295,9 @@ async def test_names_are_looked_up_in_threads_and_once(builds: Builds, monkeypat
 
 def test_a_context_bounds_what_its_sources_lead_to() -> None:
     context = Context(files={f"f{number}": b"" for number in range(100)}, looks=Looks(most=450))
-    assert len(context.chosen("f*")) == 100
+    step = CopyStep(sources=(), target="/")
+    assert len(context.chosen(step, "f*")[0]) == 100
     with pytest.raises(BuildFailed, match="lead to more than 450 names of files in all: copy whole folders"):
         for _ in range(4):
-            context.chosen(".")
-            context.chosen("f*")
+            context.chosen(step, ".")
+            context.chosen(step, "f*")

@@ -78,9 +78,8 @@ def _copy(instruction: Instruction, state: StageState, aliases: Mapping[str, int
     notes = [f"--{name} has no effect here" for name in ("link", "checksum") if instruction.flag(name) is not None]
     if instruction.flag("chown") is not None:
         notes.append("--chown has no effect: every file belongs to the Actor's own user")
-    for name in ("parents", "exclude", "keep-git-dir"):
-        if instruction.flag(name) is not None:
-            raise DockerfileError(line, f"{keyword} --{name} is not supported without a container engine")
+    if instruction.flag("keep-git-dir") is not None:
+        raise DockerfileError(line, f"{keyword} --keep-git-dir is not supported without a container engine")
     source_stage = instruction.flag("from")
     step = CopyStep(
         sources=plain,
@@ -89,6 +88,8 @@ def _copy(instruction: Instruction, state: StageState, aliases: Mapping[str, int
         mode=_mode(instruction, state),
         unpack=keyword == "ADD",
         inline=texts,
+        exclude=tuple(state.expand(value) for name, value in instruction.flags if name == "exclude"),
+        parents=instruction.flag("parents") not in (None, "false"),
     )
     return step, tuple(notes)
 

@@ -8,7 +8,7 @@ import posixpath
 import stat
 import tarfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, cast
 
@@ -17,7 +17,7 @@ import msgspec
 from actorium.builders import BuildFailed
 from actorium.builders.process.inflating import Inflated, TooMuch
 from actorium.builders.process.layers import Layers, LayerWriter, Node
-from actorium.builders.process.patterns import PatternError, has_wildcard, part_matcher
+from actorium.builders.process.patterns import Ignore, PatternError, has_wildcard, part_matcher
 from actorium.builders.process.source_names import Looks, Names
 from actorium.builders.process.steps import CopyStep
 from actorium.kernel.limits import ARCHIVE_BYTES_MAX, ARCHIVE_ENTRIES_MAX
@@ -36,48 +36,64 @@ class Context:
     looks: Looks = field(default_factory=Looks)
     _names: Names = field(init=False)
     _folder_names: Names = field(init=False)
-    _keys: dict[str, str] = field(default_factory=dict, init=False)
+    _keys: dict[tuple[object, ...], str] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._names = Names(self.files.keys(), self.looks)
         self._folder_names = Names(self.folders, self.looks)
 
-    def chosen(self, source: str) -> dict[str, str]:
-        """The files that one COPY source names: path in the source → path below the destination.
+    def chosen(self, step: CopyStep, source: str) -> tuple[dict[str, str], set[str]]:
+        """What a COPY source leads to: files, path in the source → path below the destination, and empty folders there.
 
         A file's own name is empty when it is named by itself: the destination decides. Raises ``BuildFailed``.
         """
+        files, folders = self._named(source, is_deep=step.parents)
+        if step.parents:
+            start = len(pivot(source))
+            files, folders = ({path: path[start:] for path in each} for each in (files, folders))
+        if step.exclude:
+            files, folders = (self._without(step.exclude, each) for each in (files, folders))
+        return files, set(folders.values())
+
+    def _named(self, source: str, *, is_deep: bool) -> tuple[dict[str, str], dict[str, str]]:
         if {".."} & set(source.split("/")) and posixpath.normpath(source.lstrip("/")).startswith(".."):
             raise BuildFailed(f"COPY source {source} lies outside of the source folder")
         path = posixpath.normpath("/" + source.lstrip("/")).lstrip("/")
+        both = (self._names, self._folder_names)
+        if is_deep and "**" in path.split("/"):
+            files, folders = (dict.fromkeys(names.anywhere(path), "") for names in both)
+            return files, folders
         if has_wildcard(path):
-            return self._names.matching(path)
+            files, folders = (names.matching(path) for names in both)
+            return files, folders
         if path in self.files:
-            return {path: ""}
+            return {path: ""}, {}
         start = len(path) + 1 if path else 0
-        found = {name: name[start:] for name in self._names.below(path)}
-        if path and not found and not self.chosen_folders(source):
+        files, folders = ({name: name[start:] for name in names.below(path)} for names in both)
+        folders |= {path: ""} if path in self.folders else {}
+        if path and not files and not folders:
             hint = ", because .dockerignore leaves it out" if self._is_left_out(path) else ""
             raise BuildFailed(f"COPY source {source} was not found in the source files{hint}")
-        return found
+        return files, folders
 
-    def chosen_folders(self, source: str) -> set[str]:
-        """The folders without files that one COPY source names, as paths below the destination."""
-        path = posixpath.normpath("/" + source.lstrip("/")).lstrip("/")
-        if has_wildcard(path):
-            return set(self._folder_names.matching(path).values())
-        start = len(path) + 1 if path else 0
-        return {name[start:] for name in self._folder_names.below(path)} | ({""} if path in self.folders else set())
+    def _without(self, patterns: tuple[str, ...], found: dict[str, str]) -> dict[str, str]:
+        ignore = _ignore(patterns)
+        names = {path: below or posixpath.basename(path) for path, below in found.items()}
+        try:
+            kept = set(ignore.kept(names.values(), self.looks.mark))
+        except PatternError as error:
+            raise BuildFailed(f"COPY --exclude: {error}") from error
+        return {path: below for path, below in found.items() if names[path] in kept}
 
-    def key(self, source: str, digests: Mapping[str, str]) -> str:
+    def key(self, step: CopyStep, source: str, digests: Mapping[str, str]) -> str:
         """What a COPY source leads to, its files' contents included; worked out once, ``digests`` stay the same."""
-        if source not in self._keys:
-            chosen = sorted(
-                (below, posixpath.basename(path), digests[path]) for path, below in self.chosen(source).items()
-            )
-            material = msgspec.json.encode([chosen, sorted(self.chosen_folders(source))])
-            self._keys[source] = hashlib.sha256(material).hexdigest()
-        return self._keys[source]
+        asked = (source, step.exclude, step.parents)
+        if asked not in self._keys:
+            files, folders = self.chosen(step, source)
+            chosen = sorted((below, posixpath.basename(path), digests[path]) for path, below in files.items())
+            material = msgspec.json.encode([chosen, sorted(folders)])
+            self._keys[asked] = hashlib.sha256(material).hexdigest()
+        return self._keys[asked]
 
     def mode(self, path: str) -> int:
         """The mode of a file that COPY says nothing about."""
@@ -90,7 +106,7 @@ class Context:
 def place(step: CopyStep, context: Context, writer: LayerWriter) -> None:
     """Carry out a COPY or ADD from the source files. Raises ``BuildFailed``."""
     for source in step.sources:
-        chosen = context.chosen(source)
+        chosen, folders = context.chosen(step, source)
         for path, below in chosen.items():
             content = context.files[path]
             if step.unpack and not below and _is_archive(content):
@@ -100,7 +116,7 @@ def place(step: CopyStep, context: Context, writer: LayerWriter) -> None:
             writer.put(_destination(step.target, path, below, writer), content, mode=mode)
         if not chosen:
             writer.make_dir(step.target)
-        for below in sorted(context.chosen_folders(source)):
+        for below in sorted(folders):
             writer.make_dir(posixpath.join(step.target, below))
     for name, text in step.inline:
         mode = step.mode if step.mode is not None else 0o644
@@ -110,24 +126,57 @@ def place(step: CopyStep, context: Context, writer: LayerWriter) -> None:
 def place_from(step: CopyStep, stage: Layers, writer: LayerWriter, looks: Looks | None = None) -> None:
     """Carry out a COPY --from another stage, whose files nobody vouches for. Raises ``BuildFailed``."""
     looks = looks or Looks(writer.meter.mark)
+    skips = _skipped(step, looks)
     for source in step.sources:
         path = posixpath.normpath("/" + source.lstrip("/"))
+        start = len(pivot(source)) + 1
         names = _globbed(path, stage, looks) if has_wildcard(path) else [path]
         for name in names:
             real = stage.resolve(name)
             node = stage.find(real)
             if node is None or (node.of_host and not node.is_dir):
                 raise BuildFailed(f"COPY --from: {name} was not found in the stage")
+            target = posixpath.join(step.target, name[start:]) if step.parents else step.target
+            start_below = len((step.target if step.parents else target).rstrip("/")) + 1
             if node.is_dir:
-                _tree(node, stage, real, step=step, target=step.target.rstrip("/") or "/", writer=writer)
-            else:
-                _one(node, _destination(step.target, name, "", writer), step, writer)
+                target = target.rstrip("/") or "/"
+                _tree(node, stage, real, step=step, target=target, writer=writer, skips=skips, start=start_below)
+            elif not skips(name[start:] if step.parents else posixpath.basename(name)):
+                _one(node, _destination(target, name, "", writer), step, writer)
+
+
+def _skipped(step: CopyStep, looks: Looks) -> Callable[[str], bool]:
+    """Whether ``--exclude`` leaves out what has this path below a source."""
+    if not step.exclude:
+        return lambda _: False
+    ignore = _ignore(step.exclude)
+
+    def skips(below: str) -> bool:
+        looks.at(1 + ignore.wildcards)
+        return ignore(below)
+
+    return skips
 
 
 def fingerprint(step: CopyStep, context: Context, digests: Mapping[str, str]) -> list[object]:
     """What of a COPY decides what it makes: for the layer's key."""
-    chosen = [context.key(source, digests) for source in (step.sources if step.stage is None else ())]
-    return [step.sources, step.target, step.mode, step.unpack, step.inline, chosen]
+    chosen = [context.key(step, source, digests) for source in (step.sources if step.stage is None else ())]
+    more = [step.exclude, step.parents] if step.exclude or step.parents else []
+    return [step.sources, step.target, step.mode, step.unpack, step.inline, chosen, *more]
+
+
+def pivot(source: str) -> str:
+    """The folders of a source that ``--parents`` leaves away: those before ``/./``, with the slash at their end."""
+    before, mark, _ = source.partition("/./")
+    folder = posixpath.normpath("/" + before.lstrip("/")).lstrip("/") if mark else ""
+    return f"{folder}/" if folder else ""
+
+
+def _ignore(patterns: tuple[str, ...]) -> Ignore:
+    try:
+        return Ignore("\n".join(patterns))
+    except PatternError as error:
+        raise BuildFailed(f"COPY --exclude: {error}") from error
 
 
 def _destination(target: str, path: str, below: str, writer: LayerWriter) -> str:
@@ -155,19 +204,24 @@ def _globbed(pattern: str, stage: Layers, looks: Looks) -> list[str]:
     return found
 
 
-def _tree(node: Node, stage: Layers, path: str, *, step: CopyStep, target: str, writer: LayerWriter) -> None:
+def _tree(
+    node: Node, stage: Layers, path: str, *, step: CopyStep, target: str, writer: LayerWriter,
+    skips: Callable[[str], bool], start: int,
+) -> None:  # fmt: skip
+    """A folder and what is in it; ``start`` is where in a destination the path begins that ``skips`` is asked for."""
     todo = [(node, path, target)]
     while todo:
         node, path, target = todo.pop()
         writer.make_dir(target, stat.S_IMODE(node.mode) & 0o777)
         for name in stage.names(node):
             child = stage.child(node, name) if path != "/" else stage.find(f"/{name}")
-            if child is None:
+            place = posixpath.join(target, name)
+            if child is None or skips(place[start:]):
                 continue
             if child.is_dir:
-                todo.append((child, posixpath.join(path, name), posixpath.join(target, name)))
+                todo.append((child, posixpath.join(path, name), place))
             else:
-                _one(child, posixpath.join(target, name), step, writer)
+                _one(child, place, step, writer)
 
 
 def _one(node: Node, target: str, step: CopyStep, writer: LayerWriter) -> None:

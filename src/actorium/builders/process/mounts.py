@@ -94,7 +94,9 @@ def material(mounts: Sequence[Mount], context: Context, digests: Mapping[str, st
 def _files_key(mount: Mount, context: Context, digests: Mapping[str, str], keys: Mapping[int, str]) -> str:
     if mount.kind != "bind":
         return ""
-    return keys[mount.stage] if mount.stage is not None else context.key(mount.source, digests)
+    if mount.stage is not None:
+        return keys[mount.stage]
+    return context.key(CopyStep(sources=(), target="/"), mount.source, digests)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable
 
 from actorium.builders import BuildFailed
-from actorium.builders.process.patterns import PatternError, has_wildcard, part_matcher
+from actorium.builders.process.patterns import Ignore, PatternError, has_wildcard, part_matcher
 from actorium.builders.process.threads import StopMark
 from actorium.kernel.limits import COPY_NAMES_MAX
 
@@ -43,6 +43,15 @@ class Names:
         low, high = self._range(f"{folder}/" if folder else "")
         self._looks.at(high - low)
         return self._sorted[low:high]
+
+    def anywhere(self, pattern: str) -> list[str]:
+        """The paths that fit a pattern with ``**``, or lie in a folder that does. Raises ``BuildFailed``."""
+        self._looks.at(len(self._sorted) * (1 + pattern.count("*")))
+        try:
+            fits = Ignore(pattern)
+        except PatternError as error:
+            raise BuildFailed(f"COPY source {pattern}: {error}") from error
+        return [path for path in self._sorted if fits(path)]
 
     def matching(self, pattern: str) -> dict[str, str]:
         """The paths that fit a pattern or lie in a folder that does: path → path below that. Raises ``BuildFailed``."""

@@ -49,6 +49,10 @@ class CopyStep:
     """Local archives are unpacked: ADD."""
     inline: tuple[tuple[str, str], ...] = ()
     """Files that stand in the Dockerfile itself: name and content."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of what is left out, as in a ``.dockerignore``, by the paths below the sources."""
+    parents: bool = False
+    """Files keep the folders that they are in, or those after ``/./``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
