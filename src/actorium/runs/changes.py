@@ -59,9 +59,16 @@ def kind_of(before: Run, after: Run) -> str | None:
     if new.status is not old.status:
         return event_type(new.status)
     if new.attempt != old.attempt:
-        grown = (name for name, kind in _ATTEMPTS.items() if getattr(new, name) > getattr(old, name))
-        return _ATTEMPTS.get(next(grown, ""), "ACTOR.RUN.METAMORPHED")
+        return _kind_of_attempt(before, after)
     return "ACTOR.RUN.MIGRATING" if new.migrate_at is not None and old.migrate_at is None else None
+
+
+def _kind_of_attempt(before: Run, after: Run) -> str | None:
+    """None: its machine let go of a run that had not started there."""
+    if len(after.document.metamorphs) > len(before.document.metamorphs):
+        return "ACTOR.RUN.METAMORPHED"
+    grown = (name for name in _ATTEMPTS if getattr(after.life, name) > getattr(before.life, name))
+    return _ATTEMPTS.get(next(grown, ""))
 
 
 _ATTEMPTS = {

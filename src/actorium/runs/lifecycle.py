@@ -160,7 +160,8 @@ def step(life: Life, event: Event, now: Instant, seen: Container | None = None) 
         case Event.MIGRATE:
             return replace(life, migrate_at=life.migrate_at or now.plus(secs=MIGRATION_SECS))
         case Event.LET_GO:  # another attempt: a call to start this one may still be on its way, so its name is buried
-            return _next_attempt(life, now, migration_count=life.migration_count + 1)
+            has_moved = life.status is RunStatus.RUNNING  # one that never started leaves nothing
+            return _next_attempt(life, now, migration_count=life.migration_count + has_moved)
         case Event.EXITED | Event.LOST | Event.NODE_LOST | Event.START_FAILED:
             return _ended(life, event, now, seen)
         case _:

@@ -75,6 +75,26 @@ async def test_alone_a_drained_machine_goes_on_when_it_is_over() -> None:
         assert (await here.run(run)).life.migration_count == 1
 
 
+async def test_a_run_that_was_claimed_and_never_started_has_not_migrated() -> None:
+    async with open_engine() as here:
+        there = Engine(beside=here)
+        here.specs_given.clear()
+        run = await here.add()
+        await here.supervisor.tick()
+        await here.turns(TURNS)
+        claimed = await here.run(run)
+        assert (claimed.status, claimed.life.node) == (RunStatus.READY, "here")
+        await here.crash()
+        await drain(here)
+        await here.settle()
+        await there.settle()
+        assert (await alive(here), await alive(there)) == (set(), {f"{run}-2"})
+        moved = await here.run(run)
+        assert (moved.status, moved.life.node, moved.life.migration_count) == (RunStatus.RUNNING, "there", 0)
+        assert await here.events(run) == ["CREATED", "RUNNING"]
+        assert await here.log(run) == []
+
+
 async def test_a_reboot_while_it_is_told_moves_it_at_once() -> None:
     async with open_engine() as here:
         there = Engine(beside=here)
