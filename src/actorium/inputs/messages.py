@@ -11,7 +11,7 @@ from actorium.inputs.resources import is_resource
 from actorium.inputs.rules import Rule, rule_at
 from actorium.inputs.words import Wrong, cut, is_secret, name_of, told_together
 from actorium.kernel.limits import INPUT_ERRORS_TOLD_MAX
-from actorium.storages.schema_anatomy import Path, unescaped
+from actorium.storages.schema_anatomy import Path, steps_of
 from actorium.storages.schema_errors import Found, fragment
 
 _CHOICES_CHARS_MAX = 500
@@ -44,13 +44,13 @@ def _lines(
 ) -> Iterator[str]:  # fmt: skip
     rules = [_rule_of(error, fields) for error in errors]
     for error, rule in zip(errors, rules, strict=True):
-        path = unescaped(error["instancePath"])
+        path = steps_of(error["instancePath"])
         field = fields.get(str(path[0]), {}) if path else {}
         if rule is not None and rule is not Rule.RESOURCE:
             all_of_it = [
                 (kind, each)
                 for kind, each in zip(rules, errors, strict=True)
-                if kind is not None and unescaped(each["instancePath"])[:1] == path[:1]
+                if kind is not None and steps_of(each["instancePath"])[:1] == path[:1]
             ]
             yield told_together(Wrong(str(path[0]), field, all_of_it, values[str(path[0])]))
         elif error["keyword"] == "required":
@@ -67,7 +67,7 @@ def _lines(
 
 def _rule_of(error: Found, fields: Mapping[str, Any]) -> Rule | None:
     """Which rule of the field's own an error comes from; None: what the author wrote in the words of JSON schema."""
-    path = unescaped(error["instancePath"])
+    path = steps_of(error["instancePath"])
     if not path or str(path[0]) not in fields:
         return None
     start = fragment(("properties", path[0], "allOf")) + "/"

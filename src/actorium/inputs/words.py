@@ -12,7 +12,7 @@ import msgspec
 
 from actorium.inputs.rules import Rule
 from actorium.inputs.schema import value_of
-from actorium.storages.schema_anatomy import at, unescaped
+from actorium.storages.schema_anatomy import at, steps_of
 from actorium.storages.schema_errors import Found
 
 _NAME_CHARS_MAX = 200
@@ -36,7 +36,7 @@ class Wrong(NamedTuple):
 
     def steps(self, rule: Rule) -> list[str]:
         """Where inside of the field they are, one level down, each once."""
-        paths = [unescaped(error["instancePath"]) for error in self.of(rule)]
+        paths = [steps_of(error["instancePath"]) for error in self.of(rule)]
         return list(dict.fromkeys(str(path[1]) for path in paths if len(path) > 1))
 
 
@@ -94,7 +94,7 @@ def _urls(wrong: Wrong) -> Iterator[str]:
 
 def _proxy_urls(wrong: Wrong) -> Iterator[str]:
     for error in wrong.of(Rule.PROXY_URLS):
-        path = unescaped(error["instancePath"])
+        path = steps_of(error["instancePath"])
         if error["keyword"] == "type":
             yield f"Field {name_of(path, wrong.field)} {error['message']}"
         elif error["keyword"] == "pattern":

@@ -173,9 +173,14 @@ def at(schema: Any, path: Path) -> Any:
     return schema
 
 
+def steps_of(pointer: str) -> Path:
+    """The steps of a JSON pointer."""
+    return tuple(step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
+
+
 def unescaped(pointer: str) -> Path:
-    """The steps of a JSON pointer in a fragment."""
-    return tuple(step.replace("~1", "/").replace("~0", "~") for step in unquote(pointer).split("/")[1:])
+    """The steps of a JSON pointer in a fragment, where characters may be encoded as in URLs."""
+    return steps_of(unquote(pointer))
 
 
 def _patterns(schema: Mapping[str, Any]) -> Iterator[str]:

@@ -20,10 +20,10 @@ OBJECT: Field = {"type": "object", "editor": "json", "patternKey": "^[a-z]+$", "
 UNIQUE: Field = {"type": "array", "uniqueItems": True, "items": {"type": "string"}}
 
 
-def said(field: Field, value: Any, *, required: bool = False) -> str | None:
-    """What is wrong with the value of a field x; None: nothing."""
-    schema = InputSchema.read({"properties": {"x": field}, "required": ["x"] if required else []})
-    text = msgspec.json.encode({"x": value})
+def said(field: Field, value: Any, *, required: bool = False, name: str = "x") -> str | None:
+    """What is wrong with the value of a field; None: nothing."""
+    schema = InputSchema.read({"properties": {name: field}, "required": [name] if required else []})
+    text = msgspec.json.encode({name: value})
     report = JsonSchema.compile(schema.rules).report(text, told_bytes_max=10_000, shorten=False)
     if report is None:
         return None
@@ -97,6 +97,14 @@ def test_of_what_is_inside_a_secret_nothing_is_told(value: Any, message: str) ->
     proxies = said(PROXY | {"isSecret": True}, {"proxyUrls": ["hidden"], "apifyProxyCountry": "hidden"})
     assert proxies is not None
     assert "hidden" not in proxies
+
+
+@pytest.mark.parametrize("name", ["a%2Fb", "50%25", "a/b", "a~1b", "%"])
+def test_a_field_is_itself_whatever_its_name_looks_like(name: str) -> None:
+    inner: Field = {"type": "object", "properties": {"hidden": {"type": "string"}}}
+    assert said(inner | {"isSecret": True}, {"hidden": 5}, name=name) == f"Field input.{name} must be string"
+    assert said(inner, {"hidden": 5}, name=name) == f"Field input.{name}.hidden must be string"
+    assert said(OBJECT, {"A": "1"}, name=name) == NAMES_BAD.format("A").replace("input.x", f"input.{name}")
 
 
 @pytest.mark.parametrize(
