@@ -1,8 +1,10 @@
 """Checks values against the schemas of users; none of them can hold or break the server.
 
-What looking at a schema shows to be little work is done here and now. The rest is done by a process with limits of
-its own (``schema_process``), started when it is needed for the first time: large bodies, schemas that go in circles,
-patterns with lookaround. That process is ended and replaced when a schema takes it too long.
+What looking at a schema shows to be little work is done here and now. The rest is done by processes with limits of
+their own (``schema_process``), started when they are needed for the first time: large bodies, schemas that go in
+circles, patterns with lookaround. A process is ended and replaced when a schema takes it too long. The first has a
+quarter of a second for each body, so that those who wait for it wait little; what is not done by then, and what is
+large, the second one does, where costly ones wait for each other.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from actorium.kernel.limits import (
     SCHEMA_CPU_SECS,
     SCHEMA_ERRORS_STEPS_MAX,
     SCHEMA_PROCESS_BYTES_KEPT,
+    SCHEMA_QUICK_BYTES_MAX,
+    SCHEMA_QUICK_CPU_SECS,
     SCHEMA_STEPS_MAX,
     SCHEMA_WALL_SECS,
     SCHEMAS_KNOWN_BYTES,
@@ -67,13 +71,14 @@ class _Known:
 class SchemaChecks:
     """One for a server; ``close`` it.
 
-    cpu_secs: how much CPU the process may take for one body. bytes_kept: it is replaced when it has grown beyond.
+    cpu_secs: how much CPU a process may take for one body. bytes_kept: it is replaced when it has grown beyond.
     """
 
     def __init__(self, *, cpu_secs: float = SCHEMA_CPU_SECS, bytes_kept: int = SCHEMA_PROCESS_BYTES_KEPT) -> None:
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._known_bytes = 0
-        self._process = _CheckProcess(cpu_secs, bytes_kept)
+        self._quick = _CheckProcess(min(SCHEMA_QUICK_CPU_SECS, cpu_secs), bytes_kept)
+        self._patient = _CheckProcess(cpu_secs, bytes_kept)
 
     async def compile(self, source: Any) -> None:
         """Raises SchemaInvalid or TooCostly for what cannot be used as a schema."""
@@ -86,7 +91,7 @@ class SchemaChecks:
     ) -> Report | None:  # fmt: skip
         """What is wrong with JSON texts joined by newlines; None if all are valid.
 
-        ``user_id``: whose costly check it is; each user has one at a time before the process, and others go in between.
+        ``user_id``: whose costly check it is; each user has one at a time before a process, and others go in between.
         Raises SchemaInvalid, TooDeep for a text that is nested too deeply, TooCostly, Unavailable.
         """
         known = self._look(source)
@@ -96,17 +101,24 @@ class SchemaChecks:
         return await self._ask(known, documents, user_id=user_id)
 
     async def close(self) -> None:
-        """End the process, if there is one."""
-        await self._process.close()
+        """End the processes, if there are any."""
+        await self._quick.close()
+        await self._patient.close()
 
     async def _ask(self, known: _Known, documents: bytes, *, user_id: str | None = None) -> Report | None:
-        answer = await self._process.ask(known.text, documents, user_id=user_id)
+        answer = await self._answer(known.text, documents, user_id=user_id)
         if answer.broken is not None:
             reason, path = answer.broken
             raise SchemaInvalid(reason, path=path)
         if answer.too_deep:
             raise TooDeep
         return answer.report
+
+    async def _answer(self, schema: bytes, documents: bytes, *, user_id: str | None) -> Answer:
+        if len(documents) <= SCHEMA_QUICK_BYTES_MAX:
+            with suppress(TooCostly):
+                return await self._quick.ask(schema, documents, user_id=user_id)
+        return await self._patient.ask(schema, documents, user_id=user_id)
 
     def _look(self, source: Any) -> _Known:
         """What is known of a schema, learned now if it is new. Raises SchemaInvalid."""
@@ -134,7 +146,7 @@ def _learn(source: Any, text: bytes) -> _Known:
 
 
 class _CheckProcess:
-    """The process, started when something is asked and there is none."""
+    """A process, started when something is asked and there is none."""
 
     def __init__(self, cpu_secs: float, bytes_kept: int) -> None:
         self._command = (*_COMMAND, str(cpu_secs), str(bytes_kept))

@@ -53,7 +53,7 @@ async def positions(checks: SchemaChecks, schema: dict[str, Any], documents: byt
 
 
 def has_process(checks: SchemaChecks) -> bool:
-    return checks._process._process is not None
+    return any(one._process is not None for one in (checks._quick, checks._patient))
 
 
 async def test_little_work_is_done_here(checks: SchemaChecks) -> None:
@@ -206,7 +206,7 @@ async def test_a_costly_schema_delays_itself_more_than_others() -> None:
         assert await positions(checks, CIRCLE, texts({"n": 1})) == []
         done.append("honest")
     await checks.close()
-    assert done[1] == "honest"
+    assert done.index("honest") <= 1
 
 
 async def test_a_user_with_many_costly_schemas_delays_others_by_one() -> None:
@@ -224,7 +224,19 @@ async def test_a_user_with_many_costly_schemas_delays_others_by_one() -> None:
         await checks.check(CIRCLE, texts({"n": 1}), user_id="honest")
         done.append("honest")
     await checks.close()
-    assert done[1] == "honest"
+    assert done.index("honest") <= 1
+
+
+async def test_a_costly_check_that_goes_on_holds_nobody_elses_small_one() -> None:
+    checks = SchemaChecks(cpu_secs=600)
+    endless = asyncio.create_task(checks.check(laughing(60), texts({}), user_id="greedy"))
+    await asyncio.sleep(0)
+    await checks.check(CIRCLE, texts({"n": 1}), user_id="honest")
+    assert not endless.done()
+    endless.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await endless
+    await checks.close()
 
 
 async def test_patterns_that_backtrack(checks: SchemaChecks) -> None:
@@ -288,18 +300,18 @@ async def test_what_is_remembered_is_bounded(checks: SchemaChecks) -> None:
 
 
 async def test_the_line_is_bounded(checks: SchemaChecks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks._process, "_waiting", SCHEMA_CHECKS_WAITING_MAX)
+    monkeypatch.setattr(checks._quick, "_waiting", SCHEMA_CHECKS_WAITING_MAX)
     with pytest.raises(Unavailable):
         await checks.check(CIRCLE, texts({}))
 
 
 async def test_a_process_that_stands_still_is_given_up(checks: SchemaChecks, monkeypatch: pytest.MonkeyPatch) -> None:
     await checks.check(CIRCLE, texts({}))
-    monkeypatch.setattr(schema_checks, "SCHEMA_WALL_SECS", 0.05)
-    process = checks._process._process
+    monkeypatch.setattr(schema_checks, "SCHEMA_WALL_SECS", 0.001)
+    process = checks._quick._process
     assert process is not None
     process.send_signal(19)  # stop
-    with pytest.raises(TooCostly):
+    with pytest.raises(TooCostly):  # by the other process, too, which does not start that fast
         await checks.check(CIRCLE, texts({}))
     monkeypatch.undo()
     assert await positions(checks, CIRCLE, texts({"n": "x"})) == [0]
