@@ -12,6 +12,7 @@ from actorium.kernel.limits import CHARGE_ABORT_SECS, GRACEFUL_ABORT_SECS
 from actorium.runs.lifecycle import Event, RunStatus, container_name
 from charging_world import charge, counts, events, items, itself, limits, priced, push
 from server_world import ServerWorld, open_server
+from world import Client
 
 pytestmark = pytest.mark.anyio
 
@@ -39,6 +40,25 @@ async def test_a_run_that_ends_by_itself_at_its_limit_succeeds(count: int) -> No
         assert (ended["status"], ended["chargedEventCounts"]) == ("SUCCEEDED", {"page": count})
         assert (await world.row(run["id"])).status is RunStatus.SUCCEEDED
         assert round((await world.alice.get("/v2/actor-runs"))["items"][0]["usageTotalUsd"], 2) == 0.2
+
+
+async def test_a_graceful_abort_buys_no_time_that_the_limit_does_not_pay_for() -> None:
+    """Nor may a run go on beyond its limit by aborting itself."""
+    async with open_server() as world:
+        run = await world.running(await world.actor(), memory=1024, maxTotalChargeUsd=0.001)  # 18 seconds of computing
+        await passes(world, 2)
+        inside = Client(world.app, token=world.features.tokens.token(run["id"]))
+        aborted = await inside.post(f"/v2/actor-runs/{run['id']}/abort?gracefully=true", status=200)
+        assert aborted["status"] == "ABORTING"
+        for _ in range(12):
+            await passes(world, 1)
+        assert (await world.row(run["id"])).status is RunStatus.ABORTING, "as long as it is paid for, it has its time"
+        await passes(world, 2)
+        ended = await world.reached(run["id"], RunStatus.ABORTED)
+        await passes(world, 2)
+        assert ended["usageTotalUsd"] <= 0.001
+        log = (await world.alice.request("GET", f"/v2/logs/{run['id']}")).body.decode()
+        assert log.count("maxTotalChargeUsd of 0.001 USD") == 1
 
 
 async def test_a_run_that_goes_on_at_its_limit_is_aborted_gracefully() -> None:

@@ -79,9 +79,9 @@ _ATTEMPTS = {
 """Why there is another attempt, by what was counted."""
 
 
-def _work_of(run: Run) -> tuple[RunStatus, int, Instant | None]:
+def _work_of(run: Run) -> tuple[RunStatus, int, Instant | None, Instant | None]:
     """What the supervisor acts by at once; other changes it sees in time."""
-    return run.status, run.life.attempt, run.life.migrate_at
+    return run.status, run.life.attempt, run.life.migrate_at, run.life.kill_at
 
 
 def event_type(status: RunStatus) -> str:

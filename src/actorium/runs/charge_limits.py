@@ -17,6 +17,7 @@ from actorium.database import Database, Tx
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import StaleWrite
 from actorium.kernel.ids import Ids
+from actorium.kernel.limits import CHARGE_LIMIT_PERIOD_SECS
 from actorium.logs.service import Logs
 from actorium.runs import store
 from actorium.runs.allowance import allowance
@@ -68,20 +69,25 @@ class ChargeLimits:
         return [run.id for run in runs if self._grace_in(tx, run) is not None]
 
     def _grace_in(self, tx: Tx, run: Run) -> float | None:
-        """For how many seconds a run may still end; None: it may go on."""
-        agreed = terms(run)
-        if agreed.max_total_usd is None or agreed.is_charged or run.status is not RunStatus.RUNNING:
+        """For how many seconds a run may still end; None: it may go on, or ends in time as it is."""
+        agreed, life, now = terms(run), run.life, self._clock.now()
+        if agreed.max_total_usd is None or agreed.is_charged or run.status is RunStatus.READY:
             return None
-        left = allowance(self._views, run, facts_of(tx, run), self._clock.now())
-        return None if left is None else left.grace_secs
+        if life.kill_at is not None and now.secs_until(life.kill_at) <= CHARGE_LIMIT_PERIOD_SECS:
+            return None
+        left = allowance(self._views, run, facts_of(tx, run), now)
+        if left is None or run.status is RunStatus.RUNNING:
+            return None if left is None else left.grace_secs
+        return 0 if left.secs_left <= 0 else None  # it was asked by somebody who does not know its limit
 
     def _abort_spender_in(self, tx: Tx, run_id: str) -> None:
         run = store.find(tx, run_id)
         grace_secs = None if run is None else self._grace_in(tx, run)
         if run is None or grace_secs is None:
             return
-        now = self._clock.now()
-        life = step(run.life, Event.ABORT_GRACEFULLY if grace_secs else Event.ABORT, now)
+        now, life = self._clock.now(), run.life
+        if run.status is RunStatus.RUNNING:
+            life = step(life, Event.ABORT_GRACEFULLY if grace_secs else Event.ABORT, now)
         life = replace(life, kill_at=now.plus(secs=grace_secs))
         limit = plain(terms(run).max_total_usd or 0)
         self._end_in(tx, run, life, f"What the run uses comes to its maxTotalChargeUsd of {limit} USD: it is aborted")
