@@ -11,7 +11,7 @@ from pathlib import Path
 
 from actorium.executors import Spec
 from actorium.executors.process import image
-from actorium.executors.process.executor import ProcessExecutor
+from actorium.executors.process.executor import ProcessExecutor, ProcessOptions
 from actorium.executors.process.keeper import plan
 from actorium.kernel.clock import SystemClock
 
@@ -71,9 +71,9 @@ def held(state: Path) -> dict[str, int]:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[ProcessExecutor]:
+async def opened(folder: Path, options: ProcessOptions | None = None) -> AsyncIterator[ProcessExecutor]:
     """A process executor of a test's own, which leaves nothing."""
-    executor = ProcessExecutor(folder, clock=SystemClock())
+    executor = ProcessExecutor(folder, clock=SystemClock(), options=options)
     yield executor
     for name in await executor.survey():
         await executor.remove(name)

@@ -24,6 +24,7 @@ class Attempt:
 _HERE = "tests/process/test_hostile.py::test_"
 _BAD = "tests/process/test_bad_actors.py::test_one_that_"
 _STEP, _BUILD = "tests/process/test_executor_step.py::test_", "tests/process/test_builder.py::test_"
+_NETWORK = "tests/process/test_executor_network.py::test_"
 TABLE = (
     Attempt("read_data_folder", "the token, the database, keys and plans in the data folder, also past the root",
             "a root of its own, entered by pivot_root; nothing of the folder is mounted in it"),
@@ -77,6 +78,8 @@ TABLE = (
     Attempt("fill the memory", "taking without end", "the control group", f"{_BAD}takes_too_much_memory"),
     Attempt("fill the log", "printing 100 MB", "the log's limit", f"{_BAD}prints_100_mb"),
     Attempt("fork bomb", "forking without end", "the control group", f"{_BAD}forks_without_end"),
+    Attempt("take all connections", "connecting to the API without end",
+            "a share for each run of what the server may have open", f"{_NETWORK}connections_to_the_api_are_limited"),
     Attempt("use the token for more", "what the run's owner has besides", "the run's permission level",
             "tests/api/test_permission_levels.py"),
 )  # fmt: skip

@@ -35,8 +35,10 @@ from actorium.http.app import HttpApp, HttpLimits
 from actorium.http.openapi import document
 from actorium.http.server import Bound, bind, serve
 from actorium.kernel.clock import SystemClock
+from actorium.kernel.descriptors import limit, raise_limit, share
 from actorium.kernel.errors import Unavailable
 from actorium.kernel.ids import RandomIds
+from actorium.kernel.limits import FORWARDER_CONNECTIONS_MAX
 from actorium.pages.routes import pages
 from actorium.runs import nodes
 from actorium.runs.brakes.service import Brakes
@@ -223,6 +225,7 @@ async def brakes_of(settings: Settings) -> AsyncIterator[Brakes]:
 async def running(settings: Settings) -> AsyncIterator[Server]:
     """A whole server, answering while the block runs; containers go on after it."""
     folder, clock, ids = DataFolder(settings.data), SystemClock(), RandomIds()
+    raise_limit()
     async with AsyncExitStack() as stack:
         stack.enter_context(folder.locked())
         database = await open_database(settings, folder)
@@ -331,6 +334,7 @@ async def _let_go(executor: ProcessExecutor) -> None:
 def _options(settings: Settings) -> ProcessOptions:
     return ProcessOptions(
         allow_host_network=settings.allow_host_network,
+        api_connections_max=share(limit(), settings.concurrent_runs, at_most=FORWARDER_CONNECTIONS_MAX),
         warm_memory_mbytes=settings.warm_memory_mbytes if settings.warm_starts else 0,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from actorium.executors.process.executor import ProcessExecutor
+from actorium.executors.process.executor import ProcessExecutor, ProcessOptions
 from actorium.testing.conformance.executor import ended, lines, says, until
 from executor_machine import make_image, opened, python, spec
 
@@ -102,6 +103,70 @@ asyncio.run(main())
         await executor.start(python("a-1", reference, script, api_port=port))
         await ended(executor, "a-1")
     assert await lines(executor, "a-1") == [b"all"]
+
+
+GREEDY = """
+import socket, time
+held = []
+for _ in range({count}):
+    one = socket.create_connection(("127.0.0.1", {port}))
+    one.sendall(b"x")
+    held.append(one)
+print("held", flush=True)
+while True: time.sleep(9)
+"""
+
+
+async def test_connections_to_the_api_are_limited(tmp_path: Path, reference: str) -> None:
+    """One that holds all that it gets leaves the server room for everybody else."""
+    taken, all_taken = 0, asyncio.Event()
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal taken
+        taken += 1
+        if taken == 5:
+            all_taken.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, opened(tmp_path / "state", ProcessOptions(api_connections_max=5)) as executor:
+        await executor.start(python("a-1", reference, GREEDY.format(count=40, port=port), api_port=port))
+        await says(executor, "a-1", b"held")
+        await all_taken.wait()
+        echoing = await asyncio.start_server(echo, "127.0.0.1", 0)
+        async with echoing:
+            other = echoing.sockets[0].getsockname()[1]
+            await executor.start(python("b-1", reference, CALL.format(port=other, size=10), api_port=other))
+            await ended(executor, "b-1")
+        assert await lines(executor, "b-1") == [b"got 10"]
+        assert taken == 5
+
+
+async def test_its_keeper_bears_more_connections_than_a_shell_lets_it_open(
+    tmp_path: Path, reference: str, soft_limit: None
+) -> None:
+    async def drain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(drain, "127.0.0.1", 0, backlog=500)
+    port = server.sockets[0].getsockname()[1]
+    script = GREEDY.format(count=250, port=port).replace("while True: time.sleep(9)", "")
+    async with server, opened(tmp_path / "state") as executor:
+        await executor.start(python("a-1", reference, script, api_port=port))
+        seen = await ended(executor, "a-1")
+        assert (seen.exit_code, await lines(executor, "a-1")) == (0, [b"held"])
+
+
+@pytest.fixture
+def soft_limit() -> Iterator[None]:
+    """As in a shell that lets its programs open few files, but for this process, which plays the server as well."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (400, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def test_its_web_server_is_reached_from_outside_and_from_inside(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -30,11 +31,27 @@ def tcp() -> socket.socket:
 class Running:
     """A forwarder in a thread of its own."""
 
-    def __init__(self, target: tuple[str, int], *, hold_secs: float = 5) -> None:
+    def __init__(
+        self,
+        target: tuple[str, int],
+        *,
+        hold_secs: float = 5,
+        make: Callable[[], socket.socket] = tcp,
+        entrance: socket.socket | None = None,
+        connections_max: int = 100,
+    ) -> None:
         self.reactor = Reactor()
-        self.entrance = listener()
+        self.entrance = entrance or listener()
         self.meter = ByteMeter()
-        Forwarder(self.reactor, self.entrance, target, make=tcp, hold_secs=hold_secs, meter=self.meter)
+        Forwarder(
+            self.reactor,
+            self.entrance,
+            target,
+            make=make,
+            hold_secs=hold_secs,
+            meter=self.meter,
+            connections_max=connections_max,
+        )
         wake, self.woken = socket.socketpair()
         self.reactor.watch(wake.fileno(), 1, lambda _: setattr(self.reactor, "stopped", True))
         self.keep = wake
@@ -136,3 +153,86 @@ def test_a_reset_closes_the_other_side(server: socket.socket, running: Running) 
         far.close()
         with contextlib.suppress(ConnectionResetError):
             assert client.recv(1) == b""
+
+
+def test_more_connections_than_allowed_wait_for_one_to_close(server: socket.socket) -> None:
+    running = Running(server.getsockname(), connections_max=1)
+    try:
+        with running.connect() as first, running.connect() as second:
+            first.sendall(b"1")
+            second.sendall(b"2")
+            far, _ = server.accept()
+            with far:
+                assert far.recv(2) == b"1"
+                server.setblocking(False)
+                with pytest.raises(BlockingIOError):
+                    server.accept()
+                server.settimeout(WAIT_SECS)
+            first.close()
+            later, _ = server.accept()
+            with later:
+                assert later.recv(2) == b"2"
+    finally:
+        running.stop()
+
+
+class Short:
+    """A process that may open no more files, the first few times that it tries."""
+
+    def __init__(self) -> None:
+        self.refusals = 3
+
+    def ask(self) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
+
+
+def test_a_forwarder_that_may_open_no_more_sockets_tries_again(server: socket.socket) -> None:
+    short = Short()
+
+    def make() -> socket.socket:
+        short.ask()
+        return tcp()
+
+    running = Running(server.getsockname(), make=make)
+    try:
+        with running.connect() as client:
+            client.sendall(b"late")
+            far, _ = server.accept()
+            with far:
+                assert far.recv(4) == b"late"
+    finally:
+        running.stop()
+    assert not short.refusals
+
+
+class ShortListener(socket.socket):
+    """Of such a process."""
+
+    short: Short
+
+    def accept(self) -> tuple[socket.socket, object]:
+        self.short.ask()
+        return super().accept()
+
+
+def test_a_forwarder_that_may_accept_no_more_tries_again_and_does_not_spin(server: socket.socket) -> None:
+    entrance = ShortListener()
+    entrance.short = Short()
+    entrance.short.refusals = 2
+    entrance.bind(("127.0.0.1", 0))
+    entrance.listen(10)
+    running = Running(server.getsockname(), entrance=entrance)
+    watched: list[int] = []
+    watch = running.reactor.watch
+    running.reactor.watch = lambda fd, *rest: (watched.append(fd), watch(fd, *rest))[1]  # type: ignore[method-assign]
+    try:
+        with running.connect() as client:
+            client.sendall(b"late")
+            far, _ = server.accept()
+            with far:
+                assert far.recv(4) == b"late"
+    finally:
+        running.stop()
+    assert watched.count(entrance.fileno()) <= 2

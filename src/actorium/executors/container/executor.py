@@ -73,6 +73,7 @@ class ContainerExecutor(ProcessExecutor):
             web_port=spec.web_port,
             container_port=spec.container_port,
             api_port=spec.api_port,
+            api_connections_max=self._options.api_connections_max,
             network=spec.outward,
             network_range=self._options.network_range,
             engine={

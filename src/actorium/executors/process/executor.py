@@ -24,7 +24,7 @@ from actorium.executors.trees import delete_tree
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import BackendUnavailable
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import HINTS_MAX, LOG_READ_BYTES_MAX, TOMBSTONE_SECS
+from actorium.kernel.limits import FORWARDER_CONNECTIONS_MAX, HINTS_MAX, LOG_READ_BYTES_MAX, TOMBSTONE_SECS
 
 _START_SECS_MAX = 60.0
 _KILL_SECS_MAX = 10.0  # after that the shim itself is killed, and the kernel ends what it kept
@@ -45,6 +45,8 @@ class ProcessOptions:
     """Addresses of containers: four for each."""
     warm_memory_mbytes: int = 0
     """What sandboxes made ahead of their runs may use together; 0: none is made."""
+    api_connections_max: int = FORWARDER_CONNECTIONS_MAX
+    """Of one container to the API at once. More wait."""
 
 
 class ProcessExecutor:
@@ -133,6 +135,7 @@ class ProcessExecutor:
             web_port=spec.web_port,
             container_port=spec.container_port,
             api_port=spec.api_port,
+            api_connections_max=self._options.api_connections_max,
             network=spec.outward,
             host_network=self._options.allow_host_network,
             network_range=self._options.network_range,

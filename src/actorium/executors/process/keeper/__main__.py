@@ -9,6 +9,9 @@ from pathlib import Path
 def main() -> int:
     sys.path.insert(0, str(Path(__file__).resolve().parents[4]))
     kind, state = sys.argv[1], Path(sys.argv[2])
+    from actorium.kernel.descriptors import raise_limit
+
+    raise_limit()  # each connection of a container takes two; what runs in one has limits of its own
     if kind == "probe":
         from actorium.executors.process.keeper import probing
 

@@ -8,11 +8,14 @@ from collections.abc import Callable
 
 from actorium.executors.process.keeper import clock
 from actorium.executors.process.keeper.reactor import READ, WRITE, Reactor
+from actorium.kernel.descriptors import limit, share
 from actorium.kernel.limits import FORWARDER_CONNECTIONS_MAX, FORWARDER_HOLD_SECS
 
 _PIECE = 256 * 1024
 _RETRY_SECS = 0.1
 _ACCEPTED_AT_ONCE = 64
+_FORWARDERS = 3  # of one container: to the API, and to its web server from outside and from inside
+_SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # what the machine, or this process, has no more of
 
 
 class _Flow:
@@ -110,6 +113,11 @@ class ByteMeter:
         self.sent_bytes += count
 
 
+def _fitting() -> int:
+    """How many connections of one forwarder fit what this process may have open: two descriptors each."""
+    return share(limit(), 2 * _FORWARDERS, at_most=FORWARDER_CONNECTIONS_MAX)
+
+
 class Forwarder:
     """Takes connections at a listener and leads each to one address, trying again for a while when nobody is there."""
 
@@ -122,31 +130,44 @@ class Forwarder:
         make: Callable[[], socket.socket | None],
         hold_secs: float = FORWARDER_HOLD_SECS,
         meter: ByteMeter | None = None,
+        connections_max: int = FORWARDER_CONNECTIONS_MAX,
     ) -> None:
         self._reactor, self._listener, self._target = reactor, listener, target
         self._make, self._hold_secs, self._meter = make, hold_secs, meter
+        self._connections_max = min(connections_max, _fitting())
         self._open = 0
         listener.setblocking(False)
-        reactor.watch(listener.fileno(), READ, self._accept)
+        self._listen()
+
+    def _listen(self) -> None:
+        self._reactor.watch(self._listener.fileno(), READ, self._accept)
 
     def _accept(self, _: int) -> None:
         for _number in range(_ACCEPTED_AT_ONCE):
-            if self._open >= FORWARDER_CONNECTIONS_MAX:
+            if self._open >= self._connections_max:
                 self._reactor.forget(self._listener.fileno())  # until one closes: the kernel holds the others
                 return
             try:
                 near, _address = self._listener.accept()
-            except OSError:
+            except OSError as error:
+                if error.errno in _SHORT:
+                    self._reactor.forget(self._listener.fileno())  # else it would wake the loop without end
+                    self._reactor.after(_RETRY_SECS, self._listen)
                 return
             self._open += 1
             self._connect(near, clock.monotonic() + self._hold_secs)
 
     def _released(self) -> None:
         self._open -= 1
-        self._reactor.watch(self._listener.fileno(), READ, self._accept)
+        self._listen()
 
     def _connect(self, near: socket.socket, until: float) -> None:
-        far = self._make()
+        try:
+            far = self._make()
+        except OSError as error:
+            if error.errno not in _SHORT:
+                raise
+            far = None
         if far is None:
             self._again(near, until)
             return

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from actorium.kernel.limits import FORWARDER_CONNECTIONS_MAX
+
 PLAN = "plan.json"
 LOCK = "lock"  # held by the shim as long as it lives
 STATE = "state"  # made when the shim takes the container on; then what was measured last
@@ -54,6 +56,7 @@ class Plan:
     web_port: int | None = None
     container_port: int | None = None
     api_port: int | None = None
+    api_connections_max: int = FORWARDER_CONNECTIONS_MAX
     network: bool = True
     """Outward network, not only loopback."""
     host_network: bool = False

@@ -162,7 +162,8 @@ class Shim:
         if told.api_port is not None and listeners:
             self._meter.forwards = True
             api = ("127.0.0.1", told.api_port)
-            Forwarder(self._reactor, listeners.pop(0), api, make=_tcp, meter=self._meter.api)
+            most = told.api_connections_max
+            Forwarder(self._reactor, listeners.pop(0), api, make=_tcp, meter=self._meter.api, connections_max=most)
         if told.web_port is None or told.container_port is None:
             return
         web = ("127.0.0.1", told.container_port)
