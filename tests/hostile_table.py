@@ -89,6 +89,7 @@ ENGINE = "tests/process/test_hostile_containers.py::test_an_attempt_from_inside"
 ENGINE_PHASES = ("step", "root", "user")
 """In a build step, in a run of an image that names no user, and in one of an image that does."""
 _HERE = "tests/process/test_hostile_containers.py::test_"
+_ENGINE = "tests/process/test_container_engine.py::test_"
 _SUITE = "src/actorium/testing/conformance/executor.py::test_"
 _BUILD, _REFUSED = (
     "tests/process/test_container_builder.py::test_",
@@ -126,6 +127,8 @@ ENGINE_TABLE = (
             f"{_HERE}a_builds_secret_is_in_no_log"),
     Attempt("fill the disk", "", "a limit of each file, and a total that is measured",
             f"{_SUITE}a_full_disk_hurts_only_itself"),
+    Attempt("fill the disk, unseen", "volumes that the image declares, and files without a name",
+            "both are counted as well", f"{_ENGINE}its_disk_is_limited_in_volumes_and_without_names"),
     Attempt("fill the memory", "", "the engine's limit", f"{_SUITE}too_much_memory_ends_it"),
     Attempt("fill the log", "", "the log's limit", f"{_SUITE}the_log_has_an_end"),
     Attempt("fork bomb", "", "the engine's limit", f"{_SUITE}a_fork_bomb_is_contained"),

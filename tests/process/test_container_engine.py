@@ -135,6 +135,37 @@ async def test_a_read_only_root(executor: ContainerExecutor, engine: TestEngine)
     assert b"written" not in found
 
 
+UNSEEN = """
+import os, time
+kept = []
+for number in range(40):
+    path = f"{place}/{{number}}"
+    kept.append(open(path, "wb", buffering=0))
+    {named}
+    for _ in range(20): kept[-1].write(bytes(1 << 20))
+    time.sleep(0.1)
+print("all written")
+"""
+
+
+@pytest.mark.parametrize(("place", "named"), [("/data", "pass"), ("/root", "os.unlink(path)")])
+async def test_its_disk_is_limited_in_volumes_and_without_names(
+    executor: ContainerExecutor, engine: TestEngine, place: str, named: str
+) -> None:
+    reference = engine.build(f"FROM {BASE_NAMES[0]}\nVOLUME /data\n")
+    await executor.start(python("a-1", reference, UNSEEN.format(place=place, named=named)))
+    assert (await ended(executor, "a-1")).cause is Cause.OUT_OF_DISK
+    assert b"all written" not in await lines(executor, "a-1")
+
+
+async def test_shared_memory_without_a_name_is_no_disk(executor: ContainerExecutor) -> None:
+    """Browsers have theirs so; the limit of memory holds it."""
+    script = UNSEEN.format(place="/dev/shm", named="os.unlink(path)").replace("range(40)", "range(15)")
+    await executor.start(replace(python("a-1", BASE_NAMES[0], script), memory_mbytes=1024, disk_mbytes=128))
+    assert (await ended(executor, "a-1")).exit_code == 0
+    assert await lines(executor, "a-1") == [b"all written"]
+
+
 async def test_an_image_without_a_shell(executor: ContainerExecutor, engine: TestEngine) -> None:
     """Its program is not held until its network is there, and runs all the same."""
     reference = engine.build(f"FROM {BASE_NAMES[0]}\nRUN rm /usr/bin/sh\n")

@@ -17,6 +17,7 @@ from actorium.executors.container.keeper.counters import Counters
 from actorium.executors.container.keeper.door import open_door
 from actorium.executors.process.keeper import clock, inside, network, plan
 from actorium.executors.process.keeper.sandbox import START_SECS_MAX, Sandbox, SandboxFailed
+from actorium.executors.process.keeper.unnamed import unnamed
 
 RESOLV_CONF = "resolv.conf"
 # The program waits for its network; its two outputs are one, so that lines stay in the order they were written in.
@@ -44,6 +45,8 @@ class Box(Sandbox):
         self._id = ""
         self._door = 0
         self._upper: Path | None = None
+        self._volumes: list[Path] = []
+        """What the image declares as such: the engine keeps them beside the container's own layer."""
 
     def start(self, output: int) -> None:  # noqa: ARG002 - the engine has the output
         """Run the program. Raises SandboxFailed; then ``kill`` and ``remove`` clean up."""
@@ -109,6 +112,7 @@ class Box(Sandbox):
         data = (seen.get("GraphDriver") or {}).get("Data") or {}
         if upper := data.get("UpperDir"):
             self._upper = Path(upper)
+        self._volumes = [Path(one["Source"]) for one in seen.get("Mounts") or () if one.get("Type") == "volume"]
         self.counters.follow(self.pid)
         self._door = open_door(self.pid, self.plan, self._inner)
         self._inner.close()
@@ -157,12 +161,13 @@ class Box(Sandbox):
         return None
 
     def written_bytes(self) -> int | None:
-        """What it wrote over its image; None: not known now."""
+        """What it wrote over its image, into volumes and into files without a name; None: not known now."""
+        beside = sum(map(bytes_below, self._volumes)) + unnamed(self.pid).disk_bytes
         if self._upper is not None and os.access(self._upper, os.R_OK | os.X_OK):
-            return bytes_below(self._upper)
+            return bytes_below(self._upper) + beside
         with contextlib.suppress(EngineError):
             seen = self._api.call("GET", f"/containers/{self._id}/json?size=true")
-            return int(seen.get("SizeRw") or 0)
+            return int(seen.get("SizeRw") or 0) + beside
         return None
 
     def terminate(self) -> None:

@@ -65,6 +65,7 @@ class _Look:
         self._found = found
         self._left = UNNAMED_LOOKS_MAX
         self._seen: set[tuple[int, int]] = set()
+        self._views: dict[str, set[int]] = {}
         probe = os.memfd_create("probe")
         self._memory = os.fstat(probe).st_dev  # of every memory file of the machine
         os.close(probe)
@@ -73,28 +74,37 @@ class _Look:
         """A thread may have descriptors of its own, and memory when its process's first thread has ended."""
         here = f"/proc/{thread}"  # not listed there, but found by its number
         with contextlib.suppress(OSError):
-            shared = os.stat(f"{here}/root/dev").st_dev  # noqa: PTH116 - a tmpfs: memory as well
+            memory = self._in_memory(here)
             for fd in os.listdir(f"{here}/fd"):  # noqa: PTH208
                 with contextlib.suppress(OSError):
-                    self._descriptor(here, fd, shared)
+                    self._descriptor(here, fd, memory)
             with open(f"{here}/maps", "rb") as maps:  # noqa: PTH123
                 for line in maps:
                     with contextlib.suppress(OSError):
-                        self._mapping(here, line, shared)
+                        self._mapping(here, line, memory)
 
-    def _descriptor(self, here: str, fd: str, shared: int) -> None:
+    def _in_memory(self, here: str) -> set[int]:
+        """Devices whose files take memory, for which there is another limit, as far as this thread sees them."""
+        view = os.readlink(f"{here}/ns/mnt")  # noqa: PTH115
+        if view not in self._views:
+            mounts = (line.split() for line in _read(f"{here}/mountinfo").splitlines())
+            found = (mount[2].split(b":") for mount in mounts if mount[mount.index(b"-") + 1] == b"tmpfs")
+            self._views[view] = {self._memory, *(os.makedev(int(major), int(minor)) for major, minor in found)}
+        return self._views[view]
+
+    def _descriptor(self, here: str, fd: str, memory: set[int]) -> None:
         status = self._status(f"{here}/fd/{fd}")
         if stat.S_ISSOCK(status.st_mode):
             for line in _read(f"{here}/fdinfo/{fd}").splitlines():
                 if line.startswith(b"scm_fds:"):
                     self._found.in_flight += int(line.split()[1])
         else:
-            self._count(status, shared)
+            self._count(status, memory)
 
-    def _mapping(self, here: str, line: bytes, shared: int) -> None:
+    def _mapping(self, here: str, line: bytes, memory: set[int]) -> None:
         if line.endswith(b" (deleted)\n"):
             low, high = (int(each, 16) for each in line.split(b" ", 1)[0].split(b"-"))
-            self._count(self._status(f"{here}/map_files/{low:x}-{high:x}"), shared)
+            self._count(self._status(f"{here}/map_files/{low:x}-{high:x}"), memory)
 
     def _status(self, path: str) -> os.stat_result:
         self._left -= 1
@@ -102,10 +112,10 @@ class _Look:
             raise _TooMany
         return os.stat(path)  # noqa: PTH116
 
-    def _count(self, status: os.stat_result, shared: int) -> None:
+    def _count(self, status: os.stat_result, memory: set[int]) -> None:
         # By time of change instead of by device: an overlay and what lies below it have two for one file.
         key = (status.st_ino, status.st_ctime_ns)
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink or status.st_dev in (self._memory, shared):
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink or status.st_dev in memory:
             return
         if key not in self._seen:
             self._seen.add(key)
