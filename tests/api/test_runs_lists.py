@@ -178,6 +178,23 @@ async def test_the_nested_run_is_the_same_run_and_only_of_its_own_actor() -> Non
             assert wrong["type"] == "record-not-found"
 
 
+async def test_who_may_see_a_run_sees_it_below_its_actor_too() -> None:
+    """Clients take a 404 for "no such run" only by the type record-not-found."""
+    async with open_server() as world:
+        actor = await world.actor()
+        run = await world.running(actor)
+        paths = [f"/v2/acts/{reference}/runs/{run['id']}" for reference in (actor, "alice~hello")]
+        for path in (*paths, f"/v2/actors/unknownunknownabc/runs/{run['id']}"):
+            assert (await world.bob.get(path, status=404))["type"] == "record-not-found"
+        await world.alice.put(f"/v2/actor-runs/{run['id']}", {"generalAccess": "ANYONE_WITH_ID_CAN_READ"})
+        for client, path in ((world.bob, paths[0]), (world.bob, paths[1]), (world.nobody, paths[0])):
+            assert (await client.get(path))["id"] == run["id"]
+        await world.finished(run["id"])
+        await world.alice.delete(f"/v2/actors/{actor}")
+        assert (await world.alice.get(paths[0]))["id"] == run["id"], "runs outlive their Actor"
+        assert (await world.alice.get(paths[1], status=404))["type"] == "record-not-found"
+
+
 async def printed(world: ServerWorld, text: bytes) -> dict[str, Any]:
     """A run that has printed something, which is in its log."""
     run = await world.running(await world.actor())

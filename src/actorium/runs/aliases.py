@@ -41,11 +41,13 @@ _STORAGES = (
     ("request-queue", "/v2/request-queues/{queueId}", "request queue"),
 )
 _VERBS = ("abort", "metamorph", "reboot", "resurrect")
-_NESTED_RUN = frozenset({("GET", ""), ("POST", "/abort"), ("POST", "/metamorph"), ("POST", "/resurrect")})
+_NESTED_RUN = "/v2/actors/{actorId}/runs/{runId}"
 
 
-def aliases(*, storages: RunStorages, run_of_actor: RunOfActor, last_run: LastRun) -> list[Alias]:
-    """Every alias about runs."""
+def aliases(
+    *, storages: RunStorages, run_of_actor: RunOfActor, seen_run_of_actor: RunOfActor, last_run: LastRun
+) -> list[Alias]:
+    """Every alias about runs. run_of_actor: to change it. seen_run_of_actor: to look at it."""
 
     async def to_storages(call: Call[Any, None]) -> Mapping[str, str]:
         return await storages(call.principal, call["runId"], signed=_is_signed(call))
@@ -55,6 +57,9 @@ def aliases(*, storages: RunStorages, run_of_actor: RunOfActor, last_run: LastRu
 
     async def to_run(call: Call[Any, None]) -> Mapping[str, str]:
         return {"runId": await run_of_actor(call.principal, call["actorId"], call["runId"])}
+
+    async def to_seen_run(call: Call[Any, None]) -> Mapping[str, str]:
+        return {"runId": await seen_run_of_actor(call.principal, call["actorId"], call["runId"])}
 
     async def last_of_actor(call: Call[LastRunQuery, None]) -> str:
         return await last_run(call.principal, call["actorId"], call.query)
@@ -73,13 +78,21 @@ def aliases(*, storages: RunStorages, run_of_actor: RunOfActor, last_run: LastRu
             tag="Actors/Actor runs",
         ),
         Alias(
-            prefix="/v2/actors/{actorId}/runs/{runId}",
+            prefix=_NESTED_RUN,
+            target=_RUN,
+            resolve=to_seen_run,
+            tag="Actors/Actor runs",
+            only=frozenset({("GET", "")}),
+            operation_ids={"GET ": "actors_run_get"},
+            deprecated=True,
+        ),
+        Alias(
+            prefix=_NESTED_RUN,
             target=_RUN,
             resolve=to_run,
             tag="Actors/Actor runs",
-            only=_NESTED_RUN,
+            only=frozenset({("POST", f"/{verb}") for verb in ("abort", "metamorph", "resurrect")}),
             operation_ids={
-                "GET ": "actors_run_get",
                 "POST /abort": "actors_run_abort_post",
                 "POST /metamorph": "actors_run_metamorph_post",
                 "POST /resurrect": "actor_run_resurrect_post",

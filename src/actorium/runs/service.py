@@ -223,6 +223,22 @@ class Runs:
         """Whether a run that has not ended was started from a build."""
         return store.uses_build(tx, build_id)
 
+    async def seen_of_actor(self, principal: Principal, actor: str, run_id: str) -> str:
+        """The id of a run that the caller may see, if it is one of this Actor. Raises RunNotFound.
+
+        By the Actor's id also where that is gone, or not for the caller.
+        """
+
+        def work(tx: Tx) -> str:
+            run = self.readable_in(tx, principal, run_id)
+            if actor != run.actor_id:
+                row = self._actors.find_in(tx, run.actor_id)
+                if row is None or not self._actors.is_meant_in(tx, principal, actor, row):
+                    raise RunNotFound
+            return run.id
+
+        return await self._database.read(work)
+
     async def of_actor(self, principal: Principal, actor: str, run_id: str) -> str:
         """The id of a run, if it is one of this Actor. Raises ActorNotFound and RunNotFound."""
 

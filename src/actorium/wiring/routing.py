@@ -48,7 +48,12 @@ def aliases(features: Features) -> list[Alias]:
     """Every path that leads to another one."""
     runs = features.runs
     return [
-        *run_aliases(storages=runs.storages, run_of_actor=runs.of_actor, last_run=features.last_run),
+        *run_aliases(
+            storages=runs.storages,
+            run_of_actor=runs.of_actor,
+            seen_run_of_actor=runs.seen_of_actor,
+            last_run=features.last_run,
+        ),
         *tasks_api.aliases(features.tasks, runs.storages),
         *builds_api.aliases(features.builds),
     ]
