@@ -121,6 +121,18 @@ def test_native_packages_find_the_headers_that_are_there(tmp_path: Path, npm: in
     assert said in (tmp_path / "opt/actorium/bin/npm").read_text()
 
 
+@pytest.mark.parametrize("home", ["root", "home/myuser", "home/node"])
+def test_a_node_gyp_of_a_package_finds_them_where_it_keeps_its_downloads(tmp_path: Path, home: str) -> None:
+    """Those of packages may be older than any variable of npm's that is passed on."""
+    write(tmp_path, NODE, headers="/opt/node", project=None)
+    kept = tmp_path / home / ".cache/node-gyp" / NODE.full
+    assert int((kept / "installVersion").read_text()) >= 11
+    assert (kept / "include").readlink() == Path("/opt/node/include")
+    (tmp_path / "other").mkdir()
+    write(tmp_path / "other", NODE, headers=None, project=None)
+    assert not (tmp_path / "other" / home / ".cache").exists()
+
+
 def test_a_browser_image_uses_the_hosts_or_says_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

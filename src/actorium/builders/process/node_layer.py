@@ -10,7 +10,7 @@ from actorium.builders.process.bases import HOME, PKG_CACHE, PREFIX, SHIMS, Base
 from actorium.builders.process.layers import LayerWriter
 from actorium.builders.process.nodes import Node
 
-FORMAT = 3
+FORMAT = 4
 """Counted up whenever what is written here changes, so that older layers are not reused."""
 WHEEL_PLACE = f"{PREFIX}/node"
 LOCK = "package-lock.json"
@@ -27,7 +27,10 @@ INSTALL = (
     "--no-fund",
     "--loglevel=error",
 )
-_FOLDERS = (*FOLDERS, "/usr/local/etc", GLOBAL, "/root/.npm", f"{HOME}/.npm", PKG_CACHE)
+_HOMES = ("/root", HOME, "/home/node")
+_FOLDERS = (*FOLDERS, "/usr/local/etc", GLOBAL, *(f"{home}/.npm" for home in _HOMES), PKG_CACHE)
+_GYP = 99
+"""The version of its downloads that node-gyp asks for is 9 to 11 by now; any that is higher will do."""
 _NPM = """\
 #!/bin/sh
 # What is installed with -g goes where the real image has it, npm itself too; Dockerfiles remove ~/.npm and expect it.
@@ -65,9 +68,19 @@ def write(root: Path, node: Node, *, headers: str | None, project: str | None) -
     writer.link(f"{SHIMS}/node", node.executable)
     if not Path(node.executable).is_relative_to("/usr/local/bin"):
         writer.link("/usr/local/bin/node", node.executable)
+    if headers is not None:
+        _keep_headers(writer, node, headers)
     if project is not None:
         for name in ("package.json", LOCK):
             writer.put(f"{project}/{name}", _project(name), mode=0o644)
+
+
+def _keep_headers(writer: LayerWriter, node: Node, headers: str) -> None:
+    """As if node-gyp had fetched them: that of a package, whatever its age, looks there and needs no network."""
+    for home in _HOMES:
+        kept = f"{home}/.cache/node-gyp/{node.full}"
+        writer.link(f"{kept}/include", f"{headers}/include")
+        writer.put(f"{kept}/installVersion", f"{_GYP}\n".encode(), mode=0o644)
 
 
 def _commands(node: Node, headers: str | None) -> dict[str, str]:
