@@ -136,14 +136,16 @@ async def test_what_a_step_sees(builds: Builds, tmp_path: Path) -> None:
         "RUN apt-get update && apt-get install -y --no-install-recommends bash && rm -rf /var/lib/apt/lists/*",
         "WORKDIR deep/er",
         "RUN test $(pwd) = /usr/src/app/deep/er && touch here",
+        'VOLUME ["/kept", "of-the-actor"]',
+        "RUN touch /kept/x of-the-actor/x",
         "USER myuser",
         "COPY --chown=myuser run.sh /run-me",
         "RUN test -x /run-me",
         "RUN uv pip install --system attrs && python -c 'import attr'",
     ]
     image = await builds.build({"Dockerfile": PYTHON + "\n".join(lines), "run.sh": "#!/bin/sh\necho hello\n"})
-    assert await builds.run(image, tmp_path, "sh", "-c", "ls; /run-me; ls /made-at-the-root") == (
-        0, "here\nhello\n/made-at-the-root\n",
+    assert await builds.run(image, tmp_path, "sh", "-c", "ls -p; /run-me; ls /made-at-the-root") == (
+        0, "here\nof-the-actor/\nhello\n/made-at-the-root\n",
     )  # fmt: skip
 
 

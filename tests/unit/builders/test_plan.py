@@ -143,6 +143,14 @@ def test_what_has_no_effect_is_said() -> None:
     assert planned("FROM x\nUSER me").config.user == "me"
 
 
+def test_volumes_are_folders() -> None:
+    for text in ('VOLUME ["/data", "own/"]', "VOLUME /data own"):
+        action = planned(f"FROM x\n{text}").steps[-1].action
+        assert action == FolderStep(path="/data", more=("/app/own",), is_entered=False)
+    with pytest.raises(BuildFailed, match="line 2: VOLUME needs the path of a folder"):
+        planned("FROM x\nVOLUME /")
+
+
 @pytest.mark.parametrize(
     ("lines", "home", "made"),
     [

@@ -94,6 +94,14 @@ def test_folders_and_modes(tmp_path: Path) -> None:
     assert tree(tmp_path, tarred(GOOD, data=(tarfile.DIRTYPE, ""))).folders == {"data"}
 
 
+def test_backslashes_of_windows_separate_folders(tmp_path: Path) -> None:
+    """Windows PowerShell makes such zip files."""
+    found = tree(tmp_path, zipped([("data\\", b"", 0), ("src\\a\\main.py", b"1", 0)], system=0))
+    assert found == Tree(files={"src/a/main.py": b"1"}, folders=frozenset({"data"}))
+    for name in ("..\\evil", "a\\..\\..\\evil", "\\evil"):
+        assert "Source file" in refused(tmp_path, zipped([(name, b"x", 0)], system=0))
+
+
 @pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/etc/passwd", "a\\b", "a\nb"])
 @pytest.mark.parametrize("pack", [zipped, tarred])
 def test_paths_that_lead_outside(tmp_path: Path, pack: Callable[[Members], bytes], name: str) -> None:

@@ -12,6 +12,7 @@ from actorium.builders.process.dockerfile import DockerfileError, Instruction
 from actorium.builders.process.state import SHELL, StageState
 from actorium.builders.process.steps import CopyStep, FolderStep, RunStep
 from actorium.builders.process.system_packages import system_packages_missing
+from actorium.builders.process.variables import split_words
 
 Outcome: TypeAlias = tuple[RunStep | CopyStep | FolderStep | None, tuple[str, ...]]
 _RUN_FILE = 'f=$(mktemp) && printf %s "$1" >"$f" && chmod +x "$f" && "$f"; code=$?; rm -f "$f"; exit $code'
@@ -162,6 +163,15 @@ def _label(instruction: Instruction, state: StageState) -> Outcome:
     return None, ()
 
 
+def _volume(instruction: Instruction, state: StageState) -> Outcome:
+    words = instruction.json_form if instruction.json_form is not None else split_words(instruction.rest)
+    paths = [state.absolute(state.expand(word)).rstrip("/") for word in words]
+    if not paths or not all(paths):
+        raise DockerfileError(instruction.line, "VOLUME needs the path of a folder")
+    step = FolderStep(path=paths[0], more=tuple(paths[1:]), is_entered=False)
+    return step, ("VOLUME is a folder here; what is written to it is gone with the run",)
+
+
 def _nothing(_instruction: Instruction, _state: StageState) -> Outcome:
     return None, ()
 
@@ -182,7 +192,7 @@ _ACTIONS: Mapping[str, Callable[[Instruction, StageState], Outcome]] = {
     "MAINTAINER": _nothing,
     "EXPOSE": _nothing,
     "STOPSIGNAL": _no_effect,
-    "VOLUME": _no_effect,
+    "VOLUME": _volume,
     "HEALTHCHECK": _no_effect,
     "ONBUILD": _no_effect,
 }

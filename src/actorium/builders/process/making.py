@@ -185,7 +185,7 @@ class Making:
         if isinstance(action, CopyStep):
             source = self.built[action.stage].key if action.stage is not None else ""
             return ["copy", source, fingerprint(action, self.context, self.digests)]
-        return ["folder", action.path] if isinstance(action, FolderStep) else ["run"]
+        return ["folder", action.path, *action.more] if isinstance(action, FolderStep) else ["run"]
 
     async def _files(self, built: Built, steps: list[Step], material: list[object]) -> None:
         """COPY, ADD and WORKDIR that follow each other make one layer."""

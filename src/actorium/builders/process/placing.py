@@ -52,9 +52,11 @@ def carry_out(
         action = step.action
         try:
             if isinstance(action, FolderStep):
-                checked_workdir(step.line, action.path, writer.view)
-                if not writer.is_folder(action.path):
-                    writer.make_dir(action.path)
+                if action.is_entered:
+                    checked_workdir(step.line, action.path, writer.view)
+                for path in (action.path, *action.more):
+                    if not writer.is_folder(path):
+                        writer.make_dir(path)
             elif isinstance(action, CopyStep) and action.stage is not None:
                 place_from(action, Layers(stages[action.stage]), writer, context.looks)
             elif isinstance(action, CopyStep):

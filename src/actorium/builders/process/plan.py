@@ -74,7 +74,8 @@ def steps(stage: Stage, start: Config, dockerfile: Dockerfile, build_args: Mappi
         except ExpansionError as error:
             raise DockerfileError(instruction.line, str(error)) from error
         if isinstance(action, FolderStep):
-            checked_place(instruction.line, action.path)
+            for path in (action.path, *action.more):
+                checked_place(instruction.line, path)
         elif isinstance(action, CopyStep):
             checked_place(instruction.line, action.target)
         out.append(Step(line=instruction.line, text=instruction.text, action=action, notes=notes))

@@ -57,9 +57,11 @@ class CopyStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderStep:
-    """A folder to be there: WORKDIR."""
+    """A folder to be there: WORKDIR, and of VOLUME several."""
 
     path: str
+    more: tuple[str, ...] = ()
+    is_entered: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

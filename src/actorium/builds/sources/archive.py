@@ -33,6 +33,8 @@ _TAR_AT = 257  # where a tar file says that it is one
 _ZIP_ENTRY = b"PK\x01\x02"
 _MEMBER_BYTES = 2048  # of a tar file around a member: headers and padding
 _UNIX = 3  # who made a zip member, when its attributes are a Unix mode
+_WINDOWS = frozenset({0, 10, 14})
+"""The same of DOS and Windows, whose programs may write backslashes between folders."""
 _ENCRYPTED = 1
 _APPLE = "__MACOSX/"  # what macOS adds to zip files; no source
 
@@ -137,12 +139,14 @@ def _zip(path: Path) -> Tree:
 
 def _zip_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, growing: Growing) -> None:
     name, mode = member.filename, member.external_attr >> 16 if member.create_system == _UNIX else 0
+    if member.create_system in _WINDOWS:
+        name = name.replace("\\", "/")
     if member.flag_bits & _ENCRYPTED:
         raise BuildFailed(f"The archive holds {name!r} under a password. Make it without one.")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise BuildFailed(f"The archive holds {name!r} in a rare compression. Make it with the usual one (deflate).")
     kind = stat.S_IFMT(mode)
-    if member.is_dir():
+    if name.endswith("/"):
         growing.folder(name)
     elif kind == stat.S_IFLNK:
         growing.link(name, _target(name, _zip_content(archive, member, growing)))
