@@ -10,7 +10,6 @@ from msgspec import structs
 
 from actorium.actors.errors import PricingAltersPast, PricingFutureTwice, PricingRemoved, PricingTwice
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import CLOCK_SKEW_SECS
 from actorium.kernel.structs import UNSET, UnsetType, Wire
 
 START_EVENT = "apify-actor-start"
@@ -161,13 +160,12 @@ def _kept(old: PricingInfo, new: PricingInfo) -> PricingInfo:
 
 
 def _dated(entry: PricingInfo, coming: Sequence[PricingInfo], now: Instant) -> PricingInfo:
-    """A new entry with its times; one that was announced before keeps them."""
+    """A new entry with its times; one that was announced before keeps them. What says it began in the past begins now:
+    runs that were started since keep the price that they were started with."""
     for known in coming:
         if _facts(known) == _facts(entry) and entry.started_at == known.started_at:
             return known
     start = entry.started_at if isinstance(entry.started_at, Instant) else now
-    if start.secs_until(now) > CLOCK_SKEW_SECS:
-        raise PricingAltersPast("A new entry of pricingInfos cannot start in the past; leave startedAt out.")
     return structs.replace(entry, created_at=now, started_at=Instant(max(start, now)), apify_margin_percentage=0)
 
 

@@ -271,7 +271,6 @@ ENV_NAME_CHARS_MAX = 100  # the API's own
 ENV_VALUE_CHARS_MAX = 50_000  # the API's own
 SOURCE_FILES_MAX = 5000  # our choice: far above what fits a push, far below what stalls a build
 SOURCE_PATH_CHARS_MAX = 1024  # below every file system's limit
-CLOCK_SKEW_SECS = 300  # our choice: how far a caller's clock may be behind ours
 PRICING_INFOS_MAX = 200  # our choice: the history of an Actor's prices
 PRICE_USD_MAX = 1_000_000  # our choice: far beyond any price of one unit, far below what sums cannot hold
 TRIAL_MINUTES_MAX = 10 * 365 * 1440  # ten years
