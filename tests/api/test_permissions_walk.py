@@ -151,7 +151,7 @@ async def test_a_run_with_full_permissions_walks_in(place: Place) -> None:
     assert closed == []
 
 
-def test_the_table_names_operations_that_there_are(place: Place) -> None:
+async def test_the_table_names_operations_that_there_are(place: Place) -> None:
     found = routes(place.world.features)
     assert TABLE.keys() - {one.operation_id for one in found} <= AWAITED
     assert all((one.limited is Limited.NO) == (one.operation_id not in TABLE) for one in found)
