@@ -264,6 +264,8 @@ def _is_moved(life: Life, event: Event, finished_at: Instant, seen: Container | 
 
 def _restarted(life: Life, now: Instant, finished_at: Instant) -> Life:
     node = None if life.migrate_at is not None else life.node
+    if life.is_status_message_terminal:  # it was about an end that is none
+        life = replace(life, status_message=None, is_status_message_terminal=None)
     restarts = (*life.restarts, now)[-RESTARTS_MAX:]
     return _next_attempt(life, finished_at, node=node, restart_count=life.restart_count + 1, restarts=restarts)
 

@@ -211,6 +211,18 @@ def test_a_message_of_its_own_stays(event: Event) -> None:
     assert (after.status_message, after.is_status_message_terminal) == ("Half way", False)
 
 
+@pytest.mark.parametrize(("is_terminal", "message"), [(True, None), (False, "Half way"), (None, "Half way")])
+def test_what_was_said_about_an_end_goes_with_it_when_the_run_is_restarted(
+    is_terminal: bool | None, message: str | None
+) -> None:
+    told = life(
+        RunStatus.RUNNING, restart_on_error=True, status_message="Half way", is_status_message_terminal=is_terminal
+    )
+    again = step(told, Event.EXITED, NOW, exited(1))
+    assert (again.status, again.restart_count, again.status_message) == (RunStatus.RUNNING, 1, message)
+    assert again.is_status_message_terminal is (is_terminal if message else None)
+
+
 def test_an_empty_message_says_nothing_so_the_default_one_does() -> None:
     after = step(life(RunStatus.RUNNING, status_message=""), Event.EXITED, NOW, exited(7))
     assert after.status_message == "Actor failed with exit code 7"
