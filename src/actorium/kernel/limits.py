@@ -82,6 +82,7 @@ SPENDING_ROWS_PER_PRUNE = 1000  # sums of old days one transaction forgets
 
 # Logs
 LOG_BYTES_MAX = 10_485_760  # the API's own
+LOG_STAMP_BYTES = 25  # of each line's time with the space behind it, which count as well
 LOG_LINE_BYTES_MAX = 65_536  # longer lines are cut into several
 LOG_ESCAPE_BYTES_MAX = 2048  # a long line is cut so much earlier rather than inside an escape sequence, such as a link
 LOG_SECRET_TEXTS_MAX = 100  # searched for in a log beside the secrets: their lines, and how both are encoded

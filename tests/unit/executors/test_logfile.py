@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from actorium.executors.process.keeper import clock, logfile
 from actorium.executors.process.keeper.logfile import LogFile, parse
+from actorium.kernel.limits import LOG_STAMP_BYTES
 
 
 def written(path: Path, *pieces: bytes, bytes_max: int = 1_000_000) -> list[bytes]:
@@ -33,9 +34,16 @@ def test_lines_have_the_time_of_their_arrival(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_cap_is_said_once(tmp_path: Path) -> None:
-    found = written(tmp_path / "log", b"12345\n" * 10, b"6\n" * 10, bytes_max=15)
+    found = written(tmp_path / "log", b"12345\n" * 10, b"6\n" * 10, bytes_max=65)
     assert found[:-1] == [b"12345", b"12345"]
     assert found[-1].startswith(logfile.NOTE)
+
+
+def test_empty_lines_count_with_the_time_that_the_api_shows(tmp_path: Path) -> None:
+    """A megabyte of nothing but ends of lines would be one of 26 megabytes for whoever reads it."""
+    found = written(tmp_path / "log", b"\n" * 1_000_000, bytes_max=26_000)
+    assert found[:-1] == [b""] * 1000
+    assert len(b"2026-11-30T05:29:16.170Z ") == LOG_STAMP_BYTES
 
 
 @given(st.binary(max_size=300), st.integers(1, 300))

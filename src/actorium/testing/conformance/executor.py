@@ -15,7 +15,7 @@ from actorium.executors import Cause, Container, Executor, Phase, Spec
 from actorium.kernel.clock import SystemClock
 from actorium.kernel.errors import BackendUnavailable
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import LOG_LINE_BYTES_MAX
+from actorium.kernel.limits import LOG_LINE_BYTES_MAX, LOG_STAMP_BYTES
 
 WAIT_SECS = 40
 _LOOK_SECS = 0.01
@@ -323,7 +323,7 @@ class SandboxConformance(ExecutorConformance):
     async def test_the_log_has_an_end(self, executor: Executor) -> None:
         seen, found = await self.shell(executor, "yes 0123456789 | head -c 20000000; exit 4", log_bytes_max=100_000)
         assert seen.exit_code == 4
-        assert 90_000 < sum(len(line) + 1 for line in found[:-1]) <= 100_000
+        assert 90_000 < sum(len(line) + 1 + LOG_STAMP_BYTES for line in found[:-1]) <= 100_000
         assert b"100000 bytes" in found[-1]
 
     async def test_too_much_memory_ends_it(self, executor: Executor) -> None:

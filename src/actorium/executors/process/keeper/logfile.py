@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 
 from actorium.executors.process.keeper import clock
+from actorium.kernel.limits import LOG_STAMP_BYTES
 from actorium.kernel.lines import Lines
 
 NOTE = b"actorium: "
+_AROUND_BYTES = LOG_STAMP_BYTES + 1  # what a line takes in the API's log beside its text: empty lines are not for nothing
 
 
 class LogFile:
@@ -41,16 +43,16 @@ class LogFile:
     def _write(self, lines: list[bytes]) -> None:
         if not lines or self._left < 0:
             return
-        size = sum(map(len, lines)) + len(lines)
+        size = sum(map(len, lines)) + len(lines) * _AROUND_BYTES
         if size <= self._left:
             self._left -= size
             self._append(lines)
             return
         kept = []
         for line in lines:
-            if len(line) + 1 > self._left:
+            if len(line) + _AROUND_BYTES > self._left:
                 break
-            self._left -= len(line) + 1
+            self._left -= len(line) + _AROUND_BYTES
             kept.append(line)
         self._append(kept)
         self._left = -1
