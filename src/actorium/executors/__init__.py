@@ -41,8 +41,8 @@ class Spec:
     timeout_secs: int | None = None
     """The same where no deadline is known before its process starts: so long after that."""
     log_bytes_max: int
-    """What the container may still write to its log, with the time of each line as the API shows it; the rest is dropped
-    with one line that says so."""
+    """What the container may still write to its log, with the time of each line as the API shows it; the rest is
+    dropped with one line that says so."""
     web_port: int | None = None
     """Host port that leads to ``container_port`` inside."""
     container_port: int

@@ -9,7 +9,7 @@ from actorium.kernel.limits import LOG_STAMP_BYTES
 from actorium.kernel.lines import Lines
 
 NOTE = b"actorium: "
-_AROUND_BYTES = LOG_STAMP_BYTES + 1  # what a line takes in the API's log beside its text: empty lines are not for nothing
+_AROUND_BYTES = LOG_STAMP_BYTES + 1  # what a line takes in the log of the API beside its text
 
 
 class LogFile:
