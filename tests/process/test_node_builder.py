@@ -131,3 +131,25 @@ async def test_images_with_a_browser(
     built = await builds.build({"Dockerfile": f"FROM {image}\nCOPY x ./\n", "x": ""})
     assert "its browser is this machine's /bin/true" in builds.text
     assert await builds.run(built, tmp_path, "sh", "-c", look) == (0, said)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("tag", ["20-slim", "22-slim"])
+async def test_node_in_an_image_of_python(builds: Builds, tmp_path: Path, tag: str) -> None:
+    text = (
+        f"FROM python:3.11-slim\nCOPY --from=node:{tag} /usr/local/bin/node /usr/local/bin/\n"
+        f"COPY --from=node:{tag} /usr/local/lib/node_modules /usr/local/lib/node_modules\n"
+        "RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm && cd /root && npm install is-number@7\n"
+    )
+    image = await builds.build({"Dockerfile": text})
+    said = f"v{tag.partition('-')[0]}"
+    assert (await builds.run(image, tmp_path, "sh", "-c", "node -v | cut -c 1-3 && python -V"))[1].split()[0] == said
+
+
+@pytest.mark.long
+async def test_python_in_an_image_of_node(builds: Builds, tmp_path: Path) -> None:
+    text = (
+        "FROM python:3.11-slim AS py\nRUN python -m venv /opt/venv\nFROM node:20\nCOPY --from=py /opt/venv /opt/venv\n"
+        'CMD ["/opt/venv/bin/python", "-c", "import sys; print(sys.prefix)"]\n'
+    )
+    assert await builds.run(await builds.build({"Dockerfile": text}), tmp_path) == (0, "/opt/venv\n")

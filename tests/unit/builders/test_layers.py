@@ -241,6 +241,29 @@ def test_copy_from_a_stage(tmp_path: Path, writer: LayerWriter, host: Path) -> N
             place_from(CopyStep(sources=(stolen,), target="/z/", stage=0), view, writer)
 
 
+def test_a_link_to_what_both_stages_see_of_the_machine_stays_one(
+    tmp_path: Path, writer: LayerWriter, host: Path
+) -> None:
+    """As /usr/local/bin/node of an emulated image is."""
+    (tmp_path / "stage/app").mkdir(parents=True)
+    for name, target in (
+        ("node", "/usr/bin/tool"),
+        ("other", "node"),
+        ("python", "/opt/py/bin/python"),
+        ("no", "/etc/x"),
+    ):
+        (tmp_path / "stage/app" / name).symlink_to(target)
+    view = Layers([tmp_path / "stage"], host=host)
+    step = CopyStep(sources=("/app/node", "/app/other", "/app/python"), target="/x/", stage=0)
+    place_from(step, view, writer, shown=("/opt/py",))
+    assert tree(writer.root) == {
+        "x/node": "-> /usr/bin/tool", "x/other": "-> /usr/bin/tool", "x/python": "-> /opt/py/bin/python",
+    }  # fmt: skip
+    for stolen in ("/app/python", "/app/no", "/usr/bin/tool"):
+        with pytest.raises(BuildFailed, match="was not found in the stage"):
+            place_from(CopyStep(sources=(stolen,), target="/z/", stage=0), view, writer)
+
+
 def archive(*members: tuple[str, bytes | None, str]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as made:

@@ -8,7 +8,7 @@ import posixpath
 import stat
 import tarfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, cast
 
@@ -123,8 +123,13 @@ def place(step: CopyStep, context: Context, writer: LayerWriter) -> None:
         writer.put(_destination(step.target, name, "", writer), text.encode("utf-8", "surrogatepass"), mode=mode)
 
 
-def place_from(step: CopyStep, stage: Layers, writer: LayerWriter, looks: Looks | None = None) -> None:
-    """Carry out a COPY --from another stage, whose files nobody vouches for. Raises ``BuildFailed``."""
+def place_from(
+    step: CopyStep, stage: Layers, writer: LayerWriter, looks: Looks | None = None, *, shown: Sequence[str] = ()
+) -> None:
+    """Carry out a COPY --from another stage, whose files nobody vouches for. Raises ``BuildFailed``.
+
+    ``shown`` are folders of the machine that both stages see, besides its /usr: links to what is there stay links.
+    """
     looks = looks or Looks(writer.meter.mark)
     skips = _skipped(step, looks)
     for source in step.sources:
@@ -135,7 +140,10 @@ def place_from(step: CopyStep, stage: Layers, writer: LayerWriter, looks: Looks 
             real = stage.resolve(name)
             node = stage.find(real)
             if node is None or (node.of_host and not node.is_dir):
-                raise BuildFailed(f"COPY --from: {name} was not found in the stage")
+                if real == name or not any(real.startswith(f"{folder}/") for folder in ("/usr", *shown)):
+                    raise BuildFailed(f"COPY --from: {name} was not found in the stage")
+                writer.link(_destination(step.target, name, "", writer), real)
+                continue
             target = posixpath.join(step.target, name[start:]) if step.parents else step.target
             start_below = len((step.target if step.parents else target).rstrip("/")) + 1
             if node.is_dir:

@@ -28,7 +28,7 @@ from actorium.builders.process.nodes import Nodes
 from actorium.builders.process.output import Output
 from actorium.builders.process.placing import carry_out, checked_workdir, prepared
 from actorium.builders.process.state import Config
-from actorium.builders.process.steps import CopyStep, FolderStep, Mount, RunStep, Step
+from actorium.builders.process.steps import CopyStep, FolderStep, Mount, RunStep, Step, taken_from
 from actorium.builders.process.store import Entry, Store
 from actorium.builders.process.system_packages import hint
 from actorium.builders.process.threads import StopMark, in_thread, until_stopped
@@ -166,6 +166,8 @@ class Making:
                 await self._files(built, files, material)
                 files, material = [], []
             self._say(step.text, step.notes)
+            for index in taken_from(step.action):
+                built.toolchain = tuple(dict.fromkeys((*built.toolchain, *self.built[index].toolchain)))
             if isinstance(step.action, RunStep):
                 await self._run(built, step.action, step.line)
             elif step.action is not None:
@@ -196,7 +198,7 @@ class Making:
             meter = self._meter()
             stages = {index: tuple(stage.layers) for index, stage in self.built.items()}
             writer = LayerWriter(upper, built.layers, meter=meter)
-            await until_stopped(self.mark, carry_out, steps, writer, self.context, stages)
+            await until_stopped(self.mark, carry_out, steps, writer, self.context, stages, built.toolchain)
             self.disk_left -= meter.entries * DISK_BLOCK_BYTES
 
         await self.layer(built, ["files", material], make, given=True)

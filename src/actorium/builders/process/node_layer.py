@@ -10,7 +10,7 @@ from actorium.builders.process.bases import HOME, PKG_CACHE, PREFIX, SHIMS, Base
 from actorium.builders.process.layers import LayerWriter
 from actorium.builders.process.nodes import Node
 
-FORMAT = 4
+FORMAT = 5
 """Counted up whenever what is written here changes, so that older layers are not reused."""
 WHEEL_PLACE = f"{PREFIX}/node"
 LOCK = "package-lock.json"
@@ -68,11 +68,23 @@ def write(root: Path, node: Node, *, headers: str | None, project: str | None) -
     writer.link(f"{SHIMS}/node", node.executable)
     if not Path(node.executable).is_relative_to("/usr/local/bin"):
         writer.link("/usr/local/bin/node", node.executable)
+    if not Path(node.modules).is_relative_to(GLOBAL):
+        _link_own(writer, node)
     if headers is not None:
         _keep_headers(writer, node, headers)
     if project is not None:
         for name in ("package.json", LOCK):
             writer.put(f"{project}/{name}", _project(name), mode=0o644)
+
+
+def _link_own(writer: LayerWriter, node: Node) -> None:
+    """What comes with Node.js, where real images have it: COPY --from takes it from there."""
+    writer.link(f"{GLOBAL}/npm", f"{node.modules}/npm")
+    for name in ("npm", "npx"):
+        writer.link(f"/usr/local/bin/{name}", f"../lib/node_modules/npm/bin/{name}-cli.js")
+    if node.has_corepack:
+        writer.link(f"{GLOBAL}/corepack", f"{node.modules}/corepack")
+        writer.link("/usr/local/bin/corepack", "../lib/node_modules/corepack/dist/corepack.js")
 
 
 def _keep_headers(writer: LayerWriter, node: Node, headers: str) -> None:

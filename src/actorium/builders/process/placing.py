@@ -45,9 +45,16 @@ def prepared(spec: BuildSpec, dockerfile: str, mark: StopMark) -> tuple[Context,
 
 
 def carry_out(
-    steps: Sequence[Step], writer: LayerWriter, context: Context, stages: Mapping[int, Sequence[Path]]
+    steps: Sequence[Step],
+    writer: LayerWriter,
+    context: Context,
+    stages: Mapping[int, Sequence[Path]],
+    shown: Sequence[str],
 ) -> None:
-    """Write what the steps place, ``stages`` being the layers of each. Raises ``BuildFailed``."""
+    """Write what the steps place, ``stages`` being the layers of each, ``shown`` folders of the machine that are seen.
+
+    Raises ``BuildFailed``.
+    """
     for step in steps:
         action = step.action
         try:
@@ -58,7 +65,7 @@ def carry_out(
                     if not writer.is_folder(path):
                         writer.make_dir(path)
             elif isinstance(action, CopyStep) and action.stage is not None:
-                place_from(action, Layers(stages[action.stage]), writer, context.looks)
+                place_from(action, Layers(stages[action.stage]), writer, context.looks, shown=shown)
             elif isinstance(action, CopyStep):
                 place(action, context, writer)
         except OSError as error:

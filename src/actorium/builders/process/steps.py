@@ -74,3 +74,11 @@ class Step:
     """None: it changes only how the image is run."""
     notes: tuple[str, ...] = ()
     """Lines for the log: what of the instruction has no effect here."""
+
+
+def taken_from(action: RunStep | CopyStep | FolderStep | None) -> list[int]:
+    """The stages whose files an action uses; links among them may lead to those stages' interpreters."""
+    if isinstance(action, CopyStep):
+        return [action.stage] if action.stage is not None else []
+    mounts = action.mounts if isinstance(action, RunStep) else ()
+    return [mount.stage for mount in mounts if mount.stage is not None]
