@@ -110,7 +110,7 @@ def brake_loop(server: ServerWorld) -> BrakeLoop:
     """The loop as a server runs it."""
     features, ground = server.features, server.features.ground
     return BrakeLoop(
-        ground.database, views=features.views, logs=features.logs, clock=ground.clock, ids=ground.ids
+        ground.database, views=features.views, clock=ground.clock, ids=ground.ids
     )  # fmt: skip
 
 

@@ -67,6 +67,6 @@ def limits(world: ServerWorld) -> ChargeLimits:
     """The loop as another server would run it."""
     features, ground = world.features, world.features.ground
     return ChargeLimits(
-        ground.database, charging=features.charging, brakes=features.brakes, views=features.views, logs=features.logs,
+        ground.database, charging=features.charging, brakes=features.brakes, views=features.views,
         clock=world.clock, ids=ground.ids,
     )  # fmt: skip

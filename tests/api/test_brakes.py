@@ -254,6 +254,7 @@ async def test_charges_end_at_the_brake() -> None:
         row = await world.server.row(run["id"])
         assert row.status is RunStatus.ABORTING
         assert "the brake of 1 USD a day on user alice" in (row.life.status_message or "")
+        await world.go_on(GRACEFUL_ABORT_SECS + 5)
         assert "the brake of 1 USD a day on user alice" in await log_of(world, run["id"])
 
 

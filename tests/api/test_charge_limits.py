@@ -69,11 +69,16 @@ async def test_a_run_that_goes_on_at_its_limit_is_aborted_gracefully() -> None:
         row = await world.row(run["id"])
         assert (row.status, row.life.is_graceful) == (RunStatus.ABORTING, True)
         await charge(world, run, "page")  # what it does until it is gone is counted, and not paid
+        container = world.executor._kept[container_name(run["id"], 1)]
+        container.lines.append((world.clock.now(), b"written before, and read late"))  # its hint is lost
         await world.clock.advance(GRACEFUL_ABORT_SECS)
         ended = await world.reached(run["id"], RunStatus.ABORTED)
         assert ended["chargedEventCounts"] == {"page": 3}
         log = (await world.alice.request("GET", f"/v2/logs/{run['id']}")).body.decode()
-        assert "reached its maxTotalChargeUsd of 0.2 USD" in log
+        assert [line[25:] for line in log.splitlines()[1:]] == [
+            "written before, and read late",
+            "ACTOR: The run has reached its maxTotalChargeUsd of 0.2 USD and was aborted.",
+        ]
 
 
 async def test_a_limit_that_is_not_reached_ends_nothing_and_sums_do_not_drift() -> None:

@@ -58,5 +58,5 @@ async def test_charges_at_once_share_what_is_left_and_are_booked_once(database: 
 async def book(world: ServerWorld) -> None:
     """A look of one of several servers."""
     features, ground = world.features, world.features.ground
-    loop = BrakeLoop(ground.database, views=features.views, logs=features.logs, clock=world.clock, ids=ground.ids)
+    loop = BrakeLoop(ground.database, views=features.views, clock=world.clock, ids=ground.ids)
     await loop.tick()

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from msgspec import structs
+
 from actorium.charging.service import Charging
 from actorium.charging.terms import plain
 from actorium.database import Database, Tx
@@ -18,7 +20,6 @@ from actorium.kernel.clock import Clock
 from actorium.kernel.errors import StaleWrite
 from actorium.kernel.ids import Ids
 from actorium.kernel.limits import CHARGE_LIMIT_PERIOD_SECS
-from actorium.logs.service import Logs
 from actorium.runs import store
 from actorium.runs.allowance import allowance
 from actorium.runs.brakes.service import Brakes
@@ -33,14 +34,13 @@ class ChargeLimits:
     """Ends runs at their limit."""
 
     def __init__(
-        self, database: Database, *, charging: Charging, brakes: Brakes, views: Views, logs: Logs, clock: Clock,
+        self, database: Database, *, charging: Charging, brakes: Brakes, views: Views, clock: Clock,
         ids: Ids,
     ) -> None:  # fmt: skip
         self._database = database
         self._charging = charging
         self._brakes = brakes
         self._views = views
-        self._logs = logs
         self._clock = clock
         self._ids = ids
         self._known: dict[str, Run] = {}
@@ -90,7 +90,7 @@ class ChargeLimits:
             life = step(life, Event.ABORT_GRACEFULLY if grace_secs else Event.ABORT, now)
         life = replace(life, kill_at=now.plus(secs=grace_secs))
         limit = plain(terms(run).max_total_usd or 0)
-        self._end_in(tx, run, life, f"What the run uses comes to its maxTotalChargeUsd of {limit} USD: it is aborted")
+        self._end_in(tx, run, life, f"What the run uses comes to its maxTotalChargeUsd of {limit} USD: it was aborted")
 
     def _abort_in(self, tx: Tx, run: Run | None) -> None:
         if run is None or run.status not in ALLOWED[Event.ABORT_GRACEFULLY]:
@@ -103,13 +103,12 @@ class ChargeLimits:
         self._end_in(tx, run, step(life, Event.ABORT_GRACEFULLY, self._clock.now()), why)
 
     def _end_in(self, tx: Tx, run: Run, life: Life, why: str) -> None:
-        now = self._clock.now()
-        save(tx, run, replace(run, life=life), now=now, event_id=self._ids.new())
-        self._logs.append_in(tx, run.id, [(now, f"ACTOR: {why}.".encode())])
+        document = structs.replace(run.document, why_aborted=why)
+        save(tx, run, replace(run, life=life, document=document), now=self._clock.now(), event_id=self._ids.new())
 
     def _own_limit_in(self, tx: Tx, run: Run) -> str | None:
         """That the run has come to its own limit; None: then it was a brake of its owner's."""
         agreed = terms(run)
         if agreed.max_total_usd is None or not agreed.is_spent(agreed.charged_usd(facts_of(tx, run).charged)):
             return None
-        return f"The run has reached its maxTotalChargeUsd of {plain(agreed.max_total_usd)} USD and is aborted"
+        return f"The run has reached its maxTotalChargeUsd of {plain(agreed.max_total_usd)} USD and was aborted"

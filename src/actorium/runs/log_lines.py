@@ -15,6 +15,8 @@ def of_change(kind: str, before: Run, after: Run) -> bytes | None:
     """The line of a change, by its event; None: nothing that the log does not show anyway."""
     life = after.life
     match kind:
+        case "ACTOR.RUN.ABORTED" if after.document.why_aborted is not None:
+            text = f"{after.document.why_aborted}."
         case "ACTOR.RUN.ABORTED" if before.life.attempt_started_at is None:
             text = "The run was aborted before its container started."
         case "ACTOR.RUN.ABORTED":

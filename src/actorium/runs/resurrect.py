@@ -128,6 +128,7 @@ class _Change:
             build_number=build.number,
             image_reference=build.image_reference or "",
             unpaid_usd=terms(run).unpaid_after(counts_in(tx, run.id)),
+            why_aborted=None,
             resurrected_at=int(self.now),
             earlier_compute_units=units_of(run, run.life.active_millis_at(self.now)),
             earlier_millis=run.life.active_millis_at(self.now),

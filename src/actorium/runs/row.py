@@ -70,6 +70,8 @@ class Document(Wire, kw_only=True, frozen=True, omit_defaults=True):
     forked_from: ForkedFrom | None = None
     persist_at: int | None = None
     """When the Actor was last asked to write its state, for a fork."""
+    why_aborted: str | None = None
+    """By which limit or brake the server ends it, if it does: the last line of its log."""
     resurrected_at: int | None = None
     """When it stood in line again, the last time."""
     earlier_compute_units: float = 0.0

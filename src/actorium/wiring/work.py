@@ -114,10 +114,10 @@ class Work:
         database, executor, clock = ground.database, ground.executor, ground.clock
         readiness = Readiness(database, executor, clock=clock)
         limits = ChargeLimits(
-            database, charging=features.charging, brakes=features.brakes, views=features.views, logs=features.logs,
+            database, charging=features.charging, brakes=features.brakes, views=features.views,
             clock=clock, ids=ground.ids,
         )  # fmt: skip
-        brakes = BrakeLoop(database, views=features.views, logs=features.logs, clock=clock, ids=ground.ids)
+        brakes = BrakeLoop(database, views=features.views, clock=clock, ids=ground.ids)
         clears = {DATASETS: Datasets.clear, KEY_VALUE_STORES: KeyValueStores.clear, REQUEST_QUEUES: RequestQueues.clear}
         return [
             self._loop("runs.readiness", readiness.tick, STATS_PERIOD_SECS),

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
+from msgspec import structs
 
 from actorium.database import Database, Tx
 from actorium.kernel.clock import Clock
@@ -24,7 +25,6 @@ from actorium.kernel.limits import (
     SPENDING_RUNS_PER_WRITE,
     SPENDING_WRITES_PER_TICK,
 )
-from actorium.logs.service import Logs
 from actorium.runs import store as runs_store
 from actorium.runs.brakes import spending, store
 from actorium.runs.brakes.ledger import Ledger, ledger_in
@@ -42,10 +42,9 @@ log = structlog.get_logger()
 class BrakeLoop:
     """Stops runs in time."""
 
-    def __init__(self, database: Database, *, views: Views, logs: Logs, clock: Clock, ids: Ids) -> None:
+    def __init__(self, database: Database, *, views: Views, clock: Clock, ids: Ids) -> None:
         self._database = database
         self._views = views
-        self._logs = logs
         self._clock = clock
         self._ids = ids
         self._pruned_day = 0
@@ -126,8 +125,8 @@ class BrakeLoop:
         why = reason(ledger, brake)
         life = replace(run.life, status_message=why, is_status_message_terminal=True)
         life = step(life, Event.ABORT_GRACEFULLY if gracefully else Event.ABORT, now)
-        after = save(tx, run, replace(run, life=life), now=now, event_id=self._ids.new())
-        self._logs.append_in(tx, run.id, [(now, f"ACTOR: {why}.".encode())])
+        document = structs.replace(run.document, why_aborted=why)
+        after = save(tx, run, replace(run, life=life, document=document), now=now, event_id=self._ids.new())
         log.info("run.braked", run_id=run.id, gracefully=gracefully, reason=why)
         return after
 
