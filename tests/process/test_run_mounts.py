@@ -88,6 +88,16 @@ async def test_a_link_on_the_way_is_followed_inside_the_image(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("link", ["/usr/bin/env", "/usr/local/gone"])
+async def test_a_link_to_the_machines_own_is_not_followed(builds: Builds, link: str) -> None:
+    """It would be on the machine, past what hides files there from the image."""
+    lines = (
+        f"FROM python:3.11-slim AS made\nRUN ln -s {link} /x\n{BASE}RUN --mount=from=made,source=/x,target=/y true\n"
+    )
+    with pytest.raises(BuildFailed, match="RUN --mount: /x is a link to what the machine has: use COPY --from"):
+        await builds.build({"Dockerfile": lines})
+
+
 async def test_a_file_is_not_shown_at_a_folder(builds: Builds) -> None:
     with pytest.raises(BuildFailed, match="a file cannot be shown at /app, which is a folder in the image"):
         await builds.build({"Dockerfile": BASE + "RUN --mount=source=a.txt,target=/app true\n", "a.txt": "a"})

@@ -234,6 +234,7 @@ BUILD_LAYERS_MAX = 60  # one mount call names them all and has a page for it
 IGNORE_PATTERNS_MAX = 1000  # lines of a .dockerignore
 IGNORE_CHARS_MAX = 131_072  # of all its lines: real ones have some thousands
 IGNORE_LOOKS_MAX = 100_000_000  # its lines with a * times the folders and files they are held against: seconds
+IGNORE_TOGETHER = 16  # lines with a * held against a path in one piece, during which nothing else runs: milliseconds
 COPY_NAMES_MAX = 20_000_000  # that the sources of a build's COPY and ADD may lead to, patterns and folders together
 COPY_PIECE_BYTES = 1_048_576  # after so much of a file the disk that is left is looked at
 DISK_BLOCK_BYTES = 4096  # what an empty file takes of a build's disk: usual file systems need as much

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actorium.builders import BuildFailed
+from actorium.builders.process import patterns
 from actorium.builders.process.patterns import (
     Ignore,
     PatternError,
@@ -17,6 +20,7 @@ from actorium.builders.process.patterns import (
     context_folders,
     matches,
 )
+from actorium.kernel.limits import IGNORE_TOGETHER
 
 
 @pytest.mark.parametrize(
@@ -58,6 +62,22 @@ from actorium.builders.process.patterns import (
 )
 def test_ignore(rules: str, path: str, ignored: bool) -> None:
     assert Ignore(rules)(path) is ignored
+
+
+def test_rules_are_looked_at_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else of the server runs while a path is held against one expression."""
+    held: list[str] = []
+
+    def compiled(expression: str, flags: int = 0) -> re.Pattern[str]:
+        held.append(expression)
+        return re.compile(expression, flags)
+
+    monkeypatch.setattr(patterns, "re", SimpleNamespace(compile=compiled, escape=re.escape, DOTALL=re.DOTALL))
+    ignore = Ignore("\n".join(f"**/*a{number}" for number in range(100)))
+    for name, left_out in (("99", True), ("0", True), ("50", True), ("100", False)):
+        assert ignore(f"x/y/a{name}") is left_out
+    assert max(expression.count("a") for expression in held) <= IGNORE_TOGETHER
+    assert len(held) == -(-100 // IGNORE_TOGETHER)
 
 
 @pytest.mark.parametrize("rules", ["[a", "[z-a]", "\n".join(["a"] * 2000)])

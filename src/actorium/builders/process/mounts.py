@@ -77,7 +77,7 @@ def _mount(line: int, kind: str, options: Mapping[str, str], state: StageState, 
     return Mount(
         kind=kind,
         target=target,
-        source=posixpath.normpath(f"/{state.expand(options.get('source', ''))}"),
+        source=posixpath.normpath("/" + state.expand(options.get("source", "")).lstrip("/")),
         stage=aliases[origin.lower()] if origin else None,
         writable=writable,
     )
@@ -143,6 +143,8 @@ class MountMaker:
                 place(step, self.context, writer)
             else:
                 place_from(step, Layers(self.stages[mount.stage]), writer, self.context.looks)
+        if shown.is_symlink():  # following it would not be the image's business, which may hide what it leads to
+            raise BuildFailed(f"RUN --mount: {mount.source} is a link to what the machine has: use COPY --from")
         hand_over(folder, self.uid, self.meter.mark)
         return shown
 

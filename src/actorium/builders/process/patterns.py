@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from actorium.builders import BuildFailed
 from actorium.builders.process.threads import StopMark
-from actorium.kernel.limits import IGNORE_CHARS_MAX, IGNORE_LOOKS_MAX, IGNORE_PATTERNS_MAX
+from actorium.kernel.limits import IGNORE_CHARS_MAX, IGNORE_LOOKS_MAX, IGNORE_PATTERNS_MAX, IGNORE_TOGETHER
 
 PATH_BYTES_MAX, NAME_BYTES_MAX = 4000, 255  # the kernel's own, less what lies above the source
 
@@ -84,7 +84,7 @@ class _Group:
         self._names: set[str] = set()
         self._lengths: list[int] = []
         self._expressions: list[str] = []
-        self._one: re.Pattern[str] | None = None
+        self._compiled: list[re.Pattern[str]] = []
 
     def add(self, pattern: str) -> bool:
         """Whether it is more than a plain name. Raises ``PatternError``."""
@@ -99,11 +99,13 @@ class _Group:
         for length in self._lengths:
             if path[length : length + 1] in ("", "/") and path[:length] in self._names:
                 return True
-        if not self._expressions:
-            return False
-        if self._one is None:
-            self._one = re.compile("|".join(f"(?:{each})" for each in self._expressions), re.DOTALL)
-        return self._one.match(path) is not None
+        for at in range(0, len(self._expressions), IGNORE_TOGETHER):
+            if at // IGNORE_TOGETHER == len(self._compiled):
+                some = self._expressions[at : at + IGNORE_TOGETHER]
+                self._compiled.append(re.compile("|".join(f"(?:{each})" for each in some), re.DOTALL))
+            if self._compiled[at // IGNORE_TOGETHER].match(path) is not None:
+                return True
+        return False
 
 
 def context_files(files: Mapping[str, bytes], dockerfile: str, mark: StopMark | None = None) -> dict[str, bytes]:
