@@ -52,8 +52,9 @@ TABLE = (
             "no capabilities, nodev mounts, a /dev of its own"),
     Attempt("write_what_is_the_machines", "programs in /usr, the interpreter, kernel settings, control groups",
             "read-only lower layers and binds, files of root"),
-    Attempt("raise_own_limits", "rlimits, priority, real time, being killed after the server, clock, host name",
-            "no capabilities"),
+    Attempt("raise_own_limits", "rlimits, priority, real time, being killed after the server, clock, host name, "
+            "crashing into the machine's own program for core dumps",
+            "no capabilities; a limit of core files that starts none and that the system-call filter keeps"),
     Attempt("write into the shared build", "overwriting the Actor's code and packages for other runs",
             "writes go to the run's own disk above read-only layers", f"{_HERE}what_runs_share_stays_as_it_was_built"),
     Attempt("leave processes behind", "processes in sessions of their own, deaf to signals",
@@ -111,7 +112,7 @@ ENGINE_TABLE = (
     Attempt("reach_into_the_kernel", "", "the system-call filter; the engine's masked files of /proc", ENGINE),
     Attempt("make_devices", "", "no capabilities; the engine's list of devices", ENGINE),
     Attempt("write_what_is_the_machines", "", "read-only binds; the engine's read-only files of /proc", ENGINE),
-    Attempt("raise_own_limits", "", "no capabilities; hard limits", ENGINE),
+    Attempt("raise_own_limits", "", "no capabilities; hard limits; the system-call filter", ENGINE),
     Attempt("write into the shared build", "", "writes go to the container's own layer",
             f"{_HERE}what_runs_share_stays_as_it_was_built"),
     Attempt("leave processes behind", "", "they end with their process namespace or the build's group",
@@ -134,7 +135,7 @@ ENGINE_TABLE = (
     Attempt("fork bomb", "", "the engine's limit", f"{_SUITE}a_fork_bomb_is_contained"),
 )  # fmt: skip
 _OF_STEPS = {"become_root": {"setuid", "setgid", "groups", "CapPrm", "CapEff", "CapBnd", "new privileges", "user"},
-             "write_what_is_the_machines": {"/etc/resolv.conf"}}  # fmt: skip
+             "write_what_is_the_machines": {"/etc/resolv.conf"}, "raise_own_limits": {"core dumps"}}  # fmt: skip
 _OF_DOCKERS_STEPS = {
     "change_the_network": {"packet", "raw ip", "vsock"}, "mount_things": {"chroot"},
     "reach_into_the_kernel": {"io_uring"}, "make_devices": {"disk", "memory"},

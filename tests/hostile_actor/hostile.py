@@ -65,13 +65,10 @@ def apart(work: Callable[[], Any]) -> bool:
     """In a process of its own, so that what it becomes is not what tries the rest."""
     child = os.fork()
     if child == 0:
-        code = 1
         try:
-            code = 0 if work() else 1
+            os._exit(0 if work() else 1)
         except BaseException:
-            code = 1
-        finally:
-            os._exit(code)
+            os._exit(1)
     return os.waitpid(child, 0)[1] == 0
 
 
@@ -333,11 +330,15 @@ def write_what_is_the_machines(facts: Any) -> Iterator[Try]:
     yield "/usr", lambda: opened("/usr/bin/planted", os.O_WRONLY | os.O_CREAT)
 
 
+def limited(kind: int, soft: int, hard: int) -> tuple[int, int]:
+    return resource.setrlimit(kind, (soft, hard)) or resource.getrlimit(kind)  # type: ignore[func-returns-value]
+
+
 def raise_own_limits(_: Any) -> Iterator[Try]:
-    for name in ("RLIMIT_NOFILE", "RLIMIT_CORE"):
-        kind = getattr(resource, name)
+    for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_CORE):
         hard = resource.getrlimit(kind)[1]
-        yield name, lambda kind=kind, hard=hard: resource.setrlimit(kind, (hard, hard + 1)) is None  # type: ignore[misc]
+        yield f"limit {kind}", lambda kind=kind, hard=hard: limited(kind, hard, hard + 1)[1] > hard  # type: ignore[misc]
+    yield "core dumps", lambda: apart(lambda: limited(resource.RLIMIT_CORE, 0, 0)[0] != 1)  # 1: to no program either
     yield "nice", lambda: apart(lambda: [os.nice(-1)])
     yield "real time", lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)) is None  # type: ignore[func-returns-value]
     yield "killed last", lambda: pathlib.Path("/proc/self/oom_score_adj").write_text("-1") > 0

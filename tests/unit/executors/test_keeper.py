@@ -208,9 +208,11 @@ def test_every_jump_of_the_filter_lands(machine: str) -> None:
     assert instructions[-1] == (6, 0, 0, 0x7FFF0000)
 
 
-def answer(machine: str, call: int, argument: int = 0) -> int:
+def answer(machine: str, call: int, *arguments: int) -> int:
     """What the filter says to a system call: a small interpreter of the instructions it uses."""
-    told = {0: call, 4: {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}[machine], 16: argument}
+    told = {0: call, 4: {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}[machine]}
+    for number, argument in enumerate(arguments or (0,)):
+        told |= {16 + 8 * number: argument & 0xFFFF_FFFF, 20 + 8 * number: argument >> 32}
     rules = list(struct.iter_unpack("=HBBI", seccomp.program(machine) or b""))
     value = place = 0
     while True:
@@ -230,6 +232,21 @@ def test_the_kernels_log_is_not_for_actors(machine: str, syslog: int, getpid: in
     """Where ``dmesg_restrict`` is 0, nothing else stands before it."""
     assert answer(machine, syslog) == 0x0005_0001
     assert answer(machine, getpid) == 0x7FFF_0000
+
+
+PRETENDED, ALLOWED = 0x0005_0000, 0x7FFF_0000
+
+
+@pytest.mark.parametrize(("machine", "setrlimit", "prlimit"), [("x86_64", 160, 302), ("aarch64", 164, 261)])
+def test_the_limit_of_core_files_stays_as_it_is(machine: str, setrlimit: int, prlimit: int) -> None:
+    """At 1 the kernel starts no program of the machine's for a crash; other limits, and questions, pass."""
+    core, files, new = 4, 7, 0x7FFF_0000_0000
+    assert answer(machine, setrlimit, core, new) == PRETENDED
+    assert answer(machine, prlimit, 0, core, new, 0) == PRETENDED
+    assert answer(machine, prlimit, 0, core, 0x1000, 0) == PRETENDED
+    assert answer(machine, prlimit, 0, core, 0, new) == ALLOWED
+    assert answer(machine, setrlimit, files, new) == ALLOWED
+    assert answer(machine, prlimit, 0, files, new, 0) == ALLOWED
 
 
 def test_other_processors_have_no_filter() -> None:

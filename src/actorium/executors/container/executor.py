@@ -187,7 +187,7 @@ def _limits(spec: Spec) -> dict[str, Any]:
         # Said explicitly: Podman's own defaults may be above what it may give.
         "nofile": min(inside.FILES_MAX, files) if files > 0 else inside.FILES_MAX,
         "nproc": min(processes_max, processes) if processes > 0 else processes_max,
-        "core": 0,
+        "core": inside.CORE_BYTES_MAX,
         "fsize": (spec.disk_mbytes << 20) - _PAGE,  # the sum of all files is sampled by the shim
     }
     return {

@@ -36,6 +36,10 @@ def profile(machine: str = linux.MACHINE) -> str | None:
     for family in (seccomp.AF_ALG, seccomp.AF_VSOCK):
         compared = {"index": 0, "value": family, "op": "SCMP_CMP_EQ"}
         refused.append({"names": ["socket"], "errnoRet": errno.EAFNOSUPPORT, "args": [compared]})
+    core = {"index": 0, "value": seccomp.RLIMIT_CORE, "op": "SCMP_CMP_EQ"}
+    refused.append({"names": ["setrlimit"], "errnoRet": 0, "args": [core]})
+    new = {"index": 2, "value": 0, "op": "SCMP_CMP_NE"}
+    refused.append({"names": ["prlimit64"], "errnoRet": 0, "args": [core | {"index": 1}, new]})
     return json.dumps(
         {
             "defaultAction": "SCMP_ACT_ALLOW",

@@ -32,6 +32,7 @@ ENDED_FORMAT = "=i"  # wait status
 SPARE_SOCKETS = 4
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
+CORE_BYTES_MAX = 1  # no file, and no program of the machine's that takes cores: at 0 the kernel starts it all the same
 FILES_MAX = 65_536  # open files of one process: browsers and crawlers need thousands
 
 
@@ -323,7 +324,7 @@ def _enter(plan: Plan, stage: view.Stage, doors: Doors) -> None:
 
 
 def _limit(plan: Plan, *, has_groups: bool, image: bool) -> None:
-    limits = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, FILES_MAX)]
+    limits = [(resource.RLIMIT_CORE, CORE_BYTES_MAX), (resource.RLIMIT_NOFILE, FILES_MAX)]
     if not has_groups:
         limits.append((resource.RLIMIT_NPROC, plan.pids_max))
     if not image and plan.disk_mbytes is not None:

@@ -55,8 +55,11 @@ UNKNOWN: dict[str, tuple[int | None, int | None]] = {
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
 }
+_SETRLIMIT = (160, 164)
+_PRLIMIT = (302, 261)
 _CLONE = (56, 220)
 _SOCKET = (41, 198)
+RLIMIT_CORE = 4
 AF_ALG = 38
 AF_VSOCK = 40  # leads past the network namespace to the machine's own host
 _AUDIT_ARCH = (0xC000_003E, 0xC000_00B7)
@@ -71,6 +74,7 @@ def _instruction(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
 
 
 def _refuse(number: int) -> bytes:
+    """0: nothing is done, and the caller is told that it was."""
     return _instruction(_RETURN, _ERRNO | number)
 
 
@@ -92,9 +96,32 @@ def program(machine: str = linux.MACHINE) -> bytes | None:
             number = numbers[column]
             if number is not None:
                 parts += [_instruction(_EQUAL, number, 0, 1), _refuse(answer)]
+    parts += _core_limit(column)
     parts += _arguments(column)
     parts.append(_instruction(_RETURN, _ALLOW))
     return b"".join(parts)
+
+
+def _core_limit(column: int) -> list[bytes]:
+    """The limit of core files stays what it is: with any other than 1 the kernel starts the machine's own program for
+    crashes, as root and outside of every sandbox, where ``core_pattern`` names one. Programs that set 0 go on."""
+    return [
+        _instruction(_EQUAL, _SETRLIMIT[column], 0, 4),
+        _instruction(_LOAD, 16),
+        _instruction(_EQUAL, RLIMIT_CORE, 0, 1),
+        _refuse(0),
+        _instruction(_RETURN, _ALLOW),
+        _instruction(_EQUAL, _PRLIMIT[column], 0, 9),
+        _instruction(_LOAD, 24),
+        _instruction(_EQUAL, RLIMIT_CORE, 1, 0),
+        _instruction(_RETURN, _ALLOW),
+        _instruction(_LOAD, 32),
+        _instruction(_EQUAL, 0, 0, 2),  # both halves of a pointer: no new limit is told, it is only asked for
+        _instruction(_LOAD, 36),
+        _instruction(_EQUAL, 0, 1, 0),
+        _refuse(0),
+        _instruction(_RETURN, _ALLOW),
+    ]
 
 
 def _arguments(column: int) -> list[bytes]:
