@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import tarfile
-from typing import Any
+import threading
+from collections.abc import Iterable
+from typing import Any, cast
 
 import pytest
 
 from actorium.builders import BuildFailed, BuildSpec
+from actorium.builders.container import builder
 from actorium.builders.container.context import DOCKERFILE, context, fingerprint
 from actorium.builders.container.progress import Progress
 from actorium.builders.process.output import Output
+from actorium.kernel.clock import SystemClock
 from actorium.kernel.instant import Instant
 
 LABELS = {"of": 'a "b"', "owner": "7"}
@@ -134,3 +138,22 @@ def test_failures(message: dict[str, Any], said: str, code: int | None) -> None:
     with pytest.raises(BuildFailed, match=said) as failed:
         Progress(Output(lambda _: None), memory_mbytes=256).hear(message)
     assert failed.value.exit_code == code
+
+
+@pytest.mark.anyio
+async def test_names_are_looked_at_off_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty thousand of them take a tenth of a second."""
+    seen: list[bool] = []
+
+    def looked(_: Iterable[str]) -> None:
+        seen.append(threading.current_thread() is threading.main_thread())
+        raise BuildFailed("seen")
+
+    monkeypatch.setattr(builder, "checked_names", looked)
+    nothing = cast("Any", None)
+    building = builder.ContainerBuilder(
+        nothing, clock=SystemClock(), installation="x", environment={}, networks=nothing
+    )  # fmt: skip
+    with pytest.raises(BuildFailed, match="seen"):
+        await building.build(spec({"main.js": ""}), lambda _: None)
+    assert seen == [False]

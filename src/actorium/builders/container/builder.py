@@ -63,7 +63,7 @@ class ContainerBuilder:
 
     async def build(self, spec: BuildSpec, log: Callable[[bytes], None]) -> Image:
         """Build. See the port; ending the connection ends the build, so that cancelling the task does."""
-        checked_names(spec.files)
+        await in_thread(checked_names, spec.files)
         output = Output(log, secrets=credentials(self._proxies.values()))
         try:
             async with asyncio.timeout(max(0.0, self._clock.now().secs_until(spec.deadline))):
