@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -61,10 +62,8 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.process
-@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which only root may")
-@pytest.mark.skipif(not Path(PYTHON).exists(), reason=f"needs {PYTHON}, readable by every user")
-def test_without_root(tmp_path_factory: pytest.TempPathFactory) -> None:
+def without_root(script: str) -> dict[str, Any]:
+    """What a script prints in the end, run by another user in a folder of its own."""
     place = Path(f"/tmp/actorium-unprivileged-{os.getpid()}")  # pytest's own folders are closed to other users
     place.mkdir(mode=0o755)
     os.chown(place, NOBODY, NOBODY)
@@ -72,7 +71,7 @@ def test_without_root(tmp_path_factory: pytest.TempPathFactory) -> None:
     tests = Path(__file__).parents[1]
     try:
         done = subprocess.run(
-            [PYTHON, "-c", SCRIPT.format(tests=str(tests)), str(place)],
+            [PYTHON, "-c", script.format(tests=str(tests)), str(place)],
             env={"PYTHONPATH": packages, "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
             user=NOBODY,
             group=NOBODY,
@@ -85,7 +84,15 @@ def test_without_root(tmp_path_factory: pytest.TempPathFactory) -> None:
         assert done.returncode == 0, done.stderr
     finally:
         shutil.rmtree(place)
-    found = json.loads(done.stdout.splitlines()[-1])  # the pool tells what it does above it
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])  # the pool tells what it does above it
+    return found
+
+
+@pytest.mark.process
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which only root may")
+@pytest.mark.skipif(not Path(PYTHON).exists(), reason=f"needs {PYTHON}, readable by every user")
+def test_without_root() -> None:
+    found = without_root(SCRIPT)
     cause, code, memory, read = found["view-1"]
     assert (cause, code) == ("exited", 4)
     assert read[-4:-1] == ["myuser", "CapBnd:\t0000000000000000", read[-2]]
@@ -98,3 +105,50 @@ def test_without_root(tmp_path_factory: pytest.TempPathFactory) -> None:
     (was_ready, cold), (is_ready, warm) = found["cold-1"], found["warm-1"]
     assert (was_ready, is_ready) == (False, True)
     assert warm == cold
+
+
+ON_THE_HOSTS_NETWORK = """
+import asyncio, json, os, socket, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from executor_machine import make_image, spec
+from actorium.executors.process.executor import ProcessExecutor, ProcessOptions
+from actorium.executors.process.step import StepSpec, run_step
+from actorium.kernel.clock import SystemClock
+from actorium.testing.conformance.executor import ended, lines
+ASK = "import socket; print(socket.create_connection(('127.0.0.1', {{}})).recv(9).decode())"
+async def answer(reader, writer):
+    writer.write(b"the door")
+    writer.close()
+async def main():
+    base = Path(sys.argv[1])
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    said = []
+    step = StepSpec(
+        name="step", argv=("/usr/bin/python3", "-c", ASK.format(port)), env={{}}, upper=base / "upper", door=port,
+        owner_number=7, memory_mbytes=256, allow_host_network=True,
+    )
+    found = {{"step": await run_step(step, said.append), "said": b"".join(said).decode()}}
+    reference = make_image(base / "image")
+    options = ProcessOptions(allow_host_network=True)
+    executor = ProcessExecutor(base / "state", clock=SystemClock(), options=options)
+    await executor.start(spec("one", reference, "/usr/bin/python3", "-c", ASK.format(port), api_port=port))
+    seen = await ended(executor, "one")
+    found["run"] = [seen.cause, seen.exit_code, [line.decode() for line in await lines(executor, "one")]]
+    await executor.remove("one")
+    await executor.retire()
+    print(json.dumps(found))
+asyncio.run(main())
+"""
+
+
+@pytest.mark.process
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which only root may")
+@pytest.mark.skipif(not Path(PYTHON).exists(), reason=f"needs {PYTHON}, readable by every user")
+def test_without_root_on_the_machines_network() -> None:
+    """The only one that such a server has where slirp4netns is missing."""
+    found = without_root(ON_THE_HOSTS_NETWORK)
+    assert (found["step"], found["said"]) == (0, "the door\n")
+    assert found["run"][:2] == ["exited", 0]
+    assert found["run"][2][-1:] == ["the door"]

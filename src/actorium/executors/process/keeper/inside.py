@@ -48,6 +48,8 @@ class Doors:
     """User and group of the server, for the map of a user namespace."""
     waiting: int | None = None
     """Of a spare: where the run's environment comes from."""
+    host_network: bool = False
+    """The network is the machine's own, which is up and has what doors would lead to."""
     ahead: tuple[int, int] | None = None
     """Of a spare whose program imports ahead: where it says that it waits now, and the archive that makes it so."""
 
@@ -128,9 +130,10 @@ def close_others(descriptors: Iterable[int]) -> None:
 def _prepare(plan: Plan, stage: view.Stage, doors: Doors) -> None:
     os.umask(0o022)
     socket.sethostname(skeleton.HOSTNAME)
-    network.loopback_up()
+    if not doors.host_network:
+        network.loopback_up()
     if doors.waiting is None:
-        open_doors(plan, plan.web_port, doors.channel)
+        open_doors(plan, plan.web_port, doors.channel, host_network=doors.host_network)
     view.build(plan, stage)
     if doors.waiting is None:
         message = doors.channel.recv(4096)
@@ -165,11 +168,11 @@ def _map_user(uid: int, outer: tuple[int, int]) -> None:
             file.write(text)
 
 
-def open_doors(plan: Plan, web_port: int | None, channel: socket.socket) -> None:
+def open_doors(plan: Plan, web_port: int | None, channel: socket.socket, *, host_network: bool = False) -> None:
     """Sockets of this network namespace for the shim: listeners for what it leads out, spares for what it lets in."""
     listeners = []
     for port in (plan.api_port, web_port if web_port != plan.container_port else None):
-        if port is None:
+        if port is None or host_network:
             continue
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

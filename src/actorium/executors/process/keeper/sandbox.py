@@ -114,8 +114,9 @@ class Sandbox:
         stage = self._stage()
         outer = (os.getuid(), os.getgid())
         doors = inside.Doors(
-            channel=self._inner, output=output, groups=groups, outer=outer, waiting=waiting, ahead=ahead
-        )
+            channel=self._inner, output=output, groups=groups, outer=outer, waiting=waiting, ahead=ahead,
+            host_network=host_network,
+        )  # fmt: skip
         own_user = 0 if self.privileged else linux.CLONE_NEWUSER
         self.pid = linux.fork_into(_NAMESPACES | own_user | (0 if host_network else linux.CLONE_NEWNET))
         if self.pid == 0:

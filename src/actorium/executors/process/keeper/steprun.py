@@ -32,9 +32,9 @@ class Step:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         try:
             self._sandbox.start(1)
-            if self._plan.api_port is not None:
-                door = ("127.0.0.1", self._plan.api_port)
-                Forwarder(self._reactor, self._sandbox.listeners[0], door, make=_tcp, hold_secs=0)
+            for listener in self._sandbox.listeners:
+                door = ("127.0.0.1", self._plan.api_port or 0)
+                Forwarder(self._reactor, listener, door, make=_tcp, hold_secs=0)
             self._reactor.watch(0, READ, lambda _: self._abandoned())
             self._reactor.watch(self._sandbox.channel.fileno(), READ, lambda _: self._told(self._sandbox.receive()))
             self._keep_deadline()
