@@ -11,7 +11,7 @@ from actorium.builders.process.default_dockerfile import default_dockerfile
 from actorium.builders.process.dockerfile import parse
 from actorium.builders.process.host_environment import build_environment, without_logins
 from actorium.builders.process.output import Output, credentials
-from actorium.builders.process.pip_shim import translate
+from actorium.builders.process.pip_shim import translate, uv_environment
 from actorium.kernel.limits import LOG_BYTES_MAX, LOG_LINE_BYTES_MAX
 
 
@@ -51,6 +51,24 @@ def test_pips_own_configuration_is_read(tmp_path: Path) -> None:
     assert "PIP_USER" not in variables
     path.write_text("nonsense")
     assert "PIP_EXTRA_INDEX_URL" not in build_environment({"HOME": str(tmp_path)}, folder="/in", etc=tmp_path)[0]
+
+
+def test_uv_trusts_the_machines_authorities_as_pip_does(tmp_path: Path) -> None:
+    """Its own list lacks that of a company's network; a server that is a service has no variable that names it."""
+    assert "UV_SYSTEM_CERTS" not in build_environment({}, folder="/in", etc=tmp_path)[0]
+    (tmp_path / "ssl/certs").mkdir(parents=True)
+    (tmp_path / "ssl/certs/ca-certificates.crt").touch()
+    assert build_environment({}, folder="/in", etc=tmp_path)[0]["UV_SYSTEM_CERTS"] == "1"
+    for chosen in ({"SSL_CERT_FILE": "/usr/share/ca.pem"}, {"UV_NATIVE_TLS": "0"}):
+        assert "UV_SYSTEM_CERTS" not in build_environment(chosen, folder="/in", etc=tmp_path)[0]
+
+
+def test_the_certificate_that_pip_is_told_is_uvs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_CERT", "/ca.pem")
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    assert uv_environment()["SSL_CERT_FILE"] == "/ca.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", "/own.pem")
+    assert uv_environment()["SSL_CERT_FILE"] == "/own.pem"
 
 
 def test_logins_of_indexes_are_no_variables() -> None:

@@ -29,6 +29,9 @@ _LOCAL = frozenset(
 _CERTIFICATES = frozenset(
     {"PIP_CERT", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"}
 )
+_AUTHORITIES = ("ssl/certs/ca-certificates.crt", "pki/tls/certs/ca-bundle.crt")
+_OF_UV = frozenset({"SSL_CERT_FILE", "SSL_CERT_DIR", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS"})
+"""What settles which authorities uv trusts."""
 _LOGIN = re.compile(r"(?P<scheme>https?://)(?P<login>[^\s/@]+)@(?P<host>[^\s/:@]+)")
 _VISIBLE = ("/etc/ssl/certs", "/etc/pki/tls", "/etc/pki/ca-trust", "/usr/")
 _PIP_KEYS = frozenset(
@@ -56,6 +59,8 @@ def build_environment(
             files |= {kept: Path(value)} if kept else {}
         if kept:
             variables[name] = kept
+    if not _OF_UV & variables.keys() and any((etc / place).is_file() for place in _AUTHORITIES):
+        variables["UV_SYSTEM_CERTS"] = "1"  # as pip does, also for an authority of the machine's own network
     authorities = etc / "ssl/certs/ca-certificates.crt"
     if "NODE_EXTRA_CA_CERTS" not in variables and authorities.is_file():
         variables["NODE_EXTRA_CA_CERTS"] = str(authorities)  # Node.js trusts only its own list

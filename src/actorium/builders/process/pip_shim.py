@@ -113,7 +113,7 @@ def _upgrades(wanted: List[str], *, files: bool) -> List[str]:  # noqa: UP006
     return [f"--upgrade-package={name}" for name in names]
 
 
-def _environment() -> Dict[str, str]:  # noqa: UP006
+def uv_environment() -> Dict[str, str]:  # noqa: UP006
     """pip's own variables under uv's names, and pip's way to choose between indexes."""
     env = dict(os.environ)
     for ours, theirs in (
@@ -122,6 +122,7 @@ def _environment() -> Dict[str, str]:  # noqa: UP006
         ("UV_FIND_LINKS", "PIP_FIND_LINKS"),
         ("UV_CONSTRAINT", "PIP_CONSTRAINT"),
         ("UV_INSECURE_HOST", "PIP_TRUSTED_HOST"),
+        ("SSL_CERT_FILE", "PIP_CERT"),
     ):
         if env.get(theirs) and not env.get(ours):
             env[ours] = env[theirs]
@@ -151,7 +152,7 @@ def main() -> int:
         with tempfile.TemporaryFile() as mark:  # the clock that files are stamped by
             begun = os.fstat(mark.fileno()).st_ctime
         command = [UV, *translated[:at], "--python", PYTHON, *(["--prefix", base] if base else []), *translated[at:]]
-        code = subprocess.run(command, env=_environment(), check=False).returncode  # noqa: S603
+        code = subprocess.run(command, env=uv_environment(), check=False).returncode  # noqa: S603
         if code == 0 and arguments[0] == "install" and "--no-compile" not in arguments:
             quiet = QUIET.intersection(arguments)
             subprocess.run([PYTHON, "-I", COMPILER, str(begun), folder, *quiet], check=False)  # noqa: S603
