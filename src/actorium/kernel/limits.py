@@ -356,6 +356,7 @@ SPARES_MAX = 32  # of all builds: each holds a loop device and three processes
 SPARE_BYTES_GUESSED = 134_217_728  # until one of the build was measured: an SDK with a crawler takes some 80 MB
 BARE_SPARE_BYTES_GUESSED = 8_388_608  # of one without a program: what its two keepers do not share
 SPARE_ENVIRONMENT_BYTES_MAX = 49_152  # fits a pipe whoever reads; larger environments start cold
+SPARE_ENVIRONMENT_ROOM_BYTES = 16_384  # kept for the variables of its run: about 60 take some 4 kB; more lie elsewhere
 SPARE_REFUSALS_MAX = 1000  # builds remembered as ones that start cold, with the reason
 SPARE_REFUSAL_SECS = 86_400  # then they are tried again: the reason may have been the machine's
 

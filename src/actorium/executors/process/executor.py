@@ -19,7 +19,7 @@ from actorium.executors.process import image
 from actorium.executors.process.folders import Folders, read_state, read_stats
 from actorium.executors.process.keeper import lock, logfile, plan, shim
 from actorium.executors.process.spawning import Spawner
-from actorium.executors.process.warm import WarmPool
+from actorium.executors.process.warm import WarmPool, run_variables_last
 from actorium.executors.trees import delete_tree
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import BackendUnavailable
@@ -119,7 +119,7 @@ class ProcessExecutor:
         return plan.Plan(
             name=spec.name,
             argv=argv,
-            env={**found.env, **spec.env},
+            env=run_variables_last({**found.env, **spec.env}),
             workdir=found.workdir or "/",
             layers=found.layers,
             toolchain=found.toolchain,

@@ -54,6 +54,11 @@ def is_plain_python(argv: tuple[str, ...]) -> bool:
     return bool(rest) and (rest[0].endswith(".py") or (rest[0] == "-m" and len(argv) > 2))
 
 
+def run_variables_last(env: dict[str, str]) -> dict[str, str]:
+    """The same variables: what a spare has of them stays where it is when those of its run come behind it."""
+    return dict(sorted(env.items(), key=lambda pair: pair[0].startswith(watching.RUN_VARIABLES)))
+
+
 def prepared_plan(told: plan.Plan) -> plan.Plan:
     """What of a run's plan is the same for every run of its build with these limits: no token, input or deadline."""
     env = {name: value for name, value in told.env.items() if not name.startswith(watching.RUN_VARIABLES)}

@@ -184,19 +184,40 @@ class Surface:
             raise NotAhead("this kernel does not let a process move its environment (CONFIG_CHECKPOINT_RESTORE)")
 
     def show(self, block: bytes) -> None:
-        place = self._libc.malloc(self._ctypes.c_size_t(len(block) + 1))
+        """Behind the arguments, as in a cold start, if it can be: programs that set their title write over both."""
+        start, end = self._numbers()[-2:]
+        place = start
+        if self._is_room(self._ctypes.string_at(start, end - start), block):
+            self._ctypes.memset(start, 0, end - start)
+        else:
+            place = self._libc.malloc(self._ctypes.c_size_t(len(block) + 1))
         self._ctypes.memmove(place, block, len(block))
         self._map(place, place + len(block))
+
+    @staticmethod
+    def _is_room(old: bytes, block: bytes) -> bool:
+        """Whether it fits and takes nothing's place but that of the variables of waiting: others are pointed to."""
+        same = next((place for place, (one, other) in enumerate(zip(old, block)) if one != other), len(block))  # noqa: B905
+        rest = old[same:].split(b"\0")
+        waiting = (b"PYTHONPATH=", f"{VARIABLE}=".encode())
+        return len(block) <= len(old) and all(one.startswith(waiting) for one in rest if one)
 
 
 def take_on(block: bytes, watch: Watch, surface: Surface) -> None:
     """The run's environment instead of that of the imports; what imports changed in it stays changed."""
     made, gone = watch.changes()
-    for name in list(os.environb):
-        del os.environb[name]
-    for pair in block.split(b"\0")[:-1]:
-        name, _, value = pair.partition(b"=")
-        os.environb[name] = value
+    pairs = (pair.partition(b"=") for pair in block.split(b"\0")[:-1])
+    told = {name: value for name, _, value in pairs}
+    data: dict[bytes, bytes] = os.environb._data  # type: ignore[attr-defined]  # noqa: SLF001
+    before = dict(data)
+    data.clear()
+    for name in before.keys() - told.keys():
+        os.unsetenv(name)
+    for name, value in told.items():
+        if before.get(name) == value:
+            data[name] = value  # the C library has it where the kernel put it
+        else:
+            os.environb[name] = value
     for name, value in made.items():
         os.environb[name] = value
     for name in gone:

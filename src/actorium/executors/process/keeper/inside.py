@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 from actorium.executors.process.keeper import clock, forerunner, linux, network, seccomp, skeleton, view, watching
 from actorium.executors.process.keeper.plan import Plan
+from actorium.kernel.limits import SPARE_ENVIRONMENT_ROOM_BYTES
 
 # The shim and init talk by datagrams of one letter and its argument.
 LINK, TERMINATE, SOCKETS = b"L", b"T", b"S"  # shim to init; SOCKETS also back, with descriptors
@@ -297,7 +298,8 @@ def _environment(plan: Plan, doors: Doors) -> dict[str, str]:
     path = f"/proc/self/fd/{archive}"
     if plan.env.get("PYTHONPATH"):
         path = f"{path}:{plan.env['PYTHONPATH']}"
-    return {**plan.env, "PYTHONPATH": path, watching.VARIABLE: f"{doors.waiting} {verdict}"}
+    room = " " * SPARE_ENVIRONMENT_ROOM_BYTES  # the run's own variables take this one's place
+    return {**plan.env, "PYTHONPATH": path, watching.VARIABLE: f"{doors.waiting} {verdict}{room}"}
 
 
 def _enter(plan: Plan, stage: view.Stage, doors: Doors) -> None:
