@@ -35,6 +35,10 @@ def store_of(collection: Any) -> dict[str, Any]:
         ({"input": {"properties": {"a": {"$ref": "#/x"}}}}, '("input"): '),
         ({"input": {"properties": {"a": {"type": "string", "pattern": "("}}}}, '("input"): "properties.a.pattern": '),
         ({"input": {"schemaVersion": 2}}, '("input"): "schemaVersion" must be 1.'),
+        *(
+            ({"input": {"properties": {"pin": {"isSecret": True} | more}}}, '"properties.pin.isSecret": only a string')
+            for more in ({"type": "integer"}, {"type": ["string", "number"]}, {"type": [{}]}, {})
+        ),
         (
             {"inputSchema": {"properties": {"a": {"type": "integer", "default": "x"}, "b": {"type": "string"}}}},
             '("inputSchema"): a default does not fit its field: Field input.a must be integer.',
@@ -76,6 +80,16 @@ async def test_what_is_only_worth_a_word() -> None:
         build = await build_of(world, {"defaultMemoryMbytes": "input.pages * ("})
         assert build["status"] == "SUCCEEDED"
         assert 'ACTOR: "defaultMemoryMbytes" cannot be read, so runs get the memory of the Actor' in build["log"]
+
+
+async def test_a_secret_inside_of_a_field_is_told_to_be_none() -> None:
+    async with open_server() as world:
+        inside = {"type": "array", "items": {"properties": {"b": {"isSecret": True}}}}
+        build = await build_of(world, {"input": {"properties": {"a": inside, "c": inside | {"isSecret": True}}}})
+        assert build["status"] == "SUCCEEDED"
+        remark = '("input"): "properties.a.items.properties.b.isSecret" hides nothing: make the whole field secret.'
+        assert remark in build["log"]
+        assert build["log"].count("hides nothing") == 1
 
 
 async def test_a_definition_with_everything() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -17,8 +18,12 @@ from actorium.kernel.errors import Unavailable
 from actorium.kernel.structs import encode
 from actorium.key_value_stores.collections import check_schema as check_store
 from actorium.key_value_stores.errors import StoreSchemaInvalid
+from actorium.storages.schema_anatomy import subschemas
 from actorium.storages.schema_checks import SchemaChecks, TooCostly
 from actorium.storages.schemas import SchemaInvalid, TooDeep
+
+_REMARKS_MAX = 5
+_SECRET_TYPES = ("string", "object", "array", "null")
 
 
 class DefinitionChecks:
@@ -53,6 +58,9 @@ class DefinitionChecks:
             raise BuildFailed(f'{place}: "schemaVersion" must be 1.')
         try:
             schema = InputSchema.read(source)
+            _check_secrets(schema)
+            for where in islice(_secrets_inside(schema), _REMARKS_MAX):
+                yield f'{place}: "{where[:200]}.isSecret" hides nothing: make the whole field secret.'
             await self._schemas.compile(schema.rules)
             await self._defaults(schema, place)
         except SchemaInvalid as error:
@@ -86,6 +94,33 @@ class DefinitionChecks:
             await check_store(self._schemas, storages.get("keyValueStore"))
         except StoreSchemaInvalid as error:
             raise _failed(places["storages.keyValueStore"], error.field, error.reason) from error
+
+
+def _check_secrets(schema: InputSchema) -> None:
+    """What its author calls secret and cannot be encrypted would be stored in clear. Raises SchemaInvalid."""
+    for name in schema.secrets:
+        types = schema.fields[name].get("type")
+        if any(one not in _SECRET_TYPES for one in (types if isinstance(types, list) else [types])):
+            raise SchemaInvalid(
+                "only a string, an object or an array can be secret; give the field one of these types",
+                path=f"properties.{name}.isSecret",
+            )
+
+
+def _secrets_inside(schema: InputSchema) -> Iterator[str]:
+    """Where below a field something is called secret: it is not, but as a part of a whole field that is."""
+    for name, field in schema.fields.items():
+        if name not in schema.secrets:
+            yield from _secrets_in(field, f"properties.{name}")
+
+
+def _secrets_in(part: Mapping[str, Any], where: str) -> Iterator[str]:
+    for path, each in subschemas(part):
+        if isinstance(each, dict):
+            place = ".".join((where, *map(str, path)))
+            if each.get("isSecret") is True:
+                yield place
+            yield from _secrets_in(each, place)
 
 
 def _failed(place: str, path: str, reason: str) -> BuildFailed:
