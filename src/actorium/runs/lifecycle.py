@@ -282,7 +282,8 @@ def _failure(event: Event, seen: Container | None) -> str:
         case Cause.OUT_OF_DISK:
             return "Actor run failed: it wrote more than its disk limit, which is twice the memory"
         case Cause.NOT_STARTED:
-            return f"Actor run failed to start: {(seen and seen.message) or 'its container could not be made'}"
+            why = (seen and seen.message) or "its container could not be made"
+            return f"Actor run failed to start: {why.removesuffix('.')}"
         case Cause.VANISHED:
             return "Actor run failed: its container was lost, most likely because its keeper process was killed"
         case _ if code is None:

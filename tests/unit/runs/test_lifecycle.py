@@ -251,6 +251,13 @@ def test_the_message_says_what_went_wrong(cause: Cause, word: str) -> None:
     assert word in after.status_message
 
 
+def test_the_words_of_an_executor_end_as_messages_do() -> None:
+    """Without a full stop: the log sets one behind them."""
+    seen = exited(None, Cause.NOT_STARTED, message="The sandbox could not be made: no space.")
+    after = step(life(RunStatus.RUNNING), Event.EXITED, NOW, seen)
+    assert after.status_message == "Actor run failed to start: The sandbox could not be made: no space"
+
+
 def test_a_reboot_is_the_next_attempt_and_keeps_the_deadline() -> None:
     before = life(RunStatus.RUNNING)
     after = step(before, Event.REBOOT, NOW)

@@ -149,7 +149,10 @@ class ContainerBuilder:
                 async for message in self._engine.stream("/images/create", fromImage=_with_tag(name)):
                     progress.hear(message)
             except (BuildFailed, EngineRefused) as error:
-                raise BuildFailed(f"The base image {name} can't be had: {error.message.strip()}") from error
+                raise BuildFailed(
+                    f"The base image {name} can't be had: {error.message.strip().removesuffix('.')}. Check its name, and "
+                    "whether the engine reaches its registry, and may."
+                ) from error
             image = await self._engine.image(name)
         if image is None:
             raise BuildFailed(f"The base image {name} can't be had: the engine pulled it and does not find it.")
