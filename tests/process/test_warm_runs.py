@@ -123,3 +123,24 @@ def test_a_killed_server_leaves_its_runs_and_no_spare(runs: Warm) -> None:
     assert runs.get(run)["status"] == "RUNNING"
     runs.abort(run)
     assert runs.ended(run)["status"] == "ABORTED"
+
+
+def test_an_actor_that_was_deleted_and_made_again_has_all_its_files(runs: Warm) -> None:
+    """Its second image lies where the first one did, and a sandbox that was made on that one sees nothing of it."""
+    until = time.monotonic() + 60
+    for run in (runs.warm(), runs.warm()):
+        runs.abort(run)
+        assert runs.ended(run)["status"] == "ABORTED"
+    while not runs.spares():
+        assert time.monotonic() < until, runs.server.tail()
+        time.sleep(0.05)
+    layers = {plan.decode((one / plan.PLAN).read_bytes()).layers[-1] for one in runs.spares()}
+    assert runs.server.api("DELETE", f"/v2/acts/{runs.actor}")[0] == 204
+    while any(Path(one).exists() for one in layers):
+        assert time.monotonic() < until, runs.server.tail()
+        time.sleep(0.05)
+    runs.build()
+    run = runs.start("")
+    runs.says(run, "is ready")
+    runs.abort(run)
+    runs.ended(run)

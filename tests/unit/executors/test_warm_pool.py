@@ -165,3 +165,30 @@ def test_a_containers_plan_is_for_the_servers_user_alone(tmp_path: Path) -> None
     path = tmp_path / plan.CONTAINERS / "one" / plan.PLAN
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert plan.decode(path.read_bytes()) == TOLD
+
+
+async def test_one_whose_image_was_deleted_is_for_nobody(pool: Pool, tmp_path: Path) -> None:
+    """Also when an equal image was built since, at the same place: there is nothing below the old one any more."""
+    layer, aside = tmp_path / "layer", tmp_path / "aside"
+    layer.mkdir()
+    told = replace(TOLD, layers=(str(layer),))
+    pool.spares.words = [ready(20)]
+    assert await pool.start(told) == [20]
+    layer.rename(aside)
+    layer.mkdir()
+    assert pool.pool.take(told) is None
+    assert await pool.start(told) == [20, 20]
+    assert pool.pool.take(told) is not None
+
+
+async def test_what_an_images_spares_hold_goes_soon_after_it(pool: Pool, tmp_path: Path) -> None:
+    layer = tmp_path / "layer"
+    layer.mkdir()
+    told = replace(TOLD, layers=(str(layer),))
+    pool.spares.words = [ready(20)]
+    assert await pool.start(told) == [20]
+    layer.rmdir()
+    await pool.clock.advance(SPARE_MEASURE_SECS)
+    assert pool.waiting == []
+    assert pool.spares.made[0].recv(10) == b""
+    assert await pool.start(told) == []

@@ -150,8 +150,8 @@ class ContainerBuilder:
                     progress.hear(message)
             except (BuildFailed, EngineRefused) as error:
                 raise BuildFailed(
-                    f"The base image {name} can't be had: {error.message.strip().removesuffix('.')}. Check its name, and "
-                    "whether the engine reaches its registry, and may."
+                    f"The base image {name} can't be had: {error.message.strip().removesuffix('.')}. Check its name, "
+                    "and whether the engine reaches its registry and may have it."
                 ) from error
             image = await self._engine.image(name)
         if image is None:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import os
 import re
 import socket
 from collections import OrderedDict, deque
@@ -65,6 +66,18 @@ def prepared_plan(told: plan.Plan) -> plan.Plan:
     return replace(told, name="", env=env, deadline_ms=None, timeout_ms=None, log_bytes_max=0, web_port=None)
 
 
+Layers = tuple[tuple[int, int], ...]
+
+
+def layers_of(told: plan.Plan) -> Layers | None:
+    """Which folders the layers of a plan are: others may be made at the same places. None: one is not there."""
+    try:
+        found = [os.stat(layer) for layer in told.layers]  # noqa: PTH116
+    except OSError:
+        return None
+    return tuple((one.st_dev, one.st_ino) for one in found)
+
+
 @dataclass(slots=True, eq=False)
 class Spare:
     """A sandbox that waits, and the connection it lives by."""
@@ -77,6 +90,8 @@ class Spare:
     """As it was measured last."""
     first_bytes: int
     """The same when it was ready."""
+    layers: Layers
+    """What it was made on."""
 
     @property
     def mem_bytes(self) -> int:
@@ -170,6 +185,8 @@ class WarmPool:
     def take(self, told: plan.Plan) -> Spare | None:
         """A spare for this plan, which is the caller's from now on; None: start cold."""
         build = self._builds.get(_key(told)) if self._builds else None
+        if build is not None:
+            self._drop_orphans(build)
         return build.spares.pop() if build is not None and build.spares else None
 
     def started(self, told: plan.Plan) -> None:
@@ -247,6 +264,9 @@ class WarmPool:
 
     async def _make(self, key: bytes, build: Build) -> bool:
         """One more spare; False: not now. A program that can't import ahead gets one that has not been started."""
+        layers = layers_of(build.told)
+        if layers is None:
+            return False
         name = self._folder(build)
         left_mbytes = (self._bytes_max - sum(one.mem_bytes for one in build.spares)) >> 20
         connection = await self._spawner.prepare(name, spare.message(left_mbytes, build.told.env))
@@ -260,7 +280,7 @@ class WarmPool:
             connection.close()
             return key in self._builds and self._unfit(key, build, kind, rest)
         keepers, program = map(int, rest.split())
-        made = Spare(key, name, connection, keepers, program, program)
+        made = Spare(key, name, connection, keepers, program, program, layers)
         build.mem_bytes = made.mem_bytes
         if made.mem_bytes > self._bytes_max or not self._make_room(key, build):
             connection.close()
@@ -273,9 +293,14 @@ class WarmPool:
         return True
 
     async def _measure(self) -> None:
-        """As long as there are spares: what was measured once may grow. Over the budget, what grew most goes first."""
+        """As long as there are spares: what was measured once may grow. Over the budget, what grew most goes first.
+
+        What belongs to images that are gone goes as well, and with it the variables of their Actors.
+        """
         while self.spares:
             await self._clock.sleep(SPARE_MEASURE_SECS)
+            for build in self._builds.values():
+                self._drop_orphans(build)
             for one in self.spares:
                 used = self._used(one.name)
                 one.program_bytes = one.program_bytes if used is None else used
@@ -284,6 +309,14 @@ class WarmPool:
                 log.info("warm.grown", spare=most.name, memory_mbytes=most.mem_bytes >> 20)
                 self._builds[most.key].spares.remove(most)
                 most.close()
+
+    @staticmethod
+    def _drop_orphans(build: Build) -> None:
+        """End those whose image was deleted: an equal one that was built since lies beside what they stand on."""
+        now = layers_of(build.told) if build.spares else None
+        for one in [one for one in build.spares if one.layers != now]:
+            build.spares.remove(one)
+            one.close()
 
     def _used(self, name: str) -> int | None:
         """What a spare's program uses now, in bytes; None: not to be measured."""
