@@ -9,7 +9,7 @@ from actorium.builders.process import plan
 from actorium.builders.process.dockerfile import parse
 from actorium.builders.process.plan import Planned
 from actorium.builders.process.state import Config
-from actorium.builders.process.steps import CopyStep, FolderStep, Mount, RunStep
+from actorium.builders.process.steps import CopyStep, FetchStep, FolderStep, Mount, RunStep
 
 BASE = Config(env={"PATH": "/bin"}, workdir="/app", cmd=("base",))
 
@@ -143,6 +143,16 @@ def test_what_has_no_effect_is_said() -> None:
     assert planned("FROM x\nUSER me").config.user == "me"
 
 
+def test_addresses_are_fetched() -> None:
+    digits = "0a" * 32
+    text = f"FROM x\nARG V=1\nADD --chmod=755 --checksum=sha256:{digits} https://x.invalid/a-$V.sh bin/\n"
+    text += "ADD http://x.invalid/b /b"
+    first, second = (step.action for step in planned(text).steps[-2:])
+    checksum = f"sha256:{digits}"
+    assert first == FetchStep(url="https://x.invalid/a-1.sh", target="/app/bin/", mode=0o755, checksum=checksum)
+    assert second == FetchStep(url="http://x.invalid/b", target="/b", mode=0o600)
+
+
 def test_volumes_are_folders() -> None:
     for text in ('VOLUME ["/data", "own/"]', "VOLUME /data own"):
         action = planned(f"FROM x\n{text}").steps[-1].action
@@ -196,7 +206,11 @@ def test_home_is_the_users(lines: str, home: str, made: str | None) -> None:
             "FROM x\nRUN --mount=type=secret,id=a,required=true true",
             "Dockerfile line 2: RUN --mount=type=secret,id=a,required=true: builds here have no such secret",
         ),
-        ("FROM x\nADD git://x.invalid/a b", "Dockerfile line 2: ADD of an address"),
+        ("FROM x\nADD git://x.invalid/a b", "Dockerfile line 2: ADD of a Git repository is not supported"),
+        ("FROM x\nADD https://x.invalid/a.git#main b", "Dockerfile line 2: ADD of a Git repository is not supported"),
+        ("FROM x\nADD https://x.invalid/a b c/", "Dockerfile line 2: an address stands alone in an ADD"),
+        ("FROM x\nCOPY https://x.invalid/a b", "Dockerfile line 2: an address stands alone in an ADD"),
+        ("FROM x\nADD --checksum=md5:1 https://x.invalid/a b", "Dockerfile line 2: --checksum=md5:1 must be sha256:"),
         (
             "FROM x\nRUN apt-get update && apt-get install -y lib-not-there",
             "this Dockerfile needs a container engine: RUN apt-get",

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from actorium.builders import BuildFailed
 from actorium.builders.process import mounts
 from actorium.builders.process.bases import NEEDS_ENGINE
 from actorium.builders.process.dockerfile import DockerfileError, Instruction
+from actorium.builders.process.downloads import MODE
 from actorium.builders.process.state import SHELL, StageState
-from actorium.builders.process.steps import CopyStep, FolderStep, RunStep
+from actorium.builders.process.steps import Action, CopyStep, FetchStep, FolderStep, RunStep
 from actorium.builders.process.system_packages import system_packages_missing
 from actorium.builders.process.variables import split_words
 
-Outcome: TypeAlias = tuple[RunStep | CopyStep | FolderStep | None, tuple[str, ...]]
+Outcome: TypeAlias = tuple[Action | None, tuple[str, ...]]
 _RUN_FILE = 'f=$(mktemp) && printf %s "$1" >"$f" && chmod +x "$f" && "$f"; code=$?; rm -f "$f"; exit $code'
-_ARCHIVE_URLS = ("http://", "https://", "git@", "ssh://", "git://")
+_WEB = ("http://", "https://")
+_ADDRESSES = (*_WEB, "git@", "ssh://", "git://")
+_CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def act(instruction: Instruction, state: StageState, aliases: Mapping[str, int]) -> Outcome:
@@ -71,9 +76,9 @@ def _copy(instruction: Instruction, state: StageState, aliases: Mapping[str, int
         (each.name, state.expand_text(each.content) if each.expands else each.content) for each in instruction.heredocs
     )
     plain = tuple(state.expand(word) for word in sources if not _names_heredoc(word, names))
-    if any(source.startswith(_ARCHIVE_URLS) for source in plain):
-        raise DockerfileError(line, "ADD of an address is not supported: use RUN with curl or wget instead")
     place = state.absolute(state.expand(target))
+    if any(source.startswith(_ADDRESSES) for source in plain):
+        return _fetch(instruction, state, plain, place)
     if len(plain) + len(texts) > 1 and not place.endswith("/"):
         raise DockerfileError(line, f"{keyword} with more than one source needs a destination that ends with /")
     notes = [f"--{name} has no effect here" for name in ("link", "checksum") if instruction.flag(name) is not None]
@@ -93,6 +98,23 @@ def _copy(instruction: Instruction, state: StageState, aliases: Mapping[str, int
         parents=instruction.flag("parents") not in (None, "false"),
     )
     return step, tuple(notes)
+
+
+def _fetch(instruction: Instruction, state: StageState, sources: tuple[str, ...], place: str) -> Outcome:
+    line, url = instruction.line, sources[0]
+    if instruction.keyword != "ADD" or len(sources) > 1:
+        raise DockerfileError(line, "an address stands alone in an ADD: write one for each")
+    if not url.startswith(_WEB) or urlsplit(url).path.removesuffix("/").endswith(".git"):
+        raise DockerfileError(line, "ADD of a Git repository is not supported: use RUN git clone instead")
+    if instruction.flag("unpack") not in (None, "false"):
+        raise DockerfileError(line, "ADD --unpack of an address is not supported: unpack it in a RUN")
+    checksum = state.expand(instruction.flag("checksum") or "").lower()
+    if checksum and not _CHECKSUM.fullmatch(checksum):
+        raise DockerfileError(line, f"--checksum={checksum[:80]} must be sha256: and 64 digits")
+    mode = _mode(instruction, state)
+    step = FetchStep(url=url, target=place, mode=MODE if mode is None else mode, checksum=checksum)
+    notes = ("what the address gave is kept: it is fetched again with useCache=0",)
+    return step, notes
 
 
 def _names_heredoc(word: str, names: set[str]) -> bool:

@@ -20,6 +20,7 @@ from actorium.builders.process.copying import fingerprint
 from actorium.builders.process.default_dockerfile import default_dockerfile
 from actorium.builders.process.disk_guard import Guard
 from actorium.builders.process.dockerfile import Dockerfile, parse
+from actorium.builders.process.downloads import fetch
 from actorium.builders.process.interpreters import Interpreters
 from actorium.builders.process.layers import Layers, LayerWriter, hand_over
 from actorium.builders.process.meter import Meter, too_much
@@ -28,7 +29,7 @@ from actorium.builders.process.nodes import Nodes
 from actorium.builders.process.output import Output
 from actorium.builders.process.placing import carry_out, checked_workdir, prepared
 from actorium.builders.process.state import Config
-from actorium.builders.process.steps import CopyStep, FolderStep, Mount, RunStep, Step, taken_from
+from actorium.builders.process.steps import CopyStep, FetchStep, FolderStep, Mount, RunStep, Step, taken_from
 from actorium.builders.process.store import Entry, Store
 from actorium.builders.process.system_packages import hint
 from actorium.builders.process.threads import StopMark, in_thread, until_stopped
@@ -162,7 +163,7 @@ class Making:
         files: list[Step] = []
         material: list[object] = []
         for step in planned.steps:
-            if isinstance(step.action, RunStep):
+            if isinstance(step.action, RunStep | FetchStep):
                 await self._files(built, files, material)
                 files, material = [], []
             self._say(step.text, step.notes)
@@ -170,6 +171,8 @@ class Making:
                 built.toolchain = tuple(dict.fromkeys((*built.toolchain, *self.built[index].toolchain)))
             if isinstance(step.action, RunStep):
                 await self._run(built, step.action, step.line)
+            elif isinstance(step.action, FetchStep):
+                await fetch(self, built, step.action, line=step.line, text=step.text)
             elif step.action is not None:
                 files.append(step)
                 material.append(await until_stopped(self.mark, self._material, step.action))
@@ -195,7 +198,7 @@ class Making:
             return
 
         async def make(upper: Path) -> None:
-            meter = self._meter()
+            meter = self.meter()
             stages = {index: tuple(stage.layers) for index, stage in self.built.items()}
             writer = LayerWriter(upper, built.layers, meter=meter)
             await until_stopped(self.mark, carry_out, steps, writer, self.context, stages, built.toolchain)
@@ -239,7 +242,7 @@ class Making:
             return
         folder = self.work / f"mounts-{self.made}"
         maker = MountMaker(
-            folder=folder, cache=self._mounted_cache, context=self.context, uid=self.uid, meter=self._meter(),
+            folder=folder, cache=self._mounted_cache, context=self.context, uid=self.uid, meter=self.meter(),
             stages={index: tuple(stage.layers) for index, stage in self.built.items()},
         )  # fmt: skip
         try:
@@ -251,7 +254,7 @@ class Making:
     def _mounted_cache(self, name: str) -> Path:
         return self.store.mounted_cache(self.spec.owner_number, self.spec.actor, name, self.uid)
 
-    def _meter(self) -> Meter:
+    def meter(self) -> Meter:
         return Meter(self.disk_left, told_mbytes=self.spec.memory_mbytes * DISK_PER_MEMORY, mark=self.mark)
 
     async def step(

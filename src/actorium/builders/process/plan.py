@@ -13,7 +13,7 @@ from actorium.builders.process.dockerfile import Dockerfile, DockerfileError, In
 from actorium.builders.process.image_paths import checked_place
 from actorium.builders.process.mounts import sources
 from actorium.builders.process.state import Config, StageState
-from actorium.builders.process.steps import CopyStep, FolderStep, Step
+from actorium.builders.process.steps import CopyStep, FetchStep, FolderStep, Step
 from actorium.builders.process.variables import ExpansionError, expand
 from actorium.kernel.limits import DOCKERFILE_STAGES_MAX
 
@@ -76,7 +76,7 @@ def steps(stage: Stage, start: Config, dockerfile: Dockerfile, build_args: Mappi
         if isinstance(action, FolderStep):
             for path in (action.path, *action.more):
                 checked_place(instruction.line, path)
-        elif isinstance(action, CopyStep):
+        elif isinstance(action, CopyStep | FetchStep):
             checked_place(instruction.line, action.target)
         out.append(Step(line=instruction.line, text=instruction.text, action=action, notes=notes))
     return Planned(steps=tuple(out), config=state.config())

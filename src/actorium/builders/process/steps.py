@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,18 @@ class CopyStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FetchStep:
+    """A file of an address to place in the image: ADD."""
+
+    url: str
+    target: str
+    """Absolute; ends with a slash when it must be a folder."""
+    mode: int
+    checksum: str = ""
+    """``sha256:`` and digits, if it must have that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FolderStep:
     """A folder to be there: WORKDIR, and of VOLUME several."""
 
@@ -64,19 +77,22 @@ class FolderStep:
     is_entered: bool = True
 
 
+Action: TypeAlias = RunStep | CopyStep | FetchStep | FolderStep
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One instruction of a stage, in the order of the file."""
 
     line: int
     text: str
-    action: RunStep | CopyStep | FolderStep | None
+    action: Action | None
     """None: it changes only how the image is run."""
     notes: tuple[str, ...] = ()
     """Lines for the log: what of the instruction has no effect here."""
 
 
-def taken_from(action: RunStep | CopyStep | FolderStep | None) -> list[int]:
+def taken_from(action: Action | None) -> list[int]:
     """The stages whose files an action uses; links among them may lead to those stages' interpreters."""
     if isinstance(action, CopyStep):
         return [action.stage] if action.stage is not None else []
