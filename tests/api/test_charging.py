@@ -50,12 +50,12 @@ async def test_what_cannot_be_charged_changes_nothing() -> None:
     async with open_server(loops=False) as world:
         run = await world.start(await priced(world, events(page=0.1, apify_actor_start=0.1)))
         before = await counts(world, run)
-        for count in (0, -1, 1.5, 2.0, "3", None, True, CHARGED_COUNT_MAX + 1, 2**63, 10**30):
+        for count in (0, -1, 1.5, -2.0, "3", None, True, CHARGED_COUNT_MAX + 1, 2**63, 10**30):
             answer = await itself(world, run).request(
                 "POST", f"/v2/actor-runs/{run['id']}/charge", json={"eventName": "page", "count": count}
             )
             assert (answer.status, answer.json["error"]["type"]) == (400, "invalid-input"), (count, answer.body)
-        for body in (b"", b"[]", b'{"count":1}', b'{"eventName":7,"count":1}', b'{"eventName":"page","count":1e3}'):
+        for body in (b"", b"[]", b'{"count":1}', b'{"eventName":7,"count":1}', b'{"eventName":"page","count":1e30}'):
             answer = await itself(world, run).request(
                 "POST",
                 f"/v2/actor-runs/{run['id']}/charge",
@@ -70,7 +70,8 @@ async def test_what_cannot_be_charged_changes_nothing() -> None:
         for key in ("", "k" * 513):
             assert (await charge(world, run, "page", key=key, status=400))["type"] == "invalid-idempotency-key"
         assert await counts(world, run) == before == {"apify-actor-start": 1}
-        await charge(world, run, "page", CHARGED_COUNT_MAX - 1, key="large")
+        await charge(world, run, "page", 2.0)  # as languages write a whole number that have one kind of numbers
+        await charge(world, run, "page", CHARGED_COUNT_MAX - 3, key="large")
         await charge(world, run, "page", 2, key="too much", status=400)
         await charge(world, run, "page", 1, key="too much")  # what was refused has taken no key
         assert (await counts(world, run))["page"] == CHARGED_COUNT_MAX

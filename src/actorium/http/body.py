@@ -27,6 +27,7 @@ BodyReader = Callable[[bytes, Headers], Any]
 _INT_MAX = 2**63 - 1  # what databases hold
 _DIGITS_TO_ZERO = bytes.maketrans(b"0123456789", b"0" * 10)
 _LONG_NUMBER = b"0" * 19
+_INT_WANTED = ("Expected `int`, got `float`", "Expected `int | null`, got `float`")
 _CHARSETS = ("", "utf-8", "utf8", "us-ascii", "ascii")
 
 
@@ -137,13 +138,13 @@ def body_reader(kind: type | None, *, optional: bool) -> BodyReader | None:
 
 def json_decoder(kind: Any) -> Callable[[bytes], Any]:
     """From untrusted JSON to the type, with messages that name the field. Raises InvalidInput, InvalidJson."""
-    decoder = msgspec.json.Decoder(kind, dec_hook=dec_hook)
+    typed = _typed(kind)
 
     def decode(body: bytes) -> Any:
         try:
             if not body.isascii():
                 body.decode()  # msgspec lets broken UTF-8 inside strings pass
-            value = lenient(body, decoder.decode)
+            value = lenient(body, typed)
             if _LONG_NUMBER in body.translate(_DIGITS_TO_ZERO):
                 _refuse_long_numbers(value)
         except msgspec.ValidationError as error:
@@ -157,6 +158,30 @@ def json_decoder(kind: Any) -> Callable[[bytes], Any]:
         return value
 
     return decode
+
+
+def _typed(kind: Any) -> Callable[[bytes], Any]:
+    """From a JSON text to the type. A whole number may be written as 60.0, as languages do that have one kind of them.
+
+    Raises what msgspec raises, and InvalidInput.
+    """
+    strict = msgspec.json.Decoder(kind, dec_hook=dec_hook)
+    lax = msgspec.json.Decoder(kind, dec_hook=dec_hook, strict=False)
+
+    def typed(text: bytes) -> Any:
+        try:
+            return strict.decode(text)
+        except msgspec.ValidationError as error:
+            if not str(error).startswith(_INT_WANTED):
+                raise
+            try:
+                value = lax.decode(text)
+            except msgspec.ValidationError:
+                raise error from None
+            _refuse_long_numbers(value)
+            return value
+
+    return typed
 
 
 def _refuse_long_numbers(value: object) -> None:

@@ -183,6 +183,10 @@ async def test_a_client_that_leaves_in_the_middle(make_app: Any, route: Any) -> 
         (b'{"name":"a","options":{"memoryMbytes":"x"}}', "invalid-input", 'The field "options.memoryMbytes"'),
         (b'{"name":"a","sizes":[1,"x"]}', "invalid-input", 'The field "sizes[1]"'),
         (b'{"name":"a","options":{"memoryMbytes":-99999999999999999999}}', "invalid-input", '"memoryMbytes"'),
+        (b'{"name":"a","options":{"memoryMbytes":512.5}}', "invalid-input", "expected `int`, got `float`"),
+        (b'{"name":"a","options":{"memoryMbytes":1e30}}', "invalid-input", '"options.memoryMbytes"'),
+        (b'{"name":5,"options":{"memoryMbytes":512.0}}', "invalid-input", 'The field "name"'),
+        (b'{"name":"a","options":{"memoryMbytes":"512"}}', "invalid-input", "expected `int`, got `str`"),
         (b'{"name":"a","startedAt":5}', "invalid-input", 'The field "startedAt"'),
         (b'{"name":"a","startedAt":"soon"}', "invalid-input", 'The field "startedAt"'),
         (b'{"name":"a","startedAt":"0001-01-01T00:00:00+14:00"}', "invalid-input", 'The field "startedAt"'),
@@ -194,6 +198,14 @@ async def test_refusals_name_the_field(caller: Any, body: bytes, kind: str, says
     answer = await caller.request("POST", "/json", body=body)
     assert (answer.status, answer.json["error"]["type"]) == (400, kind)
     assert says in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize("number", [b"512.0", b"512.000", b"5.12e2"])
+async def test_a_whole_number_may_be_written_as_another_language_writes_it(caller: Any, number: bytes) -> None:
+    body = b'{"name":"a","options":{"memoryMbytes":%b},"userData":{"n":1.0}}' % number
+    answer = await caller.request("POST", "/json", body=body)
+    assert answer.json["data"]["options"]["memoryMbytes"] == 512
+    assert b'"userData":{"n":1.0}' in answer.body
 
 
 async def test_plain_json_inside_a_body_may_hold_any_number(caller: Any) -> None:
