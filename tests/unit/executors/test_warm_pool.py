@@ -192,3 +192,18 @@ async def test_what_an_images_spares_hold_goes_soon_after_it(pool: Pool, tmp_pat
     assert pool.waiting == []
     assert pool.spares.made[0].recv(10) == b""
     assert await pool.start(told) == []
+
+
+async def test_one_whose_image_was_deleted_meanwhile_is_no_refusal(pool: Pool, tmp_path: Path) -> None:
+    layer = tmp_path / "layer"
+    layer.mkdir()
+    prepare = pool.spares.prepare
+
+    async def deleting(name: str, told: bytes) -> socket.socket:
+        layer.rmdir()
+        return await prepare(name, told)
+
+    pool.spares.prepare = deleting  # type: ignore[method-assign]
+    pool.spares.words = [b"cold The sandbox could not be made: no such file\n"]
+    assert await pool.start(replace(TOLD, layers=(str(layer),))) == []
+    assert pool.reasons == []

@@ -278,7 +278,8 @@ class WarmPool:
         kind, rest = _word(words)
         if kind != forerunner.READY.decode() or key not in self._builds:
             connection.close()
-            return key in self._builds and self._unfit(key, build, kind, rest)
+            is_its_own = key in self._builds and layers_of(build.told) == layers  # not that its image was deleted
+            return is_its_own and self._unfit(key, build, kind, rest)
         keepers, program = map(int, rest.split())
         made = Spare(key, name, connection, keepers, program, program, layers)
         build.mem_bytes = made.mem_bytes
