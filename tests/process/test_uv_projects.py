@@ -84,3 +84,9 @@ async def test_images_of_uv(builds: Builds, tmp_path: Path) -> None:
     )
     image = await builds.build({"Dockerfile": lines})
     assert (await builds.run(image, tmp_path, "sh", "-c", "uv --version && python3.11 -V"))[0] == 0
+
+
+async def test_uv_may_fetch_a_python_as_in_real_images(builds: Builds) -> None:
+    """It ended with "Python downloads are not allowed", wherever the network leads."""
+    lines = "RUN uv python install --offline 3.12 2>&1 | tee said; ! grep 'not allowed' said\n"
+    await builds.build({"Dockerfile": BASE + lines})

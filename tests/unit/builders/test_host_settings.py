@@ -22,6 +22,7 @@ def test_only_listed_variables_reach_steps(tmp_path: Path) -> None:
         {
             "HOME": str(tmp_path), "PATH": "/x", "ACTORIUM_TOKEN": "secret", "AWS_SECRET_ACCESS_KEY": "s",
             "PIP_INDEX_URL": "https://mirror.invalid/simple", "HTTPS_PROXY": "http://proxy.invalid", "UV_OFFLINE": "",
+            "COREPACK_INTEGRITY_KEYS": "0",
             "SSL_CERT_FILE": str(certificate), "CURL_CA_BUNDLE": "/usr/share/ca.pem", "PIP_CERT": "/nowhere/x.pem",
             "PIP_FIND_LINKS": "/opt/wheels file:///opt https://links.invalid/",
         },
@@ -31,6 +32,7 @@ def test_only_listed_variables_reach_steps(tmp_path: Path) -> None:
     assert variables == {
         "PIP_INDEX_URL": "https://mirror.invalid/simple",
         "HTTPS_PROXY": "http://proxy.invalid",
+        "COREPACK_INTEGRITY_KEYS": "0",
         "SSL_CERT_FILE": "/in/SSL_CERT_FILE.pem",
         "CURL_CA_BUNDLE": "/usr/share/ca.pem",
         "PIP_FIND_LINKS": "https://links.invalid/",

@@ -45,7 +45,6 @@ COMMAND_CHARS_MAX = 300  # of a failed command in the message; the log has the w
 STEP_ENVIRONMENT = {
     "UV_CACHE_DIR": f"{CACHE}/uv",
     "UV_LINK_MODE": "copy",
-    "UV_PYTHON_DOWNLOADS": "never",
     "UV_NO_PROGRESS": "1",
     "UV_COMPILE_BYTECODE": "1",
     "PIP_CACHE_DIR": f"{CACHE}/pip",
