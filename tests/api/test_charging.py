@@ -232,3 +232,26 @@ async def test_a_run_does_not_become_what_it_would_not_be_charged_for() -> None:
         await became(free, "alice~paid", world.bob, 200)  # her Actor, and her decision
         await became(free, "alice~paid", world.alice, 200)
         await became("alice~paid", "alice~free", world.bob, 200)
+
+
+async def test_a_run_is_told_the_price_of_its_tier_as_the_price_of_an_event() -> None:
+    """SDKs charge and count by ``eventPriceUsd`` alone."""
+    async with open_server(pricing_tier="SILVER") as world:
+        pricing = events(page=0.1, flat=0.2)
+        tiers = {"FREE": {"tieredEventPriceUsd": 0.4}, "BRONZE": {"tieredEventPriceUsd": 0.3}}
+        known = pricing["pricingPerEvent"]["actorChargeEvents"]
+        known["tiered"] = {"eventTitle": "t", "eventDescription": "", "eventTieredPricingUsd": tiers}
+        known["page"]["eventTieredPricingUsd"] = tiers
+        actor = await priced(world, pricing)
+        run = await world.running(actor)
+        environment = world.executor.spec(container_name(run["id"], 1)).env
+        for told in (run["pricingInfo"], json.loads(environment["APIFY_ACTOR_PRICING_INFO"])):
+            shown = told["pricingPerEvent"]["actorChargeEvents"]
+            assert {name: event["eventPriceUsd"] for name, event in shown.items()} == {
+                "tiered": 0.3, "page": 0.3, "flat": 0.2
+            }  # fmt: skip
+            assert shown["tiered"]["eventTieredPricingUsd"] == tiers
+        await charge(world, run, "tiered", 2)
+        assert (await world.alice.get(f"/v2/actor-runs/{run['id']}"))["usageTotalUsd"] == pytest.approx(0.6, abs=0.01)
+        (entry,) = (await world.alice.get(f"/v2/actors/{actor}"))["pricingInfos"]
+        assert "eventPriceUsd" not in entry["pricingPerEvent"]["actorChargeEvents"]["tiered"], "the Actor's own stays"

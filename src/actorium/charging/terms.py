@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from msgspec import structs
+
 from actorium.actors.pricing import (
     ITEM_EVENT,
     START_EVENT,
@@ -14,6 +16,7 @@ from actorium.actors.pricing import (
     PayPerEvent,
     PricePerDatasetItem,
     PricingInfo,
+    PricingPerEvent,
     Tier,
 )
 from actorium.kernel.structs import UNSET
@@ -107,10 +110,25 @@ class Terms:
                 return ZERO
 
 
-def _event_usd(event: ChargeEvent, tier: Tier) -> Decimal:
+def agreed(pricing: PricingInfo | None, tier: Tier) -> PricingInfo | None:
+    """A price as a run of a tier keeps it: ``eventPriceUsd`` is what it pays for an event, by which SDKs charge."""
+    if not isinstance(pricing, PayPerEvent):
+        return pricing
+    events = {
+        name: event if found is None else structs.replace(event, event_price_usd=found)
+        for name, event in pricing.pricing_per_event.actor_charge_events.items()
+        for found in [_of_event_tier(event, tier)]
+    }
+    return structs.replace(pricing, pricing_per_event=PricingPerEvent(actor_charge_events=events))
+
+
+def _of_event_tier(event: ChargeEvent, tier: Tier) -> float | None:
     tiers = {} if event.event_tiered_pricing_usd is UNSET else event.event_tiered_pricing_usd
-    found = _of_tier({name: price.tiered_event_price_usd for name, price in tiers.items()}, tier)
-    return _first(found, event.event_price_usd)
+    return _of_tier({name: price.tiered_event_price_usd for name, price in tiers.items()}, tier)
+
+
+def _event_usd(event: ChargeEvent, tier: Tier) -> Decimal:
+    return _first(_of_event_tier(event, tier), event.event_price_usd)
 
 
 def _item_usd(pricing: PricePerDatasetItem, tier: Tier) -> Decimal:

@@ -15,6 +15,7 @@ from actorium.builds.row import BuildRow
 from actorium.builds.service import Builds
 from actorium.builds.storage_schemas import StorageSchemas
 from actorium.charging.service import Charging, check_limit
+from actorium.charging.terms import agreed
 from actorium.database import Database, Tx, UniqueViolation
 from actorium.datasets.service import Datasets
 from actorium.http.route import Origin, RawBody
@@ -242,7 +243,7 @@ class Starter:
             workflow_key=asked.origin.workflow_key,
             git_branch_name=build.git_branch_name,
             output_templates=build.facts.output_templates,
-            pricing_info=in_force(actor.pricing_infos, now),
+            pricing_info=agreed(in_force(actor.pricing_infos, now), self._tier),
             pricing_tier=self._tier,
             owns_actor=actor.owner_id == principal.user_id,
             input_body_len=asked.input.body_len,
