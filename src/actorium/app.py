@@ -22,6 +22,7 @@ from actorium.blobs.memory import MemoryBlobs
 from actorium.builders import Builder
 from actorium.builders.process.builder import ProcessBuilder
 from actorium.builders.reach import Reach
+from actorium.builders.reach.defaults import of_this_machine
 from actorium.data_folder import DataFolder, write_private
 from actorium.database import installation, sqlite
 from actorium.database.migrate import Engine, migrate
@@ -187,7 +188,7 @@ async def _backend(settings: Settings, folder: DataFolder, clock: SystemClock) -
 def reach_of(settings: Settings) -> Reach:
     """How far the settings let build steps get."""
     hosts = settings.build_hosts.split(",") if settings.build_hosts else []
-    return Reach(settings.build_network, hosts=hosts, environment=os.environ)
+    return Reach(settings.build_network, hosts=hosts, environment=os.environ, defaults=of_this_machine)
 
 
 @asynccontextmanager

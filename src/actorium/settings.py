@@ -218,9 +218,10 @@ class Settings:
     build_network: str = _setting(
         _choice("everything", "registries", "nothing"), "everything", "everything, registries or nothing"
     )
-    """What RUN steps of builds reach. ``everything``: what runs reach, but the API. ``registries``: through a proxy the
-    package registries that the server's own settings of pip, uv and npm name, and ACTORIUM_BUILD_HOSTS; a Dockerfile
-    that downloads from elsewhere, a browser for instance, then needs that host named. ``nothing``: nothing."""
+    """What RUN steps of builds reach. ``everything``: what runs reach, but the API. ``registries``: through a proxy
+    the package registries that the server's own settings of pip, uv and npm name, else those that pip and npm go to
+    by themselves, and ACTORIUM_BUILD_HOSTS; a Dockerfile that downloads from elsewhere, a browser for instance, then
+    needs that host named. ``nothing``: nothing."""
     build_hosts: str = _setting(_hosts, "", "hosts with commas between: files.example.com, .example.com or host:8443")
     """Hosts that ``registries`` lets through besides, on ports 80 and 443 unless one is named; with a dot before it a
     name stands for all names below it. An index often keeps its files on another host than itself."""

@@ -7,13 +7,14 @@ docs/decisions/0038-network-of-build-steps.md.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 
 from actorium.builders import BuildFailed
 from actorium.builders.process.host_environment import build_environment
 from actorium.builders.process.npm_settings import npm_settings
 from actorium.builders.process.output import Output
+from actorium.builders.reach.defaults import Defaults
 from actorium.builders.reach.gate import Gate
 from actorium.builders.reach.hosts import Hosts, registries
 from actorium.builders.reach.onward import Onward
@@ -30,12 +31,22 @@ class Reach:
     """What the operator lets build steps reach."""
 
     def __init__(
-        self, mode: str = EVERYTHING, *, hosts: Iterable[str] = (), environment: Mapping[str, str] | None = None
+        self,
+        mode: str = EVERYTHING,
+        *,
+        hosts: Iterable[str] = (),
+        environment: Mapping[str, str] | None = None,
+        defaults: Callable[[Mapping[str, str]], Defaults] = lambda _: Defaults(),
     ) -> None:
-        """``hosts`` are let through beside the registries that the settings in ``environment`` name."""
+        """``hosts`` are let through beside the registries that the settings in ``environment`` name, or the defaults
+        where they name none.
+        """
         self.mode = mode
         environment = environment or {}
-        named = [*registries(*_settings(environment)), *hosts] if mode == REGISTRIES else []
+        named: list[str] = []
+        if mode == REGISTRIES:
+            settings = _settings(environment)
+            named = [*registries(*settings, more=defaults(environment).missing(*settings)), *hosts]
         self._hosts = Hosts(named)
         self._onward = Onward(environment)
 
@@ -70,7 +81,7 @@ class Reach:
         if self.mode == NOTHING:
             return "none"
         if not self._hosts.names:
-            return "none, as this machine's settings of pip, uv and npm name no registry; see ACTORIUM_BUILD_HOSTS"
+            return "none, as pip, uv and npm of this machine name no registry; see ACTORIUM_BUILD_HOSTS"
         return f"a proxy to {', '.join(self._hosts.names)}"
 
     def _hint(self, refused: Iterable[str]) -> str:

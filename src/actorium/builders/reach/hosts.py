@@ -15,15 +15,15 @@ WEB_PORTS = (80, 443)
 """Of an entry that names none. An entry is a name, with a dot before it for all below it, and perhaps a port."""
 
 
-def registries(variables: Mapping[str, str], npmrc: str) -> list[str]:
-    """What the host's settings of pip, uv and npm name, as entries with ports."""
+def registries(variables: Mapping[str, str], npmrc: str, more: Iterable[str] = ()) -> list[str]:
+    """What the host's settings of pip, uv and npm name, and ``more`` addresses, as entries with ports."""
     texts = [variables[name] for name in _INDEXES if name in variables]
     for line in npmrc.splitlines():
         key, _, value = line.partition("=")
         if key.endswith("registry"):
             texts.append(value)
     found: dict[str, None] = {}
-    for text in texts:
+    for text in (*texts, *more):
         for address in _ADDRESS.findall(text):
             parts = urlsplit(address)
             if parts.hostname:
