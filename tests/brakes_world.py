@@ -79,8 +79,15 @@ class BrakesWorld:
                     await self.loop.tick()
 
     def _is_overdue(self, run: Run) -> bool:
-        """A container ends at its deadline by itself, whether a server is there or not."""
-        return run.life.deadline_at is not None and run.life.deadline_at <= self.server.clock.now()
+        """A container ends by itself at its deadline, or when a graceful abort's time beyond it is over, whether a server
+        is there or not."""
+        life = run.life
+        if life.deadline_at is None:
+            return False
+        until = life.deadline_at
+        if run.status is RunStatus.ABORTING and life.is_graceful and life.kill_at is not None:
+            until = max(until, life.kill_at)
+        return until <= self.server.clock.now()
 
     async def _supervise(self) -> None:
         now = self.server.clock.now()

@@ -119,6 +119,18 @@ async def test_a_short_timeout_reserves_less() -> None:
         await world.server.start(actor, memory=1024, timeout=10)
 
 
+async def test_a_graceful_abort_at_the_timeout_buys_no_time_that_the_brake_does_not_pay_for() -> None:
+    async with open_brakes() as world:
+        actor = await world.server.actor()
+        await brake(world, SECOND * 41)
+        run = await world.server.start(actor, memory=1024, timeout=20)
+        await world.go_on(9)
+        await world.alice.post(f"/v2/actor-runs/{run['id']}/abort?gracefully=true", status=200)
+        await world.go_on(4)
+        ended = await world.alice.get(f"/v2/actor-runs/{run['id']}")
+        assert (ended["status"], ended["usageTotalUsd"] < SECOND * 15) == ("ABORTED", True)
+
+
 @pytest.mark.parametrize("subject", ["user/me", "actor/alice~hello", "task/alice~job"])
 async def test_a_run_is_stopped_gracefully_before_the_brake_is_passed(subject: str) -> None:
     async with open_brakes() as world:

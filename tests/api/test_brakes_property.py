@@ -49,6 +49,8 @@ async def act(world: BrakesWorld, chance: random.Random, actors: list[str]) -> N
     live = await world.live()
     if live and chance.random() < 0.3:
         await world.exit(chance.choice(live).id)
+    if live and chance.random() < 0.3:  # also shortly before a timeout, which then does not end it
+        await world.alice.post(f"/v2/actor-runs/{chance.choice(live).id}/abort?gracefully=true", status=200)
     if chance.random() < 0.5:
         await world.crash(chance.randrange(1, OUTAGE_SECS_MAX))
     await world.go_on(chance.choice((1, 2, 7, 20, 60)))

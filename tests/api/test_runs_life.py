@@ -45,8 +45,7 @@ async def test_abort_in_every_status(status: RunStatus, gracefully: bool) -> Non
             assert after["status"] == "ABORTING"
             row = await world.row(run_id)
             assert row.life.is_graceful is gracefully
-            already = 4 if status is RunStatus.TIMING_OUT else GRACEFUL_ABORT_SECS
-            assert row.life.kill_at == world.clock.now().plus(secs=already if gracefully else 0)
+            assert row.life.kill_at == world.clock.now().plus(secs=GRACEFUL_ABORT_SECS if gracefully else 0)
         else:
             assert changing(after) == changing(before)
 

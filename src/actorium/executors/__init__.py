@@ -130,7 +130,7 @@ def run_of(name: str) -> tuple[str, int]:
 
 
 class Executor(Protocol):
-    """Starts and ends containers. Every call may be repeated; absent is success for stop, kill and remove."""
+    """Starts and ends containers. Every call may be repeated; absent is success for stop, spare, kill and remove."""
 
     async def start(self, spec: Spec) -> None:
         """Start the container. Idempotent on the name: one that exists, or existed lately, is left as it is.
@@ -149,6 +149,13 @@ class Executor(Protocol):
 
     async def stop(self, name: str) -> None:
         """Ask the container's processes to leave; returns at once."""
+        ...
+
+    async def spare(self, name: str) -> None:
+        """Let a container stay for ``GRACEFUL_ABORT_SECS`` from now, also beyond its deadline; then end it by force.
+
+        Only the first call counts, so that nobody stays for ever. Returns at once.
+        """
         ...
 
     async def kill(self, name: str) -> None:

@@ -10,7 +10,7 @@ from actorium.executors import Cause, Container, Cursor, Hint, LogRead, Phase, S
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import BackendUnavailable
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import LOG_LINE_BYTES_MAX, TOMBSTONE_SECS
+from actorium.kernel.limits import GRACEFUL_ABORT_SECS, LOG_LINE_BYTES_MAX, TOMBSTONE_SECS
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +36,7 @@ class _Kept:
     spec: Spec
     seen: Container
     lines: list[tuple[Instant, bytes]] = field(default_factory=list)
+    spared_until: Instant | None = None
 
 
 class FakeExecutor:
@@ -81,10 +82,11 @@ class FakeExecutor:
         return started.plus(secs=spec.timeout_secs)
 
     def keep_deadline(self, name: str) -> None:
-        """End a container whose deadline is over; called by each survey."""
-        deadline = self.deadline_of(name)
-        if deadline is not None and deadline <= self._clock.now():
-            self.exit(name, None, cause=Cause.DEADLINE)
+        """End a container whose deadline, or the time it was given beyond that, is over; called by each survey."""
+        spared_until, deadline = self._kept[name].spared_until, self.deadline_of(name)
+        until = deadline if spared_until is None else spared_until
+        if until is not None and until <= self._clock.now():
+            self.exit(name, None, cause=Cause.DEADLINE if spared_until is None else Cause.KILLED)
 
     async def stop(self, name: str) -> None:
         """See the port. The program leaves at once with code 0, unless it is told to ignore that."""
@@ -93,6 +95,13 @@ class FakeExecutor:
         if kept is None or name in self.faults.ignore_stop:
             return
         self.exit(name, 0, cause=Cause.KILLED)
+
+    async def spare(self, name: str) -> None:
+        """See the port."""
+        self.calls.append(("spare", name))
+        kept = self._kept.get(name)
+        if kept is not None and kept.spared_until is None:
+            kept.spared_until = self._clock.now().plus(secs=GRACEFUL_ABORT_SECS)
 
     async def kill(self, name: str) -> None:
         """See the port."""

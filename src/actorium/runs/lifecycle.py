@@ -174,7 +174,7 @@ def _asked(life: Life, event: Event, now: Instant) -> Life:
         case Event.ABORT:
             return replace(life, status=RunStatus.ABORTING, kill_at=now, is_graceful=False, migrate_at=None)
         case Event.ABORT_GRACEFULLY:
-            kill_at = min(now.plus(secs=GRACEFUL_ABORT_SECS), life.kill_at or now.plus(secs=GRACEFUL_ABORT_SECS))
+            kill_at = now.plus(secs=GRACEFUL_ABORT_SECS)  # also beyond its deadline, once
             return replace(life, status=RunStatus.ABORTING, kill_at=kill_at, is_graceful=True, migrate_at=None)
         case Event.REBOOT if life.migrate_at is not None:  # SDKs say so that they are ready
             return replace(life, migrate_at=min(life.migrate_at, now), is_leaving=True)
@@ -298,6 +298,7 @@ class Act(StrEnum):
     WAIT = "wait"
     START = "start"
     STOP = "stop"
+    SPARE = "spare"  # let it stay beyond its deadline, for a graceful abort
     KILL = "kill"
     RECORD = "record"  # save the events; nothing to do outside
     RELEASE = "release"  # let go of a run that cannot be started here any more, so that another node takes it
@@ -351,7 +352,8 @@ def _decide_stopping(life: Life, seen: Container | None, now: Instant, *, older_
     if life.attempt_started_at is None:
         return Decision(Act.RECORD, (Event.STARTED,))
     assert life.kill_at is not None
-    return Decision(Act.KILL if now >= life.kill_at else Act.WAIT)
+    goes_on = Act.SPARE if life.is_graceful and life.kill_at > (life.deadline_at or life.kill_at) else Act.WAIT
+    return Decision(Act.KILL if now >= life.kill_at else goes_on)
 
 
 def _events_of_end(life: Life, seen: Container) -> tuple[Event, ...]:

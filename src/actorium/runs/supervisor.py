@@ -65,6 +65,8 @@ class Supervisor:
         self._busy: set[str] = set()
         """Containers that something is being done about."""
         self._starting: set[str] = set()
+        self._spared: set[str] = set()
+        """Containers that were given time beyond their deadline: they are told once by each server."""
         self._known: dict[str, Run] = {}
         """The live runs of the last tick: most have not changed since, and are not decoded again."""
         self._logs_due = 0.0
@@ -74,6 +76,7 @@ class Supervisor:
         runs, known_nodes = await self._database.read(lambda tx: (store.live(tx, self._known), nodes.known(tx)))
         self._known = {run.id: run for run in runs}
         survey = await self._executor.survey()
+        self._spared &= survey.keys()
         now = self._clock.now()
         node = known_nodes.get(self._node)
         if node is None or node.is_due(now):
@@ -109,6 +112,8 @@ class Supervisor:
             if not room.take(run):
                 return
             self._starting.add(name)
+        if decision.act is Act.SPARE and name in self._spared:
+            return
         if decision.act is not Act.WAIT or decision.events:
             self._begin(decision.act, name, partial(self._act, name, run, seen, decision))
 
@@ -184,12 +189,21 @@ class Supervisor:
             case Act.RELEASE:
                 if await self._executor.bury(name):  # not before: a name that the run still has would never start
                     await self._database.write(lambda tx: self._give_in(tx, saved, None))
-            case Act.STOP:
-                await self._executor.stop(name)
-            case Act.KILL:
-                await self._executor.kill(name)
             case _ if ended:
                 await self._executor.remove(name)
+            case _:
+                await self._tell(name, decision.act)
+
+    async def _tell(self, name: str, act: Act) -> None:
+        """Let the executor do something with a container that goes on."""
+        match act:
+            case Act.STOP:
+                await self._executor.stop(name)
+            case Act.SPARE:
+                await self._executor.spare(name)
+                self._spared.add(name)
+            case Act.KILL:
+                await self._executor.kill(name)
             case _:
                 pass
 

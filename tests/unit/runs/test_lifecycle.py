@@ -9,6 +9,7 @@ import pytest
 
 from actorium.executors import Cause, Container, Phase
 from actorium.kernel.instant import Instant
+from actorium.kernel.limits import GRACEFUL_ABORT_SECS
 from actorium.runs.lifecycle import (
     ALLOWED,
     STOPPING,
@@ -277,9 +278,9 @@ def test_the_deadline_counts_from_the_first_start() -> None:
     assert step(life(RunStatus.READY, timeout_secs=0), Event.STARTED, NOW, seen).deadline_at is None
 
 
-def test_an_abort_of_a_run_that_is_timing_out_does_not_prolong_it() -> None:
-    timing_out = life(RunStatus.TIMING_OUT)
-    assert step(timing_out, Event.ABORT_GRACEFULLY, NOW).kill_at == timing_out.kill_at
+def test_a_graceful_abort_has_its_time_also_in_a_run_that_is_timing_out() -> None:
+    aborting = step(life(RunStatus.TIMING_OUT), Event.ABORT_GRACEFULLY, NOW)
+    assert (aborting.status, aborting.kill_at) == (RunStatus.ABORTING, NOW.plus(secs=GRACEFUL_ABORT_SECS))
 
 
 RUNNING = Container(name="r-1", phase=Phase.RUNNING, started_at=T0)
@@ -320,6 +321,9 @@ FRESH = {"attempt_started_at": None, "deadline_at": None}
         (life(RunStatus.TIMING_OUT, kill_at=NOW), RUNNING, False, Act.KILL, ()),
         (life(RunStatus.TIMING_OUT), exited(None), False, Act.RECORD, (Event.EXITED,)),
         (life(RunStatus.ABORTING, is_graceful=True), RUNNING, False, Act.WAIT, ()),
+        (life(RunStatus.ABORTING, is_graceful=True, kill_at=T0.plus(secs=61)), RUNNING, False, Act.SPARE, ()),
+        (life(RunStatus.ABORTING, is_graceful=True, deadline_at=None), RUNNING, False, Act.WAIT, ()),
+        (life(RunStatus.ABORTING, kill_at=T0.plus(secs=61)), RUNNING, False, Act.WAIT, ()),
         (life(RunStatus.ABORTING, kill_at=NOW), RUNNING, False, Act.KILL, ()),
         (life(RunStatus.ABORTING, attempt_started_at=None), None, False, Act.RECORD, (Event.EXITED,)),
         (life(RunStatus.ABORTING, attempt_started_at=None), CREATED, False, Act.KILL, ()),

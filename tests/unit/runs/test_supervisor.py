@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from actorium.executors import Cause
+from actorium.executors import Cause, Phase
 from actorium.kernel.errors import NotFound
 from actorium.runs.lifecycle import Event, RunStatus, container_name
 from engine import Engine, open_engine
@@ -68,6 +68,37 @@ async def test_a_graceful_abort_waits_for_the_actor_and_then_no_longer() -> None
         await engine.period(1)
         assert await engine.status(deaf) is RunStatus.ABORTED
         assert calls(engine, "kill") == [f"{deaf}-1"]
+
+
+@pytest.mark.parametrize("secs", [8, 10])
+async def test_a_graceful_abort_has_its_time_also_at_the_deadline(secs: int) -> None:
+    """Shortly before it, and in TIMING-OUT, once and told once."""
+    async with open_engine() as engine:
+        run = await engine.started(timeout_secs=10)
+        engine.faults.ignore_stop.add(f"{run}-1")
+        await engine.clock.advance(secs)
+        if secs == 10:
+            await engine.apply(run, Event.DEADLINE)
+        await engine.apply(run, Event.ABORT_GRACEFULLY)
+        await engine.settle()
+        for _ in range(29):
+            await engine.period()
+        assert await engine.status(run) is RunStatus.ABORTING
+        assert (calls(engine, "spare"), calls(engine, "kill")) == ([f"{run}-1"], [])
+        await engine.period()
+        assert await engine.status(run) is RunStatus.ABORTED
+
+
+async def test_a_container_that_has_its_time_ends_without_a_server_too() -> None:
+    async with open_engine() as engine:
+        run = await engine.started(timeout_secs=10)
+        await engine.clock.advance(9)
+        await engine.apply(run, Event.ABORT_GRACEFULLY)
+        await engine.settle()
+        await engine.clock.advance(29)
+        assert (await engine.executor.survey())[f"{run}-1"].phase is Phase.RUNNING
+        await engine.clock.advance(1)
+        assert (await engine.executor.survey())[f"{run}-1"].phase is Phase.EXITED
 
 
 async def test_an_abort_before_the_start_never_starts() -> None:

@@ -177,9 +177,16 @@ class ProcessExecutor:
 
     async def stop(self, name: str) -> None:
         """See the port."""
+        self._tell(name, shim.STOP)
+
+    async def spare(self, name: str) -> None:
+        """See the port."""
+        self._tell(name, shim.SPARE)
+
+    def _tell(self, name: str, number: signal.Signals) -> None:
         fd = self._keeper(name)
         if fd is not None:
-            _send(fd, shim.STOP)
+            _send(fd, number)
             os.close(fd)
 
     async def kill(self, name: str) -> None:

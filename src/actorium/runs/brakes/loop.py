@@ -18,6 +18,7 @@ from actorium.database import Database, Tx
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import StaleWrite
 from actorium.kernel.ids import Ids
+from actorium.kernel.instant import Instant
 from actorium.kernel.limits import (
     BRAKE_STOPS_PER_WRITE,
     SPENDING_KEPT_DAYS,
@@ -112,12 +113,23 @@ class BrakeLoop:
             ledger.stopped(run)
         if len(waiting) == BRAKE_STOPS_PER_WRITE:
             return True
+        asked = [one for one in ledger.under(brake) if one.run.life.is_graceful and _goes_on(one.run, ledger.now)]
         going = [one for one in ledger.under(brake) if one.run.status is RunStatus.RUNNING]
+        for one in asked:  # they may stay longer than was reserved for them, where their timeout came first
+            if not ledger.is_over(brake):
+                return False
+            one.run = self._end_in(tx, one.run)
         for one in sorted(going, key=lambda one: (one.run.started_at, one.run.id), reverse=True):
             if not ledger.is_over(brake):
                 return False
             one.run = self._stop_in(tx, ledger, brake, one.run)
         return False
+
+    def _end_in(self, tx: Tx, run: Run) -> Run:
+        """Leave a run no more of the time that a graceful abort gave it."""
+        now = self._clock.now()
+        life = replace(run.life, kill_at=now)
+        return save(tx, run, replace(run, life=life), now=now, event_id=self._ids.new())
 
     def _stop_in(self, tx: Tx, ledger: Ledger, brake: Brake, run: Run) -> Run:
         now = self._clock.now()
@@ -138,3 +150,8 @@ class BrakeLoop:
         while await self._database.write(lambda tx: store.prune(tx, before, SPENDING_ROWS_PER_PRUNE)):
             pass
         self._pruned_day = today
+
+
+def _goes_on(run: Run, now: Instant) -> bool:
+    """Whether a run that is being aborted has time left."""
+    return run.status is RunStatus.ABORTING and run.life.kill_at is not None and run.life.kill_at > now

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from actorium.executors import Cause, Container, Cursor, LogRead, Phase, Spec, Stats
 from actorium.executors.fake import FakeExecutor
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import TIMING_OUT_SECS
+from actorium.kernel.limits import GRACEFUL_ABORT_SECS, TIMING_OUT_SECS
 from actorium.testing.simulator.chance import Chance, Weather
 from actorium.testing.simulator.clock import SimulatedClock
 
@@ -144,6 +144,14 @@ class Machine(FakeExecutor):
         if life is not None and not life.is_deaf:
             self._around.spawn(self._leave(life, Cause.KILLED))
 
+    async def spare(self, name: str) -> None:
+        """See the port."""
+        life, kept = self.life(name), self._kept.get(name)
+        self._around.note("machine", "spares", name)
+        if life is not None and kept is not None and kept.spared_until is None:
+            self._around.spawn(self._end_spared(life))
+        await super().spare(name)
+
     async def kill(self, name: str) -> None:
         """See the port."""
         self._around.note("machine", "kills", name)
@@ -237,10 +245,22 @@ class Machine(FakeExecutor):
         around = self._around
         while life.is_running and (left := around.clock.now().secs_until(deadline)) > 0:
             await around.pause(min(left, 5))
+        if self._is_spared(life):
+            return
         if not life.is_deaf:
             await self._leave(life, Cause.DEADLINE)
         await around.pause(TIMING_OUT_SECS)
-        self._end(life, None, Cause.DEADLINE)
+        if not self._is_spared(life):
+            self._end(life, None, Cause.DEADLINE)
+
+    async def _end_spared(self, life: Life) -> None:
+        """What a shim does besides: whom an abort gave time, it ends when that is over."""
+        await self._around.pause(GRACEFUL_ABORT_SECS)
+        self._end(life, None, Cause.KILLED)
+
+    def _is_spared(self, life: Life) -> bool:
+        kept = self._kept.get(life.name)
+        return kept is not None and kept.spared_until is not None
 
 
 def alive(container: Container) -> bool:

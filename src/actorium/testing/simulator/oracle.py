@@ -230,7 +230,6 @@ class Oracle:
             self._leaves[run.id] = _Leave(now, is_graceful=False, is_started=is_started)
         elif run.status == "ABORTING" and (leave is None or not leave.is_graceful):
             until = now.plus(secs=GRACEFUL_ABORT_SECS)
-            until = until if leave is None else min(until, leave.until)
             self._leaves[run.id] = _Leave(until, is_graceful=True, is_started=is_started)
         elif run.status in TERMINAL or run.status in ("READY", "RUNNING"):
             self._leaves.pop(run.id, None)

@@ -120,6 +120,9 @@ class WiredExecutor:
     async def stop(self, name: str) -> None:
         await self._wire.send("stop", name, partial(self._machine.stop, name))
 
+    async def spare(self, name: str) -> None:
+        await self._wire.send("spare", name, partial(self._machine.spare, name))
+
     async def kill(self, name: str) -> None:
         await self._wire.send("kill", name, partial(self._machine.kill, name))
 

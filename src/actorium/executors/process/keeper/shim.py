@@ -21,9 +21,10 @@ from actorium.executors.process.keeper.reactor import READ, Reactor
 from actorium.executors.process.keeper.sandbox import Sandbox, SandboxFailed
 from actorium.executors.process.keeper.unnamed import unnamed
 from actorium.executors.trees import blocks_below
-from actorium.kernel.limits import STATS_PERIOD_SECS, TIMING_OUT_SECS
+from actorium.kernel.limits import GRACEFUL_ABORT_SECS, STATS_PERIOD_SECS, TIMING_OUT_SECS
 
-STOP, KILL = signal.SIGTERM, signal.SIGUSR1  # what the server sends a shim; to the holder of the lock only
+STOP, KILL, SPARE = signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2
+"""What the server sends a shim; to the holder of the lock only."""
 STARTED, FOUND = b"started", b"found"  # what a shim answers to the one who asked for the start
 _FIRST_SAMPLES_SECS = (0.005, 0.02, 0.1, 0.3)  # short runs are measured too
 _LOOK_SECS_MIN = 0.02
@@ -103,6 +104,7 @@ class Shim:
         self._exit_code: int | None = None
         self._signal: int | None = None
         self._ending = False
+        self._spared = False
         self._disk_full = False
         self._deadline_ms = told.deadline_ms
         self._reactor.watch(woken, READ, lambda _: self._signalled(os.read(woken, 64)))
@@ -224,7 +226,11 @@ class Shim:
     def _signalled(self, numbers: bytes) -> None:
         if KILL in numbers:
             self._kill("killed")
-        elif STOP in numbers:
+            return
+        if SPARE in numbers and not self._spared:
+            self._spared = True
+            self._reactor.after(GRACEFUL_ABORT_SECS, lambda: self._kill("killed"))
+        if STOP in numbers:
             self._cause = "killed" if self._cause == "exited" else self._cause
             self._sandbox.terminate()
 
@@ -236,7 +242,7 @@ class Shim:
         self._reactor.stopped = True
 
     def _keep_deadline(self) -> None:
-        if self._deadline_ms is None:
+        if self._deadline_ms is None or self._spared:
             return
         left = (self._deadline_ms - clock.now_ms()) / 1000
         if left > 0:
@@ -245,7 +251,11 @@ class Shim:
             self._ending = True
             self._cause = "deadline"
             self._sandbox.terminate()
-            self._reactor.after(TIMING_OUT_SECS, lambda: self._kill("deadline"))
+            self._reactor.after(TIMING_OUT_SECS, self._overdue)
+
+    def _overdue(self) -> None:
+        if not self._spared:
+            self._kill("deadline")
 
     def _look(self) -> None:
         """What comes and goes fast is seen in the life of young runs; it costs too much for the life of all others."""
@@ -347,7 +357,7 @@ def output_pipe() -> tuple[int, int]:
 def _take_signals() -> int:
     woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    for number in (STOP, KILL):
+    for number in (STOP, KILL, SPARE):
         signal.signal(number, lambda *_: None)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     return woken
