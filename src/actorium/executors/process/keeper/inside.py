@@ -116,7 +116,8 @@ def _say_running(channel: socket.socket, begun: float) -> None:
 def forget_signals() -> None:
     """What the shim does at a signal is not for init, nor for the program between its fork and its start."""
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGCHLD):
+    of_shim = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+    for number in (*of_shim, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
 
 
