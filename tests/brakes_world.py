@@ -79,7 +79,7 @@ class BrakesWorld:
                     await self.loop.tick()
 
     def _is_overdue(self, run: Run) -> bool:
-        """A container ends by itself at its deadline, or when a graceful abort's time is over: no server has to be there."""
+        """Whether a container has ended by itself: at its deadline, or when a graceful abort's time is over."""
         life = run.life
         if life.deadline_at is None:
             return False
