@@ -14,13 +14,14 @@ from actorium.executors import Executor, Spec
 from actorium.executors.container.engine import ContainerEngine
 from actorium.executors.container.executor import ContainerExecutor
 from actorium.kernel.clock import SystemClock
-from actorium.testing.conformance.executor import Program, SandboxConformance
+from actorium.testing.conformance.executor import Program
+from actorium.testing.conformance.executor_deadlines import DeadlineConformance
 from container_engine import BASE_NAMES, TestEngine
 
 pytestmark = [pytest.mark.process, pytest.mark.long]
 
 
-class OnEngine(SandboxConformance):
+class OnEngine(DeadlineConformance):
     """The suite of every executor of real programs, on one kind of engine."""
 
     kind: ClassVar[str]

@@ -14,7 +14,8 @@ from actorium.executors.process import image
 from actorium.executors.process.executor import ProcessExecutor
 from actorium.executors.process.keeper import cgroups, sandbox
 from actorium.kernel.clock import SystemClock
-from actorium.testing.conformance.executor import Program, SandboxConformance, ended, lines
+from actorium.testing.conformance.executor import Program, ended, lines
+from actorium.testing.conformance.executor_deadlines import DeadlineConformance
 from executor_machine import opened
 
 PATH = f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin"
@@ -25,7 +26,7 @@ pytestmark = [
 ]
 
 
-class TestProcessExecutor(SandboxConformance):
+class TestProcessExecutor(DeadlineConformance):
     @pytest.fixture(autouse=True)
     def state(self, tmp_path: Path) -> Path:
         self.folder = tmp_path / "state"

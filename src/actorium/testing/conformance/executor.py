@@ -12,10 +12,9 @@ import anyio.lowlevel
 import pytest
 
 from actorium.executors import Cause, Container, Executor, Phase, Spec
-from actorium.kernel.clock import SystemClock
 from actorium.kernel.errors import BackendUnavailable
 from actorium.kernel.instant import Instant
-from actorium.kernel.limits import GRACEFUL_ABORT_SECS, LOG_LINE_BYTES_MAX, LOG_STAMP_BYTES
+from actorium.kernel.limits import LOG_LINE_BYTES_MAX, LOG_STAMP_BYTES
 
 WAIT_SECS = 40
 _LOOK_SECS = 0.01
@@ -369,42 +368,3 @@ class SandboxConformance(ExecutorConformance):
         assert 40 << 20 < (seen.stats.mem_max_bytes or 0) < 120 << 20
         assert 20 < (seen.stats.cpu_avg_usage or 0) < 130
         assert (seen.stats.cpu_max_usage or 0) >= (seen.stats.cpu_avg_usage or 0) * 0.9
-
-    async def test_a_deadline_needs_no_server(self, executor: Executor, another: Executor) -> None:
-        soon = SystemClock().now().plus(millis=700)
-        await executor.start(replace(self.spec("a-1", WAITS), deadline=soon))
-        await executor.close()
-        seen = await ended(another, "a-1")
-        assert seen.cause is Cause.DEADLINE
-        assert seen.finished_at is not None
-        assert 0 <= int(seen.finished_at) - soon < 4000
-
-    async def test_who_is_spared_outlives_its_deadline(self, executor: Executor) -> None:
-        soon = SystemClock().now().plus(millis=1500)
-        program = Program(("sh", "-c", "echo ready; sleep 3; exit 7"))
-        await executor.start(replace(self.spec("a-1", program), deadline=soon))
-        await says(executor, "a-1", b"ready")
-        await executor.spare("a-1")
-        seen = await ended(executor, "a-1")
-        assert (seen.cause, seen.exit_code) == (Cause.EXITED, 7)
-
-    @pytest.mark.long
-    async def test_who_is_spared_does_not_stay_for_ever(self, executor: Executor, another: Executor) -> None:
-        soon = SystemClock().now().plus(millis=1500)
-        await executor.start(replace(self.spec("a-1", DEAF), deadline=soon))
-        await says(executor, "a-1", b"ready")
-        await executor.spare("a-1")
-        await executor.spare("a-1")
-        await executor.close()
-        seen = await ended(another, "a-1")
-        assert (seen.cause, seen.exit_code) == (Cause.KILLED, None)
-        assert seen.finished_at is not None
-        assert GRACEFUL_ABORT_SECS - 2 < soon.secs_until(seen.finished_at) < GRACEFUL_ABORT_SECS + 5
-
-    async def test_a_timeout_counts_from_the_start_of_the_program(self, executor: Executor) -> None:
-        await executor.start(replace(self.spec("a-1", WAITS), timeout_secs=1))
-        seen = await ended(executor, "a-1")
-        assert (seen.cause, seen.phase) == (Cause.DEADLINE, Phase.EXITED)
-        assert seen.started_at is not None
-        assert seen.finished_at is not None
-        assert 1000 <= seen.finished_at - seen.started_at < 5000
