@@ -221,3 +221,21 @@ async def test_a_new_process_is_not_ready_because_the_one_before_was() -> None:
         await world.clock.advance(2)
         await world.until(run["id"], lambda shown: bool(shown["isContainerServerReady"]))
         await world.finished(run["id"], 0, attempt=2)
+
+
+async def test_a_run_of_an_actor_that_is_private_by_now_begins_again_for_its_owner_alone() -> None:
+    async with open_server(loops=False) as world:
+        actor = await world.actor()
+        await world.alice.put(f"/v2/actors/{actor}", {"isPublic": True, "title": "T", "categories": ["AI"]})
+        runs = [(client, await world.start(actor, client=client)) for client in (world.alice, world.bob)]
+        for _, run in runs:
+            await world.bring(run["id"], RunStatus.SUCCEEDED)
+        await world.alice.put(f"/v2/actors/{actor}", {"isPublic": False})
+        (_, own), (_, foreign) = runs
+        path = f"/v2/actor-runs/{foreign['id']}"
+        error = await world.bob.post(f"{path}/resurrect", status=400)
+        assert (error["type"], "is private now" in error["message"]) == ("invalid-input", True)
+        assert (await world.bob.get(path))["status"] == "SUCCEEDED"
+        await world.alice.post(f"/v2/actor-runs/{own['id']}/resurrect", status=200)
+        await world.alice.put(f"/v2/actors/{actor}", {"isPublic": True})
+        await world.bob.post(f"{path}/resurrect", status=200)

@@ -118,7 +118,12 @@ class _Change:
     def __call__(self, tx: Tx, run: Run) -> Run:
         if run.status not in TERMINAL:
             raise CannotResurrect(f"Run {run.id} is {run.status}; only a run that has finished can be resurrected.")
-        self.levels.check_again_in(tx, self.principal, run, self.actors.find_in(tx, present_actor_of(run)))
+        actor = self.actors.find_in(tx, present_actor_of(run))
+        if actor is not None and not actor.is_public and actor.owner_id != run.owner_id:
+            raise CannotResurrect(
+                f"Run {run.id} is one of {actor.username}/{actor.name}, which is private now: ask its owner to publish it."
+            )
+        self.levels.check_again_in(tx, self.principal, run, actor)
         build = self._build_in(tx, run)
         options = _options(run, self.asked, build)
         self.quotas.check_in(tx, run.owner_id, more=Load(memory_mbytes=options.memory_mbytes, runs=1))
