@@ -121,8 +121,8 @@ class _Change:
         actor = self.actors.find_in(tx, present_actor_of(run))
         if actor is not None and not actor.is_public and actor.owner_id != run.owner_id:
             raise CannotResurrect(
-                f"Run {run.id} is one of {actor.username}/{actor.name}, which is private now; ask its owner to publish it"
-                " again."
+                f"Run {run.id} is one of {actor.username}/{actor.name}, which is private now; ask its owner to "
+                "publish it again."
             )
         self.levels.check_again_in(tx, self.principal, run, actor)
         build = self._build_in(tx, run)
