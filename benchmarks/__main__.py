@@ -1,9 +1,10 @@
 """Run every benchmark, print one table, keep the figures as JSON in benchmarks/results/.
 
-    python -m benchmarks [runs] [reads] [held] [history] [warm] [builds] [engines] [storages] [storages.PART] [--full]
+    python -m benchmarks [NAME ...] [--full]
 
-Without names all of them. The parts of storages are rows, records, queues and exports. ``--full`` takes the sizes of
-the goals even where that takes many minutes.
+The names are runs, reads, held, history, warm, builds, dev, engines, storages and storages.PART; without names all of
+them. The parts of storages are rows, records, queues and exports. ``--full`` takes the sizes of the goals even where
+that takes many minutes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import builds, engines, held, history, reads, runs, storages, warm
+from benchmarks import builds, dev, engines, held, history, reads, runs, storages, warm
 from benchmarks.figure import Figure
 
 RESULTS = Path(__file__).parent / "results"
@@ -32,6 +33,7 @@ MEASURES = {
     "history": history.measure,
     "warm": warm.measure,
     "builds": builds.measure,
+    "dev": dev.measure,
     "engines": engines.measure,
 }
 MODULES = (*MEASURES, "storages")
