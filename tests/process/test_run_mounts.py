@@ -98,6 +98,40 @@ async def test_a_link_to_the_machines_own_is_not_followed(builds: Builds, link: 
         await builds.build({"Dockerfile": lines})
 
 
+async def test_a_mount_in_another(builds: Builds) -> None:
+    lines = (
+        "FROM python:3.11-slim AS made\nRUN mkdir /out && echo 1 > /out/a\n"
+        f"{BASE}RUN --mount=type=cache,target=/all/kept --mount=target=/all --mount=type=tmpfs,target=/t/deep/er "
+        "--mount=type=tmpfs,target=/t --mount=from=made,source=/out/a,target=/all/new/file --mount=from=made,target=/m "
+        "--mount=source=a.txt,target=/m/out/a touch /all/kept/x /t/deep/er/x && cat /all/a.txt /all/new/file /m/out/a\n"
+        "RUN --mount=type=cache,target=/all/kept ls /all/kept && ! ls /all/a.txt\n"
+    )
+    await builds.build({"Dockerfile": lines, "a.txt": "one\n"})
+    assert "one\n1\none\n" in builds.text
+
+
+async def test_a_mount_in_another_follows_none_of_its_links(builds: Builds, tmp_path: Path) -> None:
+    lines = f"FROM python:3.11-slim AS made\nRUN mkdir /out && ln -s {tmp_path} /out/way\n{BASE}"
+    mounts = "--mount=from=made,source=/out,target=/in --mount=type=tmpfs,target=/in/way/inside"
+    with pytest.raises(BuildFailed, match="RUN --mount: /in/way/inside lies behind a link in what is shown at /in"):
+        await builds.build({"Dockerfile": f"{lines}RUN {mounts} true\n"})
+    kept = "--mount=type=cache,target=/kept --mount=type=tmpfs,target=/kept/inside"
+    with pytest.raises(BuildFailed, match="RUN --mount: /kept/inside lies in a cache, where nothing can be shown"):
+        await builds.build({"Dockerfile": f"{BASE}RUN {kept} true\n"})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["/proc", "/opt/actorium/build", "/usr"])
+async def test_a_link_to_where_nothing_may_be_shown(builds: Builds, place: str) -> None:
+    lines = f"RUN ln -s {place} /way\nRUN --mount=type=tmpfs,target=/way{'/x' if place == '/proc' else ''} true\n"
+    with pytest.raises(BuildFailed, match=rf"target=/way.* leads to {place}.*; choose another folder"):
+        await builds.build({"Dockerfile": BASE + lines})
+
+
+async def test_a_folder_that_is_a_link_in_every_image(builds: Builds) -> None:
+    await builds.build({"Dockerfile": f"{BASE}RUN --mount=type=tmpfs,target=/var/run/x touch /run/x/y /var/run/x/z\n"})
+
+
 async def test_a_file_is_not_shown_at_a_folder(builds: Builds) -> None:
     with pytest.raises(BuildFailed, match="a file cannot be shown at /app, which is a folder in the image"):
         await builds.build({"Dockerfile": BASE + "RUN --mount=source=a.txt,target=/app true\n", "a.txt": "a"})

@@ -66,7 +66,8 @@ def _mount(line: int, kind: str, options: Mapping[str, str], state: StageState, 
         raise DockerfileError(line, f"RUN --mount=type={kind} needs target=, the path where the command sees it")
     target = state.absolute(asked).rstrip("/") or "/"
     checked_place(line, target)
-    if target in _WHOLE or any(target == own or target.startswith(f"{own}/") for own in _ITS_OWN):
+    target = f"/run{target.removeprefix('/var/run')}" if f"{target}/".startswith("/var/run/") else target
+    if _is_refused(target):
         raise DockerfileError(line, f"RUN --mount cannot have target={target}; choose another folder")
     if kind == "cache":
         return Mount(kind=kind, target=target, source=state.expand(options.get("id") or target))
@@ -81,6 +82,10 @@ def _mount(line: int, kind: str, options: Mapping[str, str], state: StageState, 
         stage=aliases[origin.lower()] if origin else None,
         writable=writable,
     )
+
+
+def _is_refused(path: str) -> bool:
+    return path in _WHOLE or any(path == own or path.startswith(f"{own}/") for own in _ITS_OWN)
 
 
 def material(mounts: Sequence[Mount], context: Context, digests: Mapping[str, str], keys: Mapping[int, str]) -> object:
@@ -117,48 +122,71 @@ class MountMaker:
         places = self.folder / "places"
         places.mkdir(parents=True, mode=0o755)
         writer = LayerWriter(places, layers, meter=self.meter)
-        binds = []
-        for number, mount in enumerate(mounts):
+        laid: list[_Laid] = []
+        for number, mount in enumerate(sorted(mounts, key=lambda each: each.target.count("/"))):
             source = self._source(mount, self.folder / str(number))
-            binds.append(
-                Bind(source=source, target=self._place(mount, source, writer), writable=self._is_writable(mount))
-            )
-        hand_over(places, self.uid, self.meter.mark)
-        return places, binds
-
-    @staticmethod
-    def _is_writable(mount: Mount) -> bool:
-        return mount.kind != "bind" or mount.writable
+            path = writer.view.resolve(mount.target)
+            if _is_refused(path):
+                raise BuildFailed(f"RUN --mount: target={mount.target} leads to {path}; choose another folder")
+            around = next((each for each in reversed(laid) if path.startswith(f"{each.path}/")), None)
+            if around is None:
+                _make_place(writer, path, mount, source)
+            else:
+                self._make_place_in(around, path, mount, source)
+            laid.append(_Laid(mount=mount, path=path, source=source))
+        hand_over(self.folder, self.uid, self.meter.mark)
+        return places, [
+            Bind(source=each.source, target=each.path, writable=each.mount.kind != "bind" or each.mount.writable)
+            for each in laid
+        ]
 
     def _source(self, mount: Mount, folder: Path) -> Path:
         if mount.kind == "cache":
             return self.cache(mount.source)
         folder.mkdir(mode=0o755)
-        shown = folder
-        if mount.kind == "bind":
-            shown = folder / _NAME
-            step = CopyStep(sources=(mount.source,), target=f"/{_NAME}", stage=mount.stage)
-            writer = LayerWriter(folder, (), meter=self.meter)
-            if mount.stage is None:
-                place(step, self.context, writer)
-            else:
-                place_from(step, Layers(self.stages[mount.stage]), writer, self.context.looks)
-        if shown.is_symlink():  # following it would not be the image's business, which may hide what it leads to
+        if mount.kind == "tmpfs":
+            return folder
+        step = CopyStep(sources=(mount.source,), target=f"/{_NAME}", stage=mount.stage)
+        writer = LayerWriter(folder, (), meter=self.meter)
+        if mount.stage is None:
+            place(step, self.context, writer)
+        else:
+            place_from(step, Layers(self.stages[mount.stage]), writer, self.context.looks)
+        if (folder / _NAME).is_symlink():  # following it is not the image's business, which may hide what it leads to
             raise BuildFailed(f"RUN --mount: {mount.source} is a link to what the machine has: use COPY --from")
-        hand_over(folder, self.uid, self.meter.mark)
-        return shown
+        return folder / _NAME
 
-    @staticmethod
-    def _place(mount: Mount, source: Path, writer: LayerWriter) -> str:
-        """Its target with links followed inside the image, made where it is missing."""
-        path = writer.view.resolve(mount.target)
-        node = writer.view.find(path)
-        if node is None:
-            if source.is_dir():
-                return writer.make_dir(path)
+    def _make_place_in(self, around: _Laid, path: str, mount: Mount, source: Path) -> None:
+        """Its place in what another mount shows, where no link may lead elsewhere."""
+        if around.mount.kind == "cache":
+            raise BuildFailed(f"RUN --mount: {mount.target} lies in a cache, where nothing can be shown")
+        root, start = (around.source.parent, f"/{_NAME}") if around.mount.kind == "bind" else (around.source, "")
+        writer = LayerWriter(root, (), host=self.folder / "no-host", meter=self.meter)
+        inside = start + path.removeprefix(around.path)
+        if writer.view.resolve(inside) != inside:
+            shown = f"what is shown at {around.mount.target}"
+            raise BuildFailed(f"RUN --mount: {mount.target} lies behind a link in {shown}")
+        _make_place(writer, inside, mount, source)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Laid:
+    """A mount whose place is made."""
+
+    mount: Mount
+    path: str
+    """Its target with links followed inside the image."""
+    source: Path
+
+
+def _make_place(writer: LayerWriter, path: str, mount: Mount, source: Path) -> None:
+    node = writer.view.find(path)
+    if node is None:
+        if source.is_dir():
+            writer.make_dir(path)
+        else:
             writer.put(path, b"", mode=0o644)
-        elif node.is_dir != source.is_dir():
-            kinds = ("a folder", "a file")
-            shown, there = kinds if source.is_dir() else kinds[::-1]
-            raise BuildFailed(f"RUN --mount: {shown} cannot be shown at {mount.target}, which is {there} in the image")
-        return path
+    elif node.is_dir != source.is_dir():
+        kinds = ("a folder", "a file")
+        shown, there = kinds if source.is_dir() else kinds[::-1]
+        raise BuildFailed(f"RUN --mount: {shown} cannot be shown at {mount.target}, which is {there} in the image")
