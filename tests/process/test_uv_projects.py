@@ -40,7 +40,7 @@ async def test_the_place_of_real_images_is_the_projects_environment(builds: Buil
 
 GUIDE = """\
 FROM python:3.11-slim
-COPY --from=ghcr.io/astral-sh/uv:latest /uv /uvx /bin/
+COPY --from=images.example/astral-sh/uv:latest /uv /uvx /bin/
 WORKDIR /app
 ENV UV_LINK_MODE=copy
 RUN --mount=type=cache,target=/root/.cache/uv \\
@@ -78,7 +78,7 @@ async def test_the_dockerfile_of_uvs_guide(builds: Builds, tmp_path: Path) -> No
 
 async def test_images_of_uv(builds: Builds, tmp_path: Path) -> None:
     lines = (
-        "FROM ghcr.io/astral-sh/uv:0.9 AS tools\nFROM ghcr.io/astral-sh/uv:python3.11-bookworm-slim\n"
+        "FROM images.example/astral-sh/uv:0.9 AS tools\nFROM images.example/astral-sh/uv:python3.11-bookworm-slim\n"
         "RUN --mount=from=tools,source=/uv,target=/tools/uv test -x /tools/uv && /tools/uv --version\n"
         "RUN test ! -s /tools/uv\n"
     )

@@ -89,7 +89,7 @@ def test_a_wheel_unpacked(tmp_path: Path) -> None:
         ("apify/actor-node:beta", "apify-node", None, None, None),
         ("node:22-alpine3.20", "node", "22", None, None),
         ("node:lts-slim", "node", None, None, None),
-        ("docker.io/library/node:jod-bookworm", "node", "22", None, None),
+        ("images.example/library/node:jod-bookworm", "node", "22", None, None),
         ("apify/actor-node-playwright-chrome:24-1.55.0", "apify-node", "24", "playwright-chrome", "1.55.0"),
         ("apify/actor-node-puppeteer-chrome:22", "apify-node", "22", "puppeteer-chrome", None),
         ("apify/actor-python-playwright:3.14-1.55.0", "apify", "3.14", "playwright", "1.55.0"),

@@ -69,12 +69,12 @@ def test_what_run_is_shown() -> None:
 
 def test_images_that_files_are_taken_from_are_stages() -> None:
     text = (
-        "FROM x AS one\nFROM x AS unused\nCOPY --from=node:20 /a /a\nFROM x\nCOPY --from=ghcr.io/astral-sh/uv /uv /\n"
+        "FROM x AS one\nFROM x AS unused\nCOPY --from=node:20 /a /a\nFROM x\nCOPY --from=a.example/astral-sh/uv /uv /\n"
         "RUN --mount=from=python,target=/p --mount=from=one,target=/o true\nCOPY --from=0 /a /a\n"
     )
     found = plan.stages(parse(text), {})
     assert [(stage.image, stage.index < 0) for stage in found] == [
-        ("ghcr.io/astral-sh/uv", True), ("python", True), ("x", False), ("x", False),
+        ("a.example/astral-sh/uv", True), ("python", True), ("x", False), ("x", False),
     ]  # fmt: skip
     assert found[-1].needs == {stage.index for stage in found[:-1]}
 

@@ -32,8 +32,9 @@ NEEDS_ENGINE = (
     "apify/actor-node*, python and node images; with ACTORIUM_EXECUTOR=container it uses Docker or Podman."
 )
 _IMAGE = re.compile(
-    r"^(?:(?:index\.)?docker\.io/|public\.ecr\.aws/docker/|mirror\.gcr\.io/)?(?P<name>[^:@]+)(?::(?P<tag>[\w][\w.-]*))?(?:@(?P<digest>\S+))?$"
+    r"^(?:[\w-]+(?:\.[\w-]+)+(?::\d+)?/(?:docker/)?)?(?P<name>[^:@]+)(?::(?P<tag>[\w][\w.-]*))?(?:@(?P<digest>\S+))?$"
 )
+"""Whichever registry it names: nothing is fetched from there, and a mirror's image is the one that it mirrors."""
 _FAMILIES = {
     "apify/actor-python": "apify",
     "python": "python",
@@ -47,7 +48,7 @@ _BROWSERS = re.compile(
     r"^apify/actor-(?P<language>node|python)-"
     r"(?P<browser>chrome|puppeteer-chrome|selenium|playwright(?:-chrome|-firefox|-webkit|-camoufox)?)$"
 )
-_UV = frozenset({"ghcr.io/astral-sh/uv", "astral/uv"})
+_UV = frozenset({"astral-sh/uv", "astral/uv"})
 _OF_UV = re.compile(r"(?:[\d.]+-)?(?:python(?P<python>[\d.]+)|debian|alpine|trixie|bookworm|bullseye)\b.*")
 """The tags of uv's images that are more than its programs."""
 _PYTHON = re.compile(r"^(3)(?:\.(\d{1,2}))?(?![\d])")
