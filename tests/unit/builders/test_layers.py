@@ -246,18 +246,18 @@ def test_a_link_to_what_both_stages_see_of_the_machine_stays_one(
 ) -> None:
     """As /usr/local/bin/node of an emulated image is."""
     (tmp_path / "stage/app").mkdir(parents=True)
-    for name, target in (
-        ("node", "/usr/bin/tool"),
-        ("other", "node"),
-        ("python", "/opt/py/bin/python"),
-        ("no", "/etc/x"),
-    ):
+    links = {
+        "node": "/usr/bin/tool", "other": "node", "python": "/opt/py/bin/python", "no": "/etc/x", "npm": "/usr/bin",
+    }  # fmt: skip
+    for name, target in links.items():
         (tmp_path / "stage/app" / name).symlink_to(target)
     view = Layers([tmp_path / "stage"], host=host)
     step = CopyStep(sources=("/app/node", "/app/other", "/app/python"), target="/x/", stage=0)
     place_from(step, view, writer, shown=("/opt/py",))
+    place_from(CopyStep(sources=("/app/npm",), target="/x/npm/", stage=0), view, writer)
     assert tree(writer.root) == {
         "x/node": "-> /usr/bin/tool", "x/other": "-> /usr/bin/tool", "x/python": "-> /opt/py/bin/python",
+        "x/npm": "-> /usr/bin",
     }  # fmt: skip
     for stolen in ("/app/python", "/app/no", "/usr/bin/tool"):
         with pytest.raises(BuildFailed, match="was not found in the stage"):

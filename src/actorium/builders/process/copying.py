@@ -139,11 +139,13 @@ def place_from(
         for name in names:
             real = stage.resolve(name)
             node = stage.find(real)
-            if node is None or (node.of_host and not node.is_dir):
-                if real == name or not any(real.startswith(f"{folder}/") for folder in ("/usr", *shown)):
-                    raise BuildFailed(f"COPY --from: {name} was not found in the stage")
-                writer.link(_destination(step.target, name, "", writer), real)
+            is_seen = real != name and any(real.startswith(f"{folder}/") for folder in ("/usr", *shown))
+            if is_seen and (node is None or node.of_host):
+                is_folder = node is not None and node.is_dir
+                writer.link(step.target.rstrip("/") if is_folder else _destination(step.target, name, "", writer), real)
                 continue
+            if node is None or (node.of_host and not node.is_dir):
+                raise BuildFailed(f"COPY --from: {name} was not found in the stage")
             target = posixpath.join(step.target, name[start:]) if step.parents else step.target
             start_below = len((step.target if step.parents else target).rstrip("/")) + 1
             if node.is_dir:
