@@ -74,6 +74,8 @@ async def test_a_run_that_goes_on_at_its_limit_is_aborted_gracefully() -> None:
         await world.clock.advance(GRACEFUL_ABORT_SECS)
         ended = await world.reached(run["id"], RunStatus.ABORTED)
         assert ended["chargedEventCounts"] == {"page": 3}
+        said = (ended["statusMessage"], ended["isStatusMessageTerminal"])
+        assert said == ("The run has reached its maxTotalChargeUsd of 0.2 USD and was aborted", True)
         log = (await world.alice.request("GET", f"/v2/logs/{run['id']}")).body.decode()
         assert [line[25:] for line in log.splitlines()[1:]] == [
             "written before, and read late",

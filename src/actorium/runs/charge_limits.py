@@ -25,7 +25,7 @@ from actorium.runs.allowance import allowance
 from actorium.runs.brakes.service import Brakes
 from actorium.runs.changes import save
 from actorium.runs.facts import facts_of
-from actorium.runs.lifecycle import ALLOWED, Event, Life, RunStatus, step
+from actorium.runs.lifecycle import ALLOWED, STOPPING, Event, Life, RunStatus, step
 from actorium.runs.row import Run, terms
 from actorium.runs.view import Views
 
@@ -104,6 +104,8 @@ class ChargeLimits:
 
     def _end_in(self, tx: Tx, run: Run, life: Life, why: str) -> None:
         document = structs.replace(run.document, why_aborted=why)
+        if life.status_message is None and run.status not in STOPPING:  # what an Actor or a user has said stays
+            life = replace(life, status_message=why, is_status_message_terminal=True)
         save(tx, run, replace(run, life=life, document=document), now=self._clock.now(), event_id=self._ids.new())
 
     def _own_limit_in(self, tx: Tx, run: Run) -> str | None:
