@@ -50,9 +50,12 @@ class Notices:
 
     def _serve(self, source: Source | None) -> None:
         while True:
-            waited: list[Source | socket.socket] = [self._ended] if source is None else [self._ended, source]
-            readable, _, _ = select.select(waited, [], [], POSTGRES_LISTEN_AGAIN_SECS if source is None else None)
-            if self._ended in readable:
+            waits = select.poll()  # not select, which knows no descriptor from 1024 on: a busy server has more
+            waits.register(self._ended, select.POLLIN)
+            if source is not None:
+                waits.register(source, select.POLLIN)
+            readable = waits.poll(POSTGRES_LISTEN_AGAIN_SECS * 1000 if source is None else None)
+            if any(fd == self._ended.fileno() for fd, _ in readable):
                 break
             source = self._again() if source is None else self._pass_on(source)
         if source is not None:

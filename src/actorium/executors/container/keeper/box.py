@@ -180,11 +180,13 @@ class Box(Sandbox):
         if self.pidfd < 0:
             self._end_unmet()
         else:
-            while not select.select([self.pidfd], [], [], 0)[0]:
+            ended = select.poll()
+            ended.register(self.pidfd, select.POLLIN)
+            while not ended.poll(0):
                 # Root needs no engine for this: with its first process everything in the container ends.
                 with contextlib.suppress(OSError):
                     signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-                if not select.select([self.pidfd], [], [], _KILL_TRY_SECS)[0]:
+                if not ended.poll(_KILL_TRY_SECS * 1000):
                     with contextlib.suppress(EngineError):
                         self._api.call("POST", f"/containers/{self._id}/kill?signal=SIGKILL")
         if self._door:
