@@ -210,7 +210,9 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("command", ["-u -m src", "-u src/__main__.py", "-u -m src.other"])
+@pytest.mark.parametrize(
+    "command", ["-u -m src", "-u src/__main__.py", "-u ./src/../src/__main__.py", "-u -m src.other"]
+)
 def test_imports_see_and_leave_what_they_do_in_a_cold_start(actor: Actor, command: str) -> None:
     actor.write(STAYS, STAYED)
     (actor.folder / "src/other.py").write_text(STAYED)

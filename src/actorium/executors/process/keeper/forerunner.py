@@ -56,7 +56,7 @@ def entry(command: list[str]) -> tuple[str, str, str]:
         place = os.path.join(os.getcwd(), *rest[1].split("."))
         return os.getcwd(), rest[1], os.path.join(place, "__main__.py") if os.path.isdir(place) else f"{place}.py"
     if rest and rest[0].endswith(".py"):
-        path = os.path.abspath(rest[0])
+        path = rest[0] if os.path.isabs(rest[0]) else f"{os.getcwd()}/{rest[0]}"  # not shortened: neither is __file__
         return os.path.dirname(os.path.realpath(path)), "", path
     raise NotAhead("its command is not a plain 'python -m module' or 'python file.py'")
 
