@@ -191,8 +191,17 @@ class Supervisor:
                     await self._database.write(lambda tx: self._give_in(tx, saved, None))
             case _ if ended:
                 await self._executor.remove(name)
+            case Act.KILL if not await self._is_due(run, seen):
+                pass
             case _:
                 await self._tell(name, decision.act)
+
+    async def _is_due(self, run: Run, seen: Container | None) -> bool:
+        """Whether a container is still to be killed: an abort may have given it more time since its row was read."""
+        found = await self._database.read(lambda tx: store.find(tx, run.id))
+        if found is None or found.life.attempt != run.life.attempt or found.status in TERMINAL:
+            return False
+        return decide(found.life, seen, self._clock.now(), older_there=True).act is Act.KILL
 
     async def _tell(self, name: str, act: Act) -> None:
         """Let the executor do something with a container that goes on."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 
 import pytest
 
-from actorium.executors import Cause, Phase
+from actorium.executors import Cause, Container, Phase
 from actorium.kernel.errors import NotFound
 from actorium.runs.lifecycle import Event, RunStatus, container_name
 from engine import Engine, open_engine
@@ -87,6 +88,28 @@ async def test_a_graceful_abort_has_its_time_also_at_the_deadline(secs: int) -> 
         assert (calls(engine, "spare"), calls(engine, "kill")) == ([f"{run}-1"], [])
         await engine.period()
         assert await engine.status(run) is RunStatus.ABORTED
+
+
+async def test_an_abort_while_the_machine_is_looked_at_is_no_kill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by the simulator: the run was killed by what its row had said before."""
+    async with open_engine() as engine:
+        run = await engine.started(timeout_secs=10)
+        engine.faults.ignore_stop.add(f"{run}-1")
+        await engine.clock.advance(9)
+        await engine.apply(run, Event.DEADLINE)
+        await engine.settle()
+        look = engine.executor.survey
+
+        async def slow() -> Mapping[str, Container]:
+            monkeypatch.undo()
+            await engine.apply(run, Event.ABORT_GRACEFULLY)
+            await engine.executor.spare(f"{run}-1")
+            await engine.clock.advance(5)
+            return await look()
+
+        monkeypatch.setattr(engine.executor, "survey", slow)
+        await engine.settle()
+        assert (await engine.status(run), calls(engine, "kill")) == (RunStatus.ABORTING, [])
 
 
 async def test_a_container_that_has_its_time_ends_without_a_server_too() -> None:

@@ -229,7 +229,8 @@ class Oracle:
         elif run.status == "ABORTING" and not run.life.is_graceful:
             self._leaves[run.id] = _Leave(now, is_graceful=False, is_started=is_started)
         elif run.status == "ABORTING" and (leave is None or not leave.is_graceful):
-            until = now.plus(secs=GRACEFUL_ABORT_SECS)
+            is_late = leave is not None and leave.until <= now  # a kill at its deadline may be on its way
+            until = leave.until if leave is not None and is_late else now.plus(secs=GRACEFUL_ABORT_SECS)
             self._leaves[run.id] = _Leave(until, is_graceful=True, is_started=is_started)
         elif run.status in TERMINAL or run.status in ("READY", "RUNNING"):
             self._leaves.pop(run.id, None)
