@@ -21,6 +21,7 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> Builds:
 async def test_environments_are_made_from_the_images_python(builds: Builds) -> None:
     """Another Python of the machine came first on PATH, because uv makes none from an environment's."""
     lines = f'RUN uv venv --quiet /v && test "$(/v/bin/{BASED_ON})" = "$({BASED_ON})"\n'
+    lines += "RUN test \"$(grep '^home' /v/pyvenv.cfg)\" = \"$(grep '^home' /opt/actorium/python/pyvenv.cfg)\"\n"
     await builds.build({"Dockerfile": BASE + lines})
 
 

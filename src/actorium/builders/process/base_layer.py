@@ -10,7 +10,7 @@ from actorium.builders.process.interpreters import Interpreter
 from actorium.builders.process.layers import LayerWriter
 from actorium.builders.process.user_site import NAME as USER_SITE
 
-FORMAT = 7
+FORMAT = 8
 """Counted up whenever what is written here changes, so that older layers are not reused."""
 FOLDERS = (
     "/etc", "/home/myuser", "/mnt", "/opt", "/root", "/srv", "/usr/local/bin", "/usr/local/lib", "/usr/local/share",
@@ -125,7 +125,7 @@ def _environment(writer: LayerWriter, interpreter: Interpreter, *, wanted: str |
     for minor in {interpreter.minor, wanted or interpreter.minor}:
         _link_packages(writer, minor, packages)
     for name in ("python", "python3", f"python{interpreter.minor}"):
-        writer.link(f"{BASED_ON}/{name}", executable)
+        writer.put(f"{BASED_ON}/{name}", _WRAPPER.format(target=executable).encode(), mode=0o755)
     writer.link(f"{PYTHON}/bin/python", executable)
     writer.link(f"{PYTHON}/bin/python3", "python")
     writer.link(f"{PYTHON}/bin/python{interpreter.minor}", "python")
