@@ -9,6 +9,7 @@ import structlog
 
 from actorium.database import Database, Tx
 from actorium.executors import Executor, LogRead
+from actorium.kernel.errors import BackendUnavailable
 from actorium.kernel.lines import is_cut
 from actorium.logs.service import Line, Logs
 from actorium.loops.background import Background
@@ -104,5 +105,7 @@ class Ingest:
                 await self.take(container)
                 if not self._running[container]:
                     return
+        except BackendUnavailable as error:  # the supervisor's next look at logs tries again
+            log.warning("run.log_unavailable", container=container, error=str(error))
         finally:
             del self._running[container]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
-from actorium.kernel.limits import LOG_BYTES_MAX
+from actorium.kernel.errors import BackendUnavailable
+from actorium.kernel.limits import LOG_BYTES_MAX, LOG_LOOK_SECS
 from actorium.runs.ingest import Piece
 from actorium.runs.lifecycle import Event
-from engine import Engine, open_engine
+from engine import TURNS, Engine, open_engine
 
 pytestmark = pytest.mark.anyio
 PIECE = 1000  # lines that the fake executor gives at once
@@ -64,6 +66,27 @@ async def test_a_crash_at_any_moment_neither_loses_nor_doubles_lines(turns: int)
         engine.executor.exit(f"{run}-1", 0)
         await engine.settle()
         assert await engine.log(run) == [str(number) for number in range(3 * PIECE)]
+
+
+async def test_what_cannot_be_taken_in_is_told_in_a_line_and_taken_in_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_engine() as engine:
+        run = await engine.started()
+        engine.executor.write(f"{run}-1", b"line")
+
+        async def away(*_: object, **__: object) -> None:
+            raise BackendUnavailable("The database is away.")
+
+        with capture_logs() as told, monkeypatch.context() as outage:
+            outage.setattr(engine.database, "write", away)
+            engine.ingest.hint(f"{run}-1")
+            await engine.turns(TURNS)
+        container = f"{run}-1"
+        assert told == [
+            {"event": "run.log_unavailable", "container": container, "error": "The database is away.",
+             "log_level": "warning"}
+        ]  # fmt: skip
+        await engine.period(LOG_LOOK_SECS)
+        assert await engine.log(run) == ["line"]
 
 
 async def test_a_run_that_was_deleted_does_not_hold_its_reader_for_ever() -> None:
