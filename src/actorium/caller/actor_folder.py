@@ -57,7 +57,7 @@ class ActorFolder:
     """The folder. Links to files count as the files; links to folders are left out, as they may lead anywhere."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = root.absolute()  # it may be the current folder, which may go and come back
 
     def check(self) -> None:
         """Raises Failed for what is no Actor, before anything of it is read or sent."""

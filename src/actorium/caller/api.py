@@ -16,6 +16,8 @@ from actorium.caller.failure import Failed
 from actorium.caller.own_server import DOCTOR
 from actorium.kernel.limits import CALL_SECS, LOG_LINE_BYTES_SHOWN
 
+NO_SERVER = "Start the server again; until then nothing can be built or run. Its log says why it ended."
+
 
 @dataclass(frozen=True, slots=True)
 class Raw:
@@ -53,6 +55,8 @@ class Api:
                     text = await reply.text()
         except TimeoutError:
             raise Failed(f"{where} got no answer within {CALL_SECS} seconds.", DOCTOR) from None
+        except aiohttp.ClientConnectorError as error:
+            raise Failed(f"{where} got no answer: {error}.", NO_SERVER) from error
         except aiohttp.ClientError as error:
             raise Failed(f"{where} got no answer: {error or type(error).__name__}.", DOCTOR) from error
         if reply.status >= 400:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,18 @@ def test_an_archive_is_what_builds_unpack(tmp_path: Path) -> None:
     assert tree.files == {"main.py": b"main.py", "src/tool.sh": b"src/tool.sh"}
     assert tree.executable == {"src/tool.sh"}
     assert archive(folder.files()) == packed.read_bytes()
+
+
+def test_the_current_folder_may_go_and_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a branch without it is checked out."""
+    place = tmp_path / "actor"
+    write(place, main__py="", Dockerfile="FROM python:3.11")
+    monkeypatch.chdir(place)
+    folder = ActorFolder(Path())
+    shutil.rmtree(place)
+    assert folder.state() == {}
+    with pytest.raises(Failed, match="is no folder"):
+        folder.check()
+    write(place, Dockerfile="FROM python:3.11")
+    folder.check()
+    assert set(folder.state()) == {"Dockerfile"}
