@@ -11,14 +11,15 @@ import hashlib
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from container_engine import TestEngine, call
-from hostile_machine import ACTOR, BASE, CLOUD, WORLD_PORT, Decoys, Machine, cloud
-from live_runs import end_all, keeper_of, processes, spawner_of
+from hostile_machine import ACTOR, BASE, CLOUD, WORLD_PORT, Decoys, Machine, cloud, tried
+from live_runs import processes
 from live_server import LiveServer
 
 OWN = "RUN chown -R 1000 /usr/src/app $(python3 -c 'import site; print(site.getsitepackages()[0])')\nUSER myuser\n"
@@ -49,6 +50,8 @@ HOST_FILES = ("/usr/bin/env", "/usr/bin/python3", "/proc/sys/kernel/core_pattern
 class Containers(Machine):
     """The same server, victim and hostile Actor, on an engine."""
 
+    sleep = SLEEP
+
     def __init__(self, server: LiveServer, decoys: Decoys, mark: str, socket: str) -> None:
         super().__init__(server, decoys, mark, metadata=True)
         self.socket = socket
@@ -56,11 +59,7 @@ class Containers(Machine):
     def facts(self) -> dict[str, Any]:
         """The engine's socket is a service like a database's; what is in the image is the container's own."""
         told = super().facts()
-        inside = processes(self.victim)
-        shim, spawner = keeper_of(self.server, f"{self.victim}-1"), spawner_of(self.server)
-        pids = [self.server.pid, os.getpid(), shim, spawner, *inside]
         return told | {
-            "pids": [pid for pid in pids if pid],
             "sockets": [*told["sockets"], self.socket],
             "shown": ["/etc/resolv.conf"],
             "skipped": OWN_THINGS,
@@ -102,8 +101,6 @@ class Containers(Machine):
     def look_around(self) -> None:
         """What is left, and where the engine keeps the secret of the build."""
         super().look_around()
-        left = [one for one in Path("/proc").glob("[0-9]*/cmdline") if _is_sleep(one)]
-        self.said["left by steps"] = len(left)
         images = json.loads(call(self.socket, "GET", "/images/json?all=true")[1])
         told = b"".join(call(self.socket, "GET", f"/images/{one['Id']}/{what}")[1]
                         for one in images for what in ("history", "json"))  # fmt: skip
@@ -111,32 +108,11 @@ class Containers(Machine):
         self.said["containers"] = len(json.loads(call(self.socket, "GET", "/containers/json?all=true")[1]))
 
 
-def _is_sleep(place: Path) -> bool:
-    try:
-        return place.read_bytes() == f"sleep\0{SLEEP}\0".encode()
-    except OSError:  # it has just ended
-        return False
-
-
 def main(folder: Path, kind: str) -> None:
-    mark = os.urandom(12).hex()
     with cloud(folder / "index"), TestEngine(kind) as engine:
-        server = LiveServer(
-            folder,
-            ACTORIUM_EXECUTOR="container",
-            ACTORIUM_CONTAINER_HOST=engine.socket,
-            HOSTILE_MARK=mark,
-        )
-        server.start()
-        try:
-            (folder / "data/decoy").write_text(mark)
-            machine = Containers(server, Decoys(folder), mark, engine.socket)
-            machine.prepare()
-            machine.attack()
-            machine.look_around()
-        finally:
-            end_all(server)
-    print(json.dumps(machine.said))
+        settings = {"ACTORIUM_EXECUTOR": "container", "ACTORIUM_CONTAINER_HOST": engine.socket}
+        said = tried(folder, partial(Containers, socket=engine.socket), **settings)
+    print(json.dumps(said))
 
 
 if __name__ == "__main__":

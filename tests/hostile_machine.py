@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ OUTSIDE = (
     "reach_metadata",
 )  # fmt: skip
 BASE = "FROM apify/actor-python:3.11\n"
+SLEEP = "3611"
 VICTIM = """
 import os, pathlib, socket, time
 for place in ("/tmp", "/dev/shm", ".", os.environ["HOME"]):
@@ -55,7 +56,7 @@ HOSTILE = f"""{BASE}ARG BUILD_SECRET
 COPY hostile.py facts.json ./
 RUN mv hostile.py facts.json "$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 RUN python3 -m hostile step; echo told $BUILD_SECRET; cat /opt/actorium/build/netrc
-RUN echo planted > /opt/actorium/cache/planted; (trap '' TERM HUP; setsid sleep 3611 &) ; echo planted
+RUN echo planted > /opt/actorium/cache/planted; (trap '' TERM HUP; setsid sleep {SLEEP} &) ; echo planted
 COPY __main__.py src/__main__.py
 CMD ["python3", "-u", "-m", "src"]
 """
@@ -160,6 +161,9 @@ def _be_the_cloud(told: socket.socket, index: Path) -> None:
 
 class Machine(Runs):
     """The server, a run that others are after, and the one that is after it."""
+
+    sleep = SLEEP
+    """How long the process sleeps that a build step leaves behind: it is known by that."""
 
     def __init__(self, server: LiveServer, decoys: Decoys, mark: str, *, metadata: bool) -> None:
         super().__init__(server)
@@ -278,7 +282,8 @@ class Machine(Runs):
 
     def look_around(self) -> None:
         """What is left, after all of that, of what must be there, and of what must not."""
-        left = [one for one in Path("/proc").glob("[0-9]*/cmdline") if _reads(one) == b"sleep\0003611\0"]
+        sleeper = f"sleep\0{self.sleep}\0".encode()
+        left = [one for one in Path("/proc").glob("[0-9]*/cmdline") if _reads(one) == sleeper]
         self.said["left by steps"] = len(left)
         self.said["victim"] = self.get(self.victim)["status"]
         self.said["server answers"] = self.server.api("GET", "/v2/users/me")[0]
@@ -295,26 +300,28 @@ class Machine(Runs):
         ]
 
 
-def main(folder: Path, *, here: bool) -> None:
+def tried(folder: Path, make: Callable[[LiveServer, Decoys, str], Machine], **settings: str) -> dict[str, Any]:
+    """What the hostile Actor found on a server of its own, which is ended."""
     mark = secrets.token_hex(12)
+    server = LiveServer(folder, HOSTILE_MARK=mark, **settings)
+    server.start()
+    try:
+        (folder / "data/decoy").write_text(mark)
+        machine = make(server, Decoys(folder), mark)
+        machine.prepare()
+        machine.attack()
+        machine.look_around()
+    finally:
+        end_all(server)
+    return machine.said
+
+
+def main(folder: Path, *, here: bool) -> None:
     index = f"http://someone:{INDEX_PASSWORD}@{CLOUD}:{WORLD_PORT}/simple"
+    settings = {} if here else {"UV_DEFAULT_INDEX": index, "PIP_INDEX_URL": index}
     with contextlib.nullcontext() if here else cloud(folder / "index"):
-        server = LiveServer(
-            folder,
-            ACTORIUM_WARM_STARTS="true",
-            HOSTILE_MARK=mark,
-            **({} if here else {"UV_DEFAULT_INDEX": index, "PIP_INDEX_URL": index}),
-        )
-        server.start()
-        try:
-            (folder / "data/decoy").write_text(mark)
-            machine = Machine(server, Decoys(folder), mark, metadata=not here)
-            machine.prepare()
-            machine.attack()
-            machine.look_around()
-        finally:
-            end_all(server)
-    print(json.dumps(machine.said))
+        said = tried(folder, partial(Machine, metadata=not here), ACTORIUM_WARM_STARTS="true", **settings)
+    print(json.dumps(said))
 
 
 if __name__ == "__main__":
