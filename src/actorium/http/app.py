@@ -26,7 +26,7 @@ from actorium.http.trie import split_path
 from actorium.http.websocket import SocketHandler, SocketRoutes
 from actorium.http.whole import SCOPE_KEY, SendWhole
 from actorium.kernel.clock import Clock
-from actorium.kernel.errors import Unauthenticated
+from actorium.kernel.errors import ActoriumError, Unauthenticated
 from actorium.kernel.ids import Ids
 from actorium.kernel.limits import BODY_BYTES_MAX, BODY_STALL_SECS, RATE_DEFAULT
 
@@ -120,7 +120,7 @@ class HttpApp:
                 whole = await send_stream(wired, send=send, receive=receive, head=scope["method"] == "HEAD")
         except Exception as error:  # the status is sent; the server sees an incomplete reply and cuts the connection
             whole = False
-            self._log.error("http.stream_failed", request_id=exchange.request_id, exc_info=error)
+            self._log_failed_stream(exchange, error)
         if self._logs_requests:
             self._log_request(exchange, status=wired.status, whole=whole)
 
@@ -144,6 +144,12 @@ class HttpApp:
         result = await endpoint.run(exchange, segments, query=query)
         accept = exchange.headers.get(b"accept-encoding")
         return wire_result(result, envelope=endpoint.envelope, headers=exchange.reply_headers(), accept=accept)
+
+    def _log_failed_stream(self, exchange: Exchange, error: Exception) -> None:
+        if isinstance(error, ActoriumError):  # no bug: what was read is gone, or may not be read any more
+            self._log.warning("http.stream_failed", request_id=exchange.request_id, error=error.message)
+        else:
+            self._log.error("http.stream_failed", request_id=exchange.request_id, exc_info=error)
 
     def _log_request(self, exchange: Exchange, *, status: int, whole: bool) -> None:
         scope = exchange.scope

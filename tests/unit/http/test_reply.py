@@ -195,9 +195,15 @@ async def test_a_cancellation_from_outside_is_not_swallowed(make_app: Any, route
     assert stream.ended_by is asyncio.CancelledError
 
 
-async def test_a_stream_that_fails_is_cut_and_logged(make_app: Any, route: Any) -> None:
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(NotFound("gone meanwhile"), ("warning", "gone meanwhile", False)), (ValueError("a bug"), ("error", None, True))],
+)
+async def test_a_stream_that_fails_is_cut_and_logged(
+    make_app: Any, route: Any, error: Exception, told: tuple[str, str | None, bool]
+) -> None:
     async def fail() -> None:
-        raise NotFound("gone meanwhile")
+        raise error
 
     async def handler(call: Call[Any, Any]) -> Reply:
         return Reply(content=Stream([b"one"], then=fail)())
@@ -205,4 +211,5 @@ async def test_a_stream_that_fails_is_cut_and_logged(make_app: Any, route: Any) 
     app = make_app([route("GET", "/x", handler)])
     with structlog.testing.capture_logs() as logs, pytest.raises(AssertionError, match="not complete"):
         await AsgiClient(app, token="alice-token").request("GET", "/x")
-    assert [line["log_level"] for line in logs if line["event"] == "http.stream_failed"] == ["error"]
+    lines = [line for line in logs if line["event"] == "http.stream_failed"]
+    assert [(line["log_level"], line.get("error"), "exc_info" in line) for line in lines] == [told]
