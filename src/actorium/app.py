@@ -332,10 +332,15 @@ async def _let_go(executor: ProcessExecutor) -> None:
     await executor.close()
 
 
+def api_connections_max(settings: Settings) -> int:
+    """How many connections to the API each run may have at once, by what this process may have open."""
+    return share(limit(), settings.concurrent_runs, at_most=FORWARDER_CONNECTIONS_MAX)
+
+
 def _options(settings: Settings) -> ProcessOptions:
     return ProcessOptions(
         allow_host_network=settings.allow_host_network,
-        api_connections_max=share(limit(), settings.concurrent_runs, at_most=FORWARDER_CONNECTIONS_MAX),
+        api_connections_max=api_connections_max(settings),
         warm_memory_mbytes=settings.warm_memory_mbytes if settings.warm_starts else 0,
     )
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from actorium.app import open_blobs, probe_executor, reach_of
+from actorium.app import api_connections_max, open_blobs, probe_executor, reach_of
 from actorium.data_folder import DataFolder
 from actorium.datasets.sql.boxes import Boxes
 from actorium.executors.container import probe as engines
@@ -23,11 +23,13 @@ from actorium.executors.container.unprevented import unprevented_by_engines
 from actorium.executors.process import probe as executor_probe
 from actorium.executors.process.unprevented import unprevented
 from actorium.executors.process.warm import refusals
+from actorium.kernel.descriptors import limit, raise_limit
 from actorium.kernel.errors import ActoriumError
 from actorium.settings import Settings, environment_name, is_private
 
 REQUIRED = ("namespaces", "container engine", "networks of containers")
 DISK_FREE_GBYTES_MIN = 5
+API_CONNECTIONS_MIN = 64  # of a run at once; crawlers have some tens of calls going on
 WARM_REASONS_SHOWN = 3
 GIGABYTE = 1_000_000_000
 SQLITE_MIN = (3, 37, 0)
@@ -52,7 +54,7 @@ async def examine(settings: Settings) -> list[Finding]:
     ]
     stores = [_postgres(settings), await _blobs(settings), await _sql()]
     beside = [*(await _engine(settings, executor)), *_warm(settings, executor), _steps(settings)]
-    return [_python(), _sqlite(), *executor, *beside, *stores, _git(settings), _disk(settings), _port(settings)]
+    return [_python(), _sqlite(), *executor, *beside, *stores, _git(settings), *_places(settings)]
 
 
 def _python() -> Finding:
@@ -155,6 +157,21 @@ def _git(settings: Settings) -> Finding:
         return Finding(name="git", ok=False, meaning=f"ACTORIUM_GIT_SSH_KEY is {key}, which cannot be read")
     over = "https and, with the deploy key, ssh" if key and shutil.which("ssh") else "https"
     return Finding(name="git", ok=True, meaning=f"{program}; Actors are built from repositories over {over}")
+
+
+def _places(settings: Settings) -> list[Finding]:
+    return [_disk(settings), _files(settings), _port(settings)]
+
+
+def _files(settings: Settings) -> Finding:
+    raise_limit()  # as the server does
+    each = api_connections_max(settings)
+    meaning = (
+        f"{limit()} for the server; each of {settings.concurrent_runs} runs may have {each} connections to the API"
+    )
+    if each < API_CONNECTIONS_MIN:
+        meaning += ", more wait: raise the hard limit (ulimit -Hn, LimitNOFILE), or lower ACTORIUM_CONCURRENT_RUNS"
+    return Finding(name="open files", ok=each >= API_CONNECTIONS_MIN, meaning=meaning)
 
 
 def _disk(settings: Settings) -> Finding:

@@ -8,6 +8,7 @@ import os
 import pytest
 from rich.console import Console
 
+from actorium import doctor
 from actorium.doctor import Finding, report
 from actorium.settings import Settings
 
@@ -47,3 +48,11 @@ def test_it_says_what_an_engine_cannot_prevent() -> None:
 
 def test_without_an_executor_there_is_no_such_list() -> None:
     assert "What Actors can do here" not in printed(found("container engine", ok=False))
+
+
+@pytest.mark.parametrize(("runs", "ok"), [(1, True), (10_000, False)])
+def test_it_says_how_many_connections_a_run_may_have(runs: int, ok: bool) -> None:
+    seen = doctor._files(Settings(concurrent_runs=runs))
+    assert seen.ok is ok
+    assert f"{runs} runs" in seen.meaning
+    assert ("LimitNOFILE" in seen.meaning) is not ok
