@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 # A text that never ends is taken to the end of all: beginning anew at each of its quotes would take hours.
 _TEXT = r'"(?:[^"\\]|\\.?)*+"?'
 _COMMENT = re.compile(_TEXT + r"|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_SEEN = re.compile(r"[^\n]")
 _COMMA = re.compile(_TEXT + r"|,(?=\s*[}\]])", re.DOTALL)
 
 
@@ -32,9 +34,20 @@ def _decode_leniently(text: str) -> Any:
     try:
         return _decode(without)
     except msgspec.DecodeError as error:
-        raise ValueError(f"it is not valid JSON: {error}") from error
+        raise ValueError(f"it is not valid JSON: {_place(without) or error}") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def _place(text: str) -> str:
+    """Line, column and what is wrong there; empty where only the stricter parser sees something."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return f"line {error.lineno}, column {error.colno}: {error.msg}"
+    except (RecursionError, ValueError):
+        pass
+    return ""
 
 
 def _decode(text: str) -> Any:
@@ -43,4 +56,4 @@ def _decode(text: str) -> Any:
 
 def _keep_strings(match: re.Match[str]) -> str:
     found = match.group()
-    return found if found.startswith('"') else " "
+    return found if found.startswith('"') else _SEEN.sub(" ", found)  # so that lines and columns stay

@@ -92,8 +92,8 @@ def _type(kinds: Any, *, is_nullable: bool) -> Json:
         return {"type": kinds} | ({"nullable": True} if is_nullable else {})
     if not isinstance(kinds, list):
         return {}
-    others = [kind for kind in kinds if kind != "null"]
-    flag = {"nullable": True} if is_nullable or len(others) < len(kinds) else {}
+    others = [kind for kind in kinds if isinstance(kind, str) and kind != "null"]
+    flag = {"nullable": True} if is_nullable or "null" in kinds else {}
     if len(others) < 2:
         return {"type": others[0]} | flag if others else flag
     return flag | ({"anyOf": [{"type": kind} | ({"items": {}} if kind == "array" else {}) for kind in others]})

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actorium.builders import BuildFailed
@@ -102,6 +102,7 @@ class QuickChecks(SchemaChecks):
 
 
 @given(SCHEMAS)
+@example({"type": [["string", "null"]]})
 def test_a_schema_in_the_words_of_openapi_has_no_others(schema: Any) -> None:
     known = {
         "title", "description", "type", "format", "enum", "default", "example", "nullable", "pattern", "required",
