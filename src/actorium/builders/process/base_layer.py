@@ -5,12 +5,13 @@ from __future__ import annotations
 import posixpath
 from pathlib import Path
 
+from actorium.builders.process import inits
 from actorium.builders.process.bases import BASED_ON, PREFIX, PYTHON, SHIMS, UV
 from actorium.builders.process.interpreters import Interpreter
 from actorium.builders.process.layers import LayerWriter
 from actorium.builders.process.user_site import NAME as USER_SITE
 
-FORMAT = 8
+FORMAT = 9
 """Counted up whenever what is written here changes, so that older layers are not reused."""
 FOLDERS = (
     "/etc", "/home/myuser", "/mnt", "/opt", "/root", "/srv", "/usr/local/bin", "/usr/local/lib", "/usr/local/share",
@@ -88,6 +89,8 @@ def own_commands(writer: LayerWriter) -> None:
     """The commands that stand in for those of a distribution in the images of every language."""
     for name in ("apt-get", "apt", "apk"):
         writer.put(f"{SHIMS}/{name}", _SYSTEM_PACKAGES.format(name=name).encode(), mode=0o755)
+    for name in inits.NAMES:
+        writer.put(f"{SHIMS}/{name}", inits.SCRIPT.encode(), mode=0o755)
     for name in ("chown", "chgrp", "adduser", "addgroup", "useradd", "groupadd", "usermod"):
         writer.put(f"{SHIMS}/{name}", _OWNERS.encode(), mode=0o755)
 

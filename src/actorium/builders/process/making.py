@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from actorium.builders import BuildFailed, BuildSpec, Image
-from actorium.builders.process import foundations, plan
+from actorium.builders.process import foundations, inits, plan
 from actorium.builders.process.bases import CACHE, PKG_CACHE, UV
 from actorium.builders.process.copying import fingerprint
 from actorium.builders.process.default_dockerfile import default_dockerfile
@@ -347,13 +347,14 @@ class Making:
     def _finish(self, built: Built) -> Image:
         config = built.config
         size = sum(entry.size_bytes for entry in built.entries)
+        view = Layers(built.layers)
         image = ProcessImage(
             layers=tuple(str(layer) for layer in built.layers),
             toolchain=built.toolchain,
             env=dict(config.env),
             workdir=config.workdir,
-            entrypoint=config.entrypoint,
-            cmd=config.cmd,
+            entrypoint=inits.found(config.entrypoint, view),
+            cmd=config.cmd if config.entrypoint else inits.found(config.cmd, view),
             user=config.user,
             size_bytes=size,
         )

@@ -29,6 +29,7 @@ _WITH_VALUE = {
 _NAMES = {
     "build-base": ("gcc", "g++", "make"),
     "build-essential": ("gcc", "g++", "make"),
+    "dumb-init": (),
     "gcompat": (),
     "libc6-compat": (),
     "libc-dev": ("libc6-dev",),
@@ -37,6 +38,7 @@ _NAMES = {
     "linux-headers": ("linux-libc-dev",),
     "openssl-dev": ("libssl-dev",),
     "py3-pip": ("python3",),
+    "tini": (),
     "gnupg": ("gpg",),
     "gnupg2": ("gpg",),
     "procps": ("ps",),
