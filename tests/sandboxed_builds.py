@@ -43,6 +43,7 @@ class Builds:
         files: Mapping[str, str],
         *,
         owner: int = OWNER,
+        actor: str = "none",
         cache: bool = True,
         secs: float = 300,
         memory_mbytes: int = 1024,
@@ -53,6 +54,7 @@ class Builds:
         spec = BuildSpec(
             name=f"b{os.getpid()}-{self._count}",
             owner_number=owner,
+            actor=actor,
             files={path: text.encode() for path, text in files.items()},
             dockerfile="Dockerfile" if "Dockerfile" in files else "",
             build_args={},

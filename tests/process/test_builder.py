@@ -187,6 +187,16 @@ async def test_nothing_is_shared_across_owners(builds: Builds) -> None:
     await builds.build({"Dockerfile": f"{PYTHON}RUN test ! -e /opt/actorium/cache/mark\n"}, owner=OWNER + 500)
 
 
+async def test_layers_made_with_what_another_actors_steps_left_are_not_shared(builds: Builds, tmp_path: Path) -> None:
+    """The package cache is no part of a layer's key: whoever wrote there could write into equal layers of others."""
+    good = {"Dockerfile": f'{PYTHON}RUN cat /opt/actorium/cache/mark > /y || true\nCMD ["cat", "/y"]\n'}
+    await builds.build({"Dockerfile": f"{PYTHON}RUN echo evil > /opt/actorium/cache/mark\n"}, actor="bad")
+    assert await builds.run(await builds.build(good, actor="bad"), tmp_path) == (0, "evil\n")
+    assert (await builds.build(good, actor="bad")).cached
+    assert await builds.run(await builds.build(good, actor="good"), tmp_path) == (0, "")
+    assert (await builds.build(good, actor="other")).cached
+
+
 async def test_a_step_that_fails(builds: Builds) -> None:
     files = {"Dockerfile": f"{PYTHON}RUN echo fine\nRUN echo 'this is why' && exit 7\nRUN echo never\n"}
     with pytest.raises(BuildFailed) as caught:

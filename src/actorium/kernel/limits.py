@@ -246,6 +246,7 @@ ARCHIVE_READ_BYTES_MAX = 4_194_304  # at once, as of one header: real ones have 
 ARCHIVE_DICTIONARY_BYTES_MAX = 134_217_728  # what unpacking xz may take of memory: its largest preset takes half
 BUILD_LAYER_KEPT_SECS = 7 * 86_400  # how long a layer that no image needs waits for the next build to reuse it
 BUILD_CACHE_BYTES_MAX = 10_000_000_000  # our choice: of one user's package caches; larger ones begin anew
+BUILD_LINEAGE_COMMANDS_MAX = 200  # remembered for each Actor; with more its new layers are its own
 BUILD_LOCK_PERIOD_SECS = 0.05  # how late a build notices that an equal one has finished
 PROBE_SECS = 10  # what an interpreter may take to tell its version
 NODE_WHEEL_MISSED_SECS = 600  # a Node.js that the package index did not have is not asked for again so soon

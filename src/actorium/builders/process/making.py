@@ -92,6 +92,8 @@ class Built:
     is_node: bool = False
     entries: list[Entry] = field(default_factory=list)
     layers: list[Path] = field(default_factory=list)
+    commands: frozenset[str] = frozenset()
+    """Keys of those that it was made by, which its own key stands for."""
 
 
 class Making:
@@ -167,6 +169,7 @@ class Making:
                 files, material = [], []
             self._say(step.text, step.notes)
             for index in taken_from(step.action):
+                built.commands |= self.built[index].commands
                 built.toolchain = tuple(dict.fromkeys((*built.toolchain, *self.built[index].toolchain)))
             if isinstance(step.action, RunStep):
                 await self._run(built, step.action, step.line)
@@ -307,12 +310,15 @@ class Making:
         """The next layer: from the cache, or made in the work folder and published. ``given``: its files are ours."""
         owner, reuse = self.spec.owner_number, self.spec.use_cache or not built.layers  # a base is not made anew
         key = _digest([owner, built.key, material])
-        entry = self.store.lookup(owner, key) if reuse else None
+        if not given:
+            built.commands |= {key}
+        entry = self._found(key) if reuse else None
         if entry is None:
             async with self.store.only_one(owner, key, self.clock, on_wait=self._wait):
-                entry = self.store.lookup(owner, key) if reuse else None
+                entry = self._found(key) if reuse else None
                 if entry is None:
-                    entry = await self._make(key, make, given=given, salt="" if reuse else self.spec.name)
+                    salt = "" if reuse else self.spec.name
+                    entry = await self._make(key, make, built.commands, given=given, salt=salt)
                 else:
                     self.output.line(" ---> Using cache: an equal build has just made it")
         else:
@@ -327,8 +333,26 @@ class Making:
     def _wait(self) -> None:
         self.output.line(" ---> Waiting: another build makes the same now")
 
-    async def _make(self, key: str, make: Callable[[Path], Awaitable[None]], *, given: bool, salt: str) -> Entry:
+    def _found(self, key: str) -> Entry | None:
         owner = self.spec.owner_number
+        return self.store.lookup(owner, self._own(key)) or self.store.lookup(owner, key)
+
+    def _own(self, key: str) -> str:
+        """Where a layer lies that is for no other Actor."""
+        return _digest([key, self.spec.actor])
+
+    async def _make(
+        self,
+        key: str,
+        make: Callable[[Path], Awaitable[None]],
+        commands: frozenset[str],
+        *,
+        given: bool,
+        salt: str,
+    ) -> Entry:
+        owner, lineage = self.spec.owner_number, self.store.lineage(self.spec.owner_number, self.spec.actor)
+        if not given:
+            lineage.note(key)
         self.made += 1
         upper = self.work / f"{self.made}"
         upper.mkdir()
@@ -339,6 +363,8 @@ class Making:
         self.disk_left -= size
         if self.disk_left < 0:  # written faster than anybody looked
             raise too_much(self.spec.memory_mbytes * DISK_PER_MEMORY)
+        if not given and not lineage.is_of(commands):  # also if another build of the Actor wrote there meanwhile
+            key = self._own(key)
         name = "" if not any(upper.iterdir()) else _digest([key, salt])[:32]
         entry = Entry(layer=name, size_bytes=size)
         self.store.publish(owner, key, entry, upper if name else None)

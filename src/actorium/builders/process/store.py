@@ -5,6 +5,7 @@ layers/{owner}/{digest}/...           one layer: a file tree as seen from /
 index/{owner}/{key}                   which layer a step's key led to last
 caches/{owner}/{actor}/               package caches, seen by the build steps of that Actor only
 caches/{owner}/{actor}.mounts/{name}/ what RUN --mount=type=cache keeps, likewise
+lineages/{owner}/{actor}              which commands may have written those caches
 work/{owner}/{build}/                 what a running build writes; renamed into layers/, else removed
 npmrc, netrc                          settings of package managers, as steps see them
 locks/
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import msgspec
 
+from actorium.builders.process.lineage import Lineage
 from actorium.executors.process.image import IMAGE_FILE, ProcessImage, load
 from actorium.executors.trees import blocks_below, delete_tree
 from actorium.kernel.clock import Clock
@@ -65,6 +67,11 @@ class Store:
             os.chown(folder, uid, uid)
         return folder
 
+    def lineage(self, owner_number: int, actor: str) -> Lineage:
+        """Which commands may have written the Actor's caches."""
+        caches = (self.cache(owner_number, actor), self.mounted_caches(owner_number, actor))
+        return Lineage(self.root / "lineages" / str(owner_number) / actor, caches)
+
     def work(self, owner_number: int, build: str) -> Path:
         return self.root / "work" / str(owner_number) / build
 
@@ -76,7 +83,7 @@ class Store:
     def prepare(self, owner_number: int, actor: str, uid: int | None) -> None:
         """Make the folders of the owner and the Actor; nobody but the server looks into the root."""
         self.root.mkdir(parents=True, exist_ok=True)
-        for kind in ("layers", "index", "work", "caches"):
+        for kind in ("layers", "index", "work", "caches", "lineages"):
             (self.root / kind / str(owner_number)).mkdir(parents=True, exist_ok=True)
         for kind in ("images", "locks"):
             (self.root / kind).mkdir(exist_ok=True)
