@@ -161,6 +161,15 @@ def test_volumes_are_folders() -> None:
         planned("FROM x\nVOLUME /")
 
 
+def test_headers_that_are_not_there_may_not_be_needed() -> None:
+    steps = planned("FROM x\nRUN apt-get install -y bash libnot-there-dev=1.2 libnot-there-dev apt-utils sh").steps
+    assert steps[-1].notes[0].startswith("this machine has no libnot-there-dev")
+    assert steps[-1].notes[0].endswith(": only compiling against it would need that")
+    assert not planned("FROM x\nRUN apt-get install -y bash").steps[-1].notes
+    with pytest.raises(BuildFailed, match=r"RUN apk add libnot-there \(line 2\)"):
+        run("RUN apk add libnot-there libnot-there-dev")
+
+
 @pytest.mark.parametrize(
     ("lines", "home", "made"),
     [

@@ -14,7 +14,7 @@ from actorium.builders.process.dockerfile import DockerfileError, Instruction
 from actorium.builders.process.downloads import MODE
 from actorium.builders.process.state import SHELL, StageState
 from actorium.builders.process.steps import Action, CopyStep, FetchStep, FolderStep, RunStep
-from actorium.builders.process.system_packages import system_packages_missing
+from actorium.builders.process.system_packages import system_packages_missing, system_packages_without
 from actorium.builders.process.variables import split_words
 
 Outcome: TypeAlias = tuple[Action | None, tuple[str, ...]]
@@ -45,9 +45,12 @@ def _run(instruction: Instruction, state: StageState, aliases: Mapping[str, int]
         # A script that names its interpreter is a file that is run, whatever SHELL says.
         is_file = instruction.heredocs and command is instruction.heredocs[0].content and command.startswith("#!")
         argv = (*SHELL, _RUN_FILE, instruction.heredocs[0].name, command) if is_file else (*state.shell, command)
-    missing = system_packages_missing(" ".join(argv) if instruction.json_form else command)
+    asked = " ".join(argv) if instruction.json_form else command
+    missing = system_packages_missing(asked)
     if missing:
         raise BuildFailed(NEEDS_ENGINE.format(what=f"RUN {missing} (line {instruction.line})"))
+    if without := system_packages_without(asked):
+        notes.append(f"this machine has no {', '.join(without)}: only compiling against it would need that")
     step = RunStep(
         argv=argv, env=state.run_env(), workdir=state.workdir, command=command, mounts=tuple(shown)
     )  # fmt: skip

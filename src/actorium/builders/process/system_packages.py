@@ -50,6 +50,20 @@ _NAMES = {
 """What another distribution's package is here, or which commands it brings; nothing where every machine here has it."""
 
 
+_PERHAPS = re.compile(r".+-dev|apt-utils|apt-transport-https|software-properties-common|lsb-release")
+"""What a build may well do without: headers, as most packages come compiled, and helpers of package managers."""
+
+
+def system_packages_without(command: str) -> list[str]:
+    """Which packages that a shell command asks for are not there, and may not be needed."""
+    found = []
+    for match in _INSTALL.finditer(_QUOTED.sub(_unquoted, command.replace("\\\n", " "))):
+        words = list(_plain_words(match["tool"], match["rest"]))
+        if words[:1] in (["install"], ["add"]):
+            found += [name for name in map(_name, words[1:]) if _PERHAPS.fullmatch(name) and not _on_host(name)]
+    return list(dict.fromkeys(found))
+
+
 def system_packages_missing(command: str) -> str | None:
     """What of a shell command asks for a distribution's package that the host lacks; None when nothing does."""
     for match in _INSTALL.finditer(_QUOTED.sub(_unquoted, command.replace("\\\n", " "))):
@@ -59,7 +73,7 @@ def system_packages_missing(command: str) -> str | None:
             continue
         if plain[0] not in ("install", "add") or tool not in ("apt-get", "apt", "apk"):
             return " ".join(f"{tool} {match['rest']}".split())
-        missing = [word for word in plain[1:] if not _on_host(re.split(r"[=<>~]", word)[0])]
+        missing = [word for word in plain[1:] if not _PERHAPS.fullmatch(_name(word)) and not _on_host(_name(word))]
         if missing:
             return f"{tool} {plain[0]} {' '.join(missing)}"
     return None
@@ -91,6 +105,10 @@ def _plain_words(tool: str, rest: str) -> Iterator[str]:
         if not skip and not word.startswith("-"):
             yield word.strip("\"'")
         skip = not skip and word in with_value
+
+
+def _name(word: str) -> str:
+    return re.split(r"[=<>~]", word)[0]
 
 
 def _on_host(package: str) -> bool:
