@@ -22,14 +22,14 @@ NPMRC = f"{PREFIX}/build/npmrc"
 NETRC = f"{PREFIX}/build/netrc"
 """Where they see the logins of package indexes."""
 CACHE = f"{PREFIX}/cache"
-"""Where build steps see their owner's package cache."""
+"""Where build steps see their Actor's package cache."""
 PKG_CACHE = "/pkg-cache"
 """Where the well-known Node.js bases have theirs."""
 APP, HOME = "/usr/src/app", "/home/myuser"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NEEDS_ENGINE = (
     "this Dockerfile needs a container engine: {what}. Without one, Actorium builds from apify/actor-python*, "
-    "apify/actor-node*, python and node images; with ACTORIUM_EXECUTOR=container it uses Docker or Podman."
+    "apify/actor-node*, python, node and uv images; with ACTORIUM_EXECUTOR=container it uses Docker or Podman."
 )
 _IMAGE = re.compile(
     r"^(?:[\w-]+(?:\.[\w-]+)+(?::\d+)?/(?:docker/)?)?(?P<name>[^:@]+)(?::(?P<tag>[\w][\w.-]*))?(?:@(?P<digest>\S+))?$"
