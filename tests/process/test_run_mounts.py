@@ -141,3 +141,9 @@ async def test_nothing_is_left_beside_the_layers(builds: Builds) -> None:
     with pytest.raises(BuildFailed):
         await builds.build({"Dockerfile": BASE + "RUN --mount=target=/all false\n"})
     assert [each for each in (builds.folder / "work").rglob("mounts-*") if os.fspath(each)] == []
+
+
+async def test_a_command_without_network(builds: Builds) -> None:
+    look = "python -c 'import socket; print(*sorted(name for _, name in socket.if_nameindex()))'"
+    lines = f'RUN test "$({look})" != lo\nRUN --network=none test "$({look})" = lo\n'
+    await builds.build({"Dockerfile": BASE + lines})

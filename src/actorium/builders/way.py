@@ -24,5 +24,7 @@ class Way:
         return {name: value for name, value in {**environment, **self.proxies}.items() if value or name not in UNSET}
 
 
+CUT_OFF = Way(outward=False)
+"""Nothing."""
 OPEN = Way()
 """Everything that a run reaches, but the API."""

@@ -65,6 +65,8 @@ def test_what_run_is_shown() -> None:
         Mount(kind="cache", target="/c", source="c"),
         Mount(kind="tmpfs", target="/d"),
     )
+    assert step.is_cut_off
+    assert not run("RUN --network=default true").is_cut_off
 
 
 def test_images_that_files_are_taken_from_are_stages() -> None:

@@ -52,7 +52,8 @@ def _run(instruction: Instruction, state: StageState, aliases: Mapping[str, int]
     if without := system_packages_without(asked):
         notes.append(f"this machine has no {', '.join(without)}: only compiling against it would need that")
     step = RunStep(
-        argv=argv, env=state.run_env(), workdir=state.workdir, command=command, mounts=tuple(shown)
+        argv=argv, env=state.run_env(), workdir=state.workdir, command=command, mounts=tuple(shown),
+        is_cut_off=instruction.flag("network") == "none",
     )  # fmt: skip
     return step, tuple(notes)
 

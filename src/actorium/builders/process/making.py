@@ -33,7 +33,7 @@ from actorium.builders.process.steps import CopyStep, FetchStep, FolderStep, Mou
 from actorium.builders.process.store import Entry, Store
 from actorium.builders.process.system_packages import hint
 from actorium.builders.process.threads import StopMark, in_thread, until_stopped
-from actorium.builders.way import OPEN, Way
+from actorium.builders.way import CUT_OFF, OPEN, Way
 from actorium.executors.process.executor import ProcessOptions
 from actorium.executors.process.image import ProcessImage, save
 from actorium.executors.process.step import Bind, StepSpec, owner_uid
@@ -209,7 +209,7 @@ class Making:
         await self.layer(built, ["files", material], make, given=True)
 
     async def _run(self, built: Built, action: RunStep, line: int) -> None:
-        way = self.host.way
+        way = CUT_OFF if action.is_cut_off else self.host.way
         env = {**way.over(self.step_env), **action.env}
 
         async def make(upper: Path) -> None:
@@ -231,6 +231,7 @@ class Making:
                 raise BuildFailed(said, exit_code=code)
 
         made_from: list[object] = ["run", action.argv, sorted(action.env.items()), action.workdir]
+        made_from += ["cut off"] if action.is_cut_off else []
         if action.mounts:
             keys = {index: stage.key for index, stage in self.built.items()}
             made_from.append(await until_stopped(self.mark, material, action.mounts, self.context, self.digests, keys))

@@ -39,8 +39,10 @@ def read(instruction: Instruction, state: StageState, aliases: Mapping[str, int]
     for name, value in instruction.flags:
         options = _options(value)
         kind = options.get("type", "bind")
-        if name != "mount":
+        if name != "mount" and (name, value) != ("network", "none"):
             notes.append(f"--{name}={value} has no effect here")
+        elif name != "mount":
+            continue
         elif kind in _NOTHING:
             if options.get("required", "false") not in ("false", "0"):
                 raise DockerfileError(

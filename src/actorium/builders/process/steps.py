@@ -34,6 +34,8 @@ class RunStep:
     command: str
     """As people wrote it."""
     mounts: tuple[Mount, ...] = ()
+    is_cut_off: bool = False
+    """It gets no network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
