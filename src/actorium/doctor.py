@@ -101,7 +101,7 @@ def _warm(settings: Settings, executor: Sequence[Finding]) -> list[Finding]:
     cold = refusals(DataFolder(settings.data).containers)
     if cold:
         last = "; ".join(f"{entry.get('command')}: {entry['reason']}" for entry in cold[-WARM_REASONS_SHOWN:])
-        meaning += f"; {len(cold)} are not imported ahead, the latest {last}"
+        meaning += f"; not imported ahead: {len(cold)}, the latest {last}"
     return [Finding(name="warm starts", ok=True, meaning=meaning)]
 
 
