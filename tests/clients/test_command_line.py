@@ -318,12 +318,15 @@ def test_actor_in_a_run(world: World) -> None:
     finally:
         world.server.api("PUT", f"/v2/actors/{world.actor}", {"pricingInfos": []})
     told = world.told(run)
+    home = world.apify.folder / "home of the run"
+    home.mkdir(exist_ok=True)
     assert told["PASSWORD"] == SECRET
     assert told["APIFY_CLIENT_BASE_URL"] == told["APIFY_API_BASE_URL"]
 
     def actor(*args: str, given: str | None = None) -> Done:
         around = {name: value for name, value in told.items() if name.startswith(("ACTOR_", "APIFY_"))}
         around["APIFY_CLIENT_BASE_URL"] = world.server.url  # this is outside of the run's network
+        around["HOME"] = str(home)  # there the command line remembers the run's token
         if given is not None:
             return world.apify.alone(*args, name="actor", given=given, **around)
         done = world.apify(*args, name="actor", **around)
