@@ -176,6 +176,17 @@ def test_more_connections_than_allowed_wait_for_one_to_close(server: socket.sock
         running.stop()
 
 
+def passes_on_and_stops(running: Running, server: socket.socket) -> None:
+    try:
+        with running.connect() as client:
+            client.sendall(b"late")
+            far, _ = server.accept()
+            with far:
+                assert far.recv(4) == b"late"
+    finally:
+        running.stop()
+
+
 class Short:
     """A process that may open no more files, the first few times that it tries."""
 
@@ -196,14 +207,7 @@ def test_a_forwarder_that_may_open_no_more_sockets_tries_again(server: socket.so
         return tcp()
 
     running = Running(server.getsockname(), make=make)
-    try:
-        with running.connect() as client:
-            client.sendall(b"late")
-            far, _ = server.accept()
-            with far:
-                assert far.recv(4) == b"late"
-    finally:
-        running.stop()
+    passes_on_and_stops(running, server)
     assert not short.refusals
 
 
@@ -227,12 +231,5 @@ def test_a_forwarder_that_may_accept_no_more_tries_again_and_does_not_spin(serve
     watched: list[int] = []
     watch = running.reactor.watch
     running.reactor.watch = lambda fd, *rest: (watched.append(fd), watch(fd, *rest))[1]  # type: ignore[method-assign]
-    try:
-        with running.connect() as client:
-            client.sendall(b"late")
-            far, _ = server.accept()
-            with far:
-                assert far.recv(4) == b"late"
-    finally:
-        running.stop()
+    passes_on_and_stops(running, server)
     assert watched.count(entrance.fileno()) <= 2
