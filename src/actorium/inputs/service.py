@@ -136,7 +136,7 @@ class Inputs:
         if not prepared.masked:
             return
         subject = f"run:{run_id}:{input_key}"
-        before = store.secret(tx, run_id, input_key)  # a fork's: of the input that its source had
+        before = dict(store.secrets(tx, run_id)).get(input_key)  # a fork's: of the input that its source had
         old = () if before is None else decode(self._vault.open(before, subject=subject), tuple[str, ...])
         texts = texts_of((*prepared.masked, *old))
         sealed = self._vault.seal(encode(texts).decode(), subject=subject)

@@ -38,16 +38,6 @@ def put_secrets(tx: Tx, *, run_id: str, input_key: str, sealed: str) -> None:
     )
 
 
-def secret(tx: Tx, run_id: str, input_key: str) -> str | None:
-    """What the log must not show, of one of a run's inputs."""
-    row = tx.one(
-        "SELECT sealed FROM run_secrets WHERE run_id = :run_id AND input_key = :input_key",
-        run_id=run_id,
-        input_key=input_key,
-    )
-    return None if row is None else row["sealed"]
-
-
 def secrets(tx: Tx, run_id: str) -> list[tuple[str, str]]:
     """By input key."""
     rows = tx.all("SELECT input_key, sealed FROM run_secrets WHERE run_id = :run_id", run_id=run_id)
