@@ -11,6 +11,7 @@ import pytest
 
 from actorium.builders.process.store import Entry, Store
 from actorium.executors.process.image import ProcessImage, save
+from actorium.executors.trees import are_apart, keep_apart
 from actorium.kernel.clock import SystemClock
 from actorium.kernel.limits import BUILD_LAYER_KEPT_SECS
 
@@ -175,6 +176,16 @@ async def test_a_lock_is_free_after_a_cancelled_wait(store: Store) -> None:
 
 def test_the_folder_is_private(store: Store) -> None:
     assert store.root.stat().st_mode & 0o077 == 0
+
+
+def test_each_build_gets_a_place_of_its_own_on_the_disk(store: Store) -> None:
+    keep_apart(store.root)
+    if not are_apart(store.root):
+        pytest.skip("this file system has no mark for folders whose trees have nothing to do with each other")
+    work = store.work(1, "build")
+    work.mkdir()
+    assert are_apart(work.parent)
+    assert not are_apart(work), "the layers of one build belong together"
 
 
 def test_pruning_takes_away_what_is_deeper_than_any_path(store: Store) -> None:

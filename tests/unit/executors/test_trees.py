@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from actorium.executors.trees import TreeMoved, blocks_below, delete_tree, walk
+from actorium.executors.trees import TreeMoved, are_apart, blocks_below, delete_tree, keep_apart, walk
 
 DEPTH = 1050
 NAME = "deep-in-the-tree"  # 18 kB of path at the end
@@ -120,3 +120,18 @@ def test_deleting_follows_no_link_and_opens_what_is_closed(tmp_path: Path) -> No
     delete_tree(tmp_path / "link")
     delete_tree(tmp_path / "none")
     assert (other / "kept").exists()
+
+
+def test_trees_are_kept_apart_where_the_file_system_can(tmp_path: Path) -> None:
+    assert not are_apart(tmp_path)
+    keep_apart(tmp_path)
+    if not are_apart(tmp_path):
+        pytest.skip("this file system has no mark for folders whose trees have nothing to do with each other")
+    keep_apart(tmp_path)
+    assert are_apart(tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["/proc/self/fdinfo", "/nowhere", "/dev/null"])
+def test_what_cannot_be_kept_apart_stays_as_it_is(folder: str) -> None:
+    keep_apart(Path(folder))
+    assert not are_apart(Path(folder))

@@ -26,7 +26,7 @@ import msgspec
 
 from actorium.builders.process.lineage import Lineage
 from actorium.executors.process.image import IMAGE_FILE, ProcessImage, load
-from actorium.executors.trees import blocks_below, delete_tree
+from actorium.executors.trees import blocks_below, delete_tree, keep_apart
 from actorium.kernel.clock import Clock
 from actorium.kernel.limits import BUILD_CACHE_BYTES_MAX, BUILD_LAYER_KEPT_SECS, BUILD_LOCK_PERIOD_SECS
 
@@ -85,6 +85,7 @@ class Store:
         self.root.mkdir(parents=True, exist_ok=True)
         for kind in ("layers", "index", "work", "caches", "lineages"):
             (self.root / kind / str(owner_number)).mkdir(parents=True, exist_ok=True)
+        keep_apart(self.root / "work" / str(owner_number))
         for kind in ("images", "locks"):
             (self.root / kind).mkdir(exist_ok=True)
         self.root.chmod(0o700)
