@@ -24,7 +24,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.asked += 1  # type: ignore[attr-defined]
         self.send_response(200 if "there" in self.path else 404)
         self.end_headers()
-        self.wfile.write(CONTENT)
+        self.wfile.write(self.server.content)  # type: ignore[attr-defined]
 
     def log_message(self, *_: object) -> None:
         pass
@@ -33,14 +33,14 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def host() -> Iterator[ThreadingHTTPServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.asked = 0  # type: ignore[attr-defined]
+    server.asked, server.content = 0, CONTENT  # type: ignore[attr-defined]
     Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
 
 
-async def test_an_address_is_fetched_once_and_placed(tmp_path: Path, host: ThreadingHTTPServer) -> None:
+async def test_an_address_is_fetched_and_placed(tmp_path: Path, host: ThreadingHTTPServer) -> None:
     address = f"http://127.0.0.1:{host.server_port}"
     builds = Builds(tmp_path / "state", Reach("registries", hosts=[f"127.0.0.1:{host.server_port}"]))
     digest = hashlib.sha256(CONTENT).hexdigest()
@@ -53,7 +53,19 @@ async def test_an_address_is_fetched_once_and_placed(tmp_path: Path, host: Threa
     assert f"Fetched {len(CONTENT)} bytes\n" in builds.text
     assert "-rw-------\n" in builds.text
     assert (await builds.build({"Dockerfile": text})).cached
-    assert host.asked == 2  # type: ignore[attr-defined]
+    assert host.asked == 3, "with a checksum it is known what it is"  # type: ignore[attr-defined]
+    builds.nothing_is_left()
+
+
+async def test_what_an_address_has_by_now_is_in_the_next_build(tmp_path: Path, host: ThreadingHTTPServer) -> None:
+    builds = Builds(tmp_path / "state", Reach("registries", hosts=[f"127.0.0.1:{host.server_port}"]))
+    text = f"FROM python:3.11-slim\nADD http://127.0.0.1:{host.server_port}/there /file\nRUN cat /file\n"
+    await builds.build({"Dockerfile": text})
+    host.content = b"another\n"  # type: ignore[attr-defined]
+    image = await builds.build({"Dockerfile": text})
+    assert not image.cached
+    assert "another\n" in builds.text
+    assert (await builds.build({"Dockerfile": text})).cached
     builds.nothing_is_left()
 
 

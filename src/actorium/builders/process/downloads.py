@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import posixpath
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -44,25 +47,50 @@ def file_name(url: str) -> str:
 
 
 async def fetch(making: Making, built: Built, action: FetchStep, *, line: int, text: str) -> None:
-    """The next layer: one file of an address. Raises ``BuildFailed``."""
+    """The next layer: one file of an address. Raises ``BuildFailed``.
+
+    What an address has may change, so only a checksum tells that it need not be fetched again.
+    """
+
+    async def place(upper: Path, file: Path) -> None:
+        writer = LayerWriter(upper, built.layers, meter=making.meter())
+        await until_stopped(making.mark, _put, writer, file, action, line)
+
+    made_from = ["fetched", file_name(action.url), action.target, action.mode]
+    if action.checksum:
+
+        async def make(upper: Path) -> None:
+            async with _fetched(making, action, line=line, text=text) as file:
+                await place(upper, file)
+
+        await making.layer(built, [*made_from, action.checksum], make, given=True)
+        return
+
+    async with _fetched(making, action, line=line, text=text) as file:
+        digest = await in_thread(_digest, file)
+        await making.layer(built, [*made_from, digest], lambda upper: place(upper, file), given=True)
+
+
+@contextlib.asynccontextmanager
+async def _fetched(making: Making, action: FetchStep, *, line: int, text: str) -> AsyncIterator[Path]:
     own, _ = await making.host.interpreters.choose(None)
     way = making.host.way
     env = {**way.over(making.step_env), "PATH": "/usr/bin:/bin", "HOME": "/root"}
     argv = (own.executable, "-I", "-c", _SCRIPT, action.url, _PLACE, action.checksum)
+    scratch = making.work / f"fetched-{making.made}"
+    try:
+        bare = making.start(toolchain=own.toolchain)  # nothing of the image's has a part in it
+        code = await making.step(bare, scratch, argv=argv, env=env, workdir="/", way=way)
+        if code != 0:
+            raise BuildFailed(f"Dockerfile line {line}: {text[:100]} failed (see above)", exit_code=code)
+        yield scratch / _PLACE.lstrip("/")
+    finally:
+        await in_thread(delete_tree, scratch)
 
-    async def make(upper: Path) -> None:
-        scratch = making.work / f"fetched-{making.made}"
-        try:
-            bare = making.start(toolchain=own.toolchain)  # nothing of the image's has a part in it
-            code = await making.step(bare, scratch, argv=argv, env=env, workdir="/", way=way)
-            if code != 0:
-                raise BuildFailed(f"Dockerfile line {line}: {text[:100]} failed (see above)", exit_code=code)
-            writer = LayerWriter(upper, built.layers, meter=making.meter())
-            await until_stopped(making.mark, _put, writer, scratch / _PLACE.lstrip("/"), action, line)
-        finally:
-            await in_thread(delete_tree, scratch)
 
-    await making.layer(built, ["fetch", action.url, action.target, action.mode, action.checksum], make, given=True)
+def _digest(file: Path) -> str:
+    with file.open("rb") as reader:
+        return f"sha256:{hashlib.file_digest(reader, 'sha256').hexdigest()}"
 
 
 def _put(writer: LayerWriter, fetched: Path, action: FetchStep, line: int) -> None:
