@@ -41,7 +41,7 @@ OWN_THINGS = [
     *(["read_other_processes", f"1/{name}"] for name in ("environ", "mem", "maps", "auxv", "root", "cwd", "exe", "fd")),
     *(["reach_into_the_kernel", name] for name in ("ptrace init", "memory of init")),
     *(["write_what_is_the_machines", f"/proc/1/{name}"] for name in ("mem", "oom_score_adj", "uid_map")),
-    *(["write_what_is_the_machines", path] for path in ("/usr/bin/env", "/usr/bin/python3", "/usr")),
+    *(["write_what_is_the_machines", path] for path in ("/usr/bin/env", "/usr/bin/python3")),
 ]
 """What in a container is the run's own: its first process, and its copy of the image, from which it leads nowhere."""
 HOST_FILES = ("/usr/bin/env", "/usr/bin/python3", "/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe")

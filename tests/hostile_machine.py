@@ -60,7 +60,10 @@ RUN echo planted > /opt/actorium/cache/planted; (trap '' TERM HUP; setsid sleep 
 COPY __main__.py src/__main__.py
 CMD ["python3", "-u", "-m", "src"]
 """
-INNOCENT = f"{BASE}RUN test -e /opt/actorium/cache && test ! -e /opt/actorium/cache/planted && echo clean || true\n"
+INNOCENT = (
+    f"{BASE}RUN test -e /opt/actorium/cache && test ! -e /opt/actorium/cache/planted && test ! -e /usr/bin/planted && "
+    "echo clean || true\n"
+)
 
 
 class Decoys:
@@ -258,6 +261,7 @@ class Machine(Runs):
             self.said["exit code"] = ended["exitCode"]
             self.said["left behind"] = len(processes(run))
             assert time.monotonic() < until, (self.logs, self.server.tail())
+        self.said["machine changed"] = Path("/usr/bin/planted").exists()
         self.said["layers changed"] = before != self.layers()
         self.said["planted"] = any(line.endswith("Z planted") for log in self.logs for line in log.splitlines())
         self.made("innocent", {"Dockerfile": INNOCENT}, [])

@@ -1,5 +1,6 @@
 """The hostile Actor as a run: it tries everything, damages what it can write to, and leaves processes behind."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -14,7 +15,7 @@ def damage(mark: str) -> None:
     for place in (pathlib.Path(hostile.__file__), pathlib.Path(__file__), *map(pathlib.Path, site.getsitepackages())):
         target = place / "sitecustomize.py" if place.is_dir() else place
         target.write_text(f"print('damaged {mark}')\n")
-    if "skipped" in facts and os.getuid() == 0:
+    with contextlib.suppress(PermissionError):  # of an engine's container, where it is not root
         pathlib.Path("/usr/bin/planted").write_text("")
 
 

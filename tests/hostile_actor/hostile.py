@@ -327,7 +327,6 @@ def _driven(path: str) -> bool:
 def write_what_is_the_machines(facts: Any) -> Iterator[Try]:
     for path in (*WRITES, *facts["shown"]):
         yield path, partial(opened, path, os.O_WRONLY)
-    yield "/usr", lambda: opened("/usr/bin/planted", os.O_WRONLY | os.O_CREAT)
 
 
 def limited(kind: int, soft: int, hard: int) -> tuple[int, int]:

@@ -58,6 +58,7 @@ def test_what_it_is_after_is_really_there(said: Any) -> None:
 
 def test_what_runs_share_stays_as_it_was_built(said: Any) -> None:
     assert said["layers changed"] is False
+    assert said["machine changed"] is False
     assert said["damage seen"] is False
     assert said["exit code"] == 0  # it came to the end of the damage that it could do
 

@@ -10,14 +10,21 @@ from pathlib import Path
 
 from actorium.executors.process.keeper import network
 
+_FORMAT = 2
+"""Counted up whenever what is made here changes, so that older ones are not used again."""
 USER = "myuser"  # the name that the well-known base images give their user
 HOME = f"/home/{USER}"
 HOSTNAME = "actor"
 SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_ROOT_OWNED = ("usr", "proc", "dev", "sys")
+_ROOT_OWNED = ("proc", "dev", "sys")
 _OWNED = ("etc", "home", "home/myuser", "mnt", "opt", "root", "run", "srv", "var", "var/cache", "var/lib", "var/log")
 _SHARED = ("tmp", "var/tmp")
-_USR_OWNED = ("usr/local", "usr/local/bin", "usr/local/lib", "usr/local/share", "usr/src")
+_USR_OWNED = ("usr", "usr/local", "usr/local/bin", "usr/local/lib", "usr/local/share", "usr/src")
+_USR_MERGED = (
+    "usr/bin", "usr/include", "usr/lib", "usr/local/etc", "usr/local/include", "usr/local/sbin", "usr/sbin",
+    "usr/share", "usr/share/ca-certificates", "usr/share/fonts",
+)  # fmt: skip
+"""Folders of the machine's own, where it has them: what images put beside its files and take away is theirs alone."""
 _ETC = (
     "alternatives", "ca-certificates", "ca-certificates.conf", "fonts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
     "localtime", "magic", "mailcap", "mime.types", "networks", "os-release", "pki/ca-trust", "pki/tls", "protocols",
@@ -37,7 +44,7 @@ def _fingerprint() -> str:
 
 def ensure(skeletons: Path, *, uid: int, mountpoints: dict[str, bool], resolv_conf: str | None = None) -> Path:
     """The skeleton for an owner, made once. ``mountpoints``: path inside → whether it is a folder."""
-    key = repr((uid, sorted(mountpoints.items()), resolv_conf, _fingerprint()))
+    key = repr((_FORMAT, uid, sorted(mountpoints.items()), resolv_conf, _fingerprint()))
     made = skeletons / hashlib.sha256(key.encode()).hexdigest()[:24]
     if made.exists():
         return made
@@ -62,7 +69,7 @@ def _make(root: Path, uid: int, resolv_conf: str) -> None:
             (root / name).mkdir()
     for name in _ROOT_OWNED:
         (root / name).mkdir()
-    for name in (*_OWNED, *_USR_OWNED):
+    for name in (*_OWNED, *_USR_OWNED, *filter(_is_on_host, _USR_MERGED)):
         (root / name).mkdir(mode=0o755, parents=True)
         _give(root / name, uid)
     for name in _SHARED:
@@ -71,11 +78,20 @@ def _make(root: Path, uid: int, resolv_conf: str) -> None:
     (root / "var/run").symlink_to("/run")
     _give(root, uid)
     _make_etc(root / "etc", uid, resolv_conf)
+    for folder, folders, files in os.walk(root / "etc"):
+        for name in (*folders, *files):
+            _give(Path(folder, name), uid)
+
+
+def _is_on_host(name: str) -> bool:
+    """Whether there is such a folder: a link to another one, as /usr/sbin may be, would be covered."""
+    host = Path("/", name)
+    return host.is_dir() and not host.is_symlink()
 
 
 def _give(path: Path, uid: int) -> None:
     if os.geteuid() == 0:
-        os.chown(path, uid, uid)
+        os.chown(path, uid, uid, follow_symlinks=False)
 
 
 def _make_etc(etc: Path, uid: int, resolv_conf: str) -> None:

@@ -47,8 +47,6 @@ def build(plan: Plan, stage: Stage) -> None:
     for folder in (stage.upper, stage.work):
         folder.mkdir(exist_ok=True)
     root = stage.mount
-    if stage.privileged:
-        os.chown(stage.upper, plan.uid, plan.uid)
     _overlay(plan, stage, [*plan.layers[::-1], str(stage.skeleton)], at="")
     for place in _mounted_on(plan):
         _refuse_links(root, place)
@@ -127,6 +125,8 @@ def _overlay(plan: Plan, stage: Stage, lower: Sequence[str], *, at: str) -> None
     for made in (upper, work):
         made.mkdir(exist_ok=True)
     upper.chmod(0o755)
+    if stage.privileged:
+        os.chown(upper, plan.uid, plan.uid)
     paths = [str(upper), str(work), *lower]
     opened = [os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for path in paths]
     names = [f"/proc/self/fd/{fd}" for fd in opened]
