@@ -117,12 +117,17 @@ async def test_a_version_that_is_nowhere(builds: Builds) -> None:
             "puppeteer@24.10.0\n/home/myuser\n/bin/true\n",
         ),
         (
+            "apify/actor-node-playwright-chrome:20-1.56.1",
+            "./start_xvfb_and_run_cmd.sh && node check-playwright-version.mjs && xvfb-run -a pwd",
+            "The browser is the machine's own: it is of no version of Playwright.\n/home/myuser\n",
+        ),
+        (
             "apify/actor-python-selenium:3.13",
             "python -c 'import selenium' && pwd && echo $APIFY_DEFAULT_BROWSER_PATH",
             "/usr/src/app\n/bin/true\n",
         ),
     ],
-    ids=["node", "python"],
+    ids=["puppeteer", "playwright", "python"],
 )
 async def test_images_with_a_browser(
     builds: Builds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image: str, look: str, said: str

@@ -46,7 +46,7 @@ _FAMILIES = {
 }
 _BROWSERS = re.compile(
     r"^apify/actor-(?P<language>node|python)-"
-    r"(?P<browser>chrome|puppeteer-chrome|selenium|playwright(?:-chrome|-firefox|-webkit|-camoufox)?)$"
+    r"(?P<browser>chrome(?:-xvfb)?|puppeteer-chrome|selenium|playwright(?:-chrome|-firefox|-webkit|-camoufox)?)$"
 )
 _UV = frozenset({"astral-sh/uv", "astral/uv"})
 _OF_UV = re.compile(r"(?:[\d.]+-)?(?:python(?P<python>[\d.]+)|debian|alpine|trixie|bookworm|bullseye)\b.*")

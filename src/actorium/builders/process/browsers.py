@@ -1,4 +1,7 @@
-"""Images with a browser: the host's own Chromium stands in for theirs, and where there is none the log says so."""
+"""Images with a browser: the host's own Chromium stands in for theirs, and where there is none the log says so.
+
+What else Dockerfiles expect in such an image stands in, too: the scripts that start a display, and Playwright's check.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from actorium.builders import BuildFailed
-from actorium.builders.process.bases import BaseRequest
+from actorium.builders.process.bases import HOME, SHIMS, BaseRequest
+from actorium.builders.process.layers import LayerWriter
 from actorium.builders.process.nodes import chromium
+
+_DISPLAY_SCRIPTS = ("start_xvfb_and_run_cmd.sh", "new_xvfb_run_cmd.sh", "xvfb-entrypoint.sh")
+"""What the images' commands began with over the years."""
+_NO_DISPLAY = """\
+#!/bin/sh
+# There is no display to start: browsers run headless.
+exec "$@"
+"""
+_XVFB_RUN = """\
+#!/bin/sh
+[ ! -x /usr/bin/xvfb-run ] || exec /usr/bin/xvfb-run "$@"
+# There is no display to start: browsers run headless.
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --) shift; break ;;
+        -[efnpsw] | --error-file | --auth-file | --server-num | --xauth-protocol | --server-args | --wait) shift 2 ;;
+        -*) shift ;;
+        *) break ;;
+    esac
+done
+exec "$@"
+"""
+_CHECK = "check-playwright-version.mjs"
+_CHECKED = """\
+console.log("The browser is the machine's own: it is of no version of Playwright.");
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +76,21 @@ def browser_for(request: BaseRequest, environment: Mapping[str, str]) -> Browser
         "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1",
         "CHROME_PATH": executable,
         "APIFY_HEADLESS": "1",
+        "XVFB_WHD": "1920x1080x24+32",
     }
     note = f"its browser is this machine's {executable}; it has no display, so that browsers run headless"
     return Browser(env=env, toolchain=toolchain, note=note)
+
+
+def write_stand_ins(writer: LayerWriter, workdir: str) -> None:
+    """The scripts that an image with a browser has in the folder where it begins, and in its user's home."""
+    for folder in dict.fromkeys((workdir, HOME)):
+        for name in _DISPLAY_SCRIPTS:
+            writer.put(f"{folder}/{name}", _NO_DISPLAY.encode(), mode=0o755)
+        writer.put(f"{folder}/{_CHECK}", _CHECKED.encode(), mode=0o644)
+    writer.put(f"{SHIMS}/xvfb-run", _XVFB_RUN.encode(), mode=0o755)
+
+
+def stand_ins_fingerprint(workdir: str) -> list[object]:
+    """What decides what they are."""
+    return ["browser", workdir, _NO_DISPLAY, _XVFB_RUN, _CHECKED]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from actorium.builders import BuildFailed
 from actorium.builders.process import base_layer, node_layer
 from actorium.builders.process.bases import PYTHON, SYSTEM_PATH, UV, BaseRequest, node_base, python_base, recognise
-from actorium.builders.process.browsers import browser_for
+from actorium.builders.process.browsers import browser_for, stand_ins_fingerprint, write_stand_ins
 from actorium.builders.process.layers import LayerWriter, hand_over
 from actorium.builders.process.nodes import MAJOR_DEFAULT, WHEEL, Node, from_wheel
 from actorium.builders.process.state import Config
@@ -34,12 +34,22 @@ async def lay(making: Making, stage: Stage) -> Built:
     built = await (_node(making, request) if request.is_node else _python(making, request))
     if browser is not None:
         making.output.line(f" ---> {browser.note}")
+        await _stand_ins_of_browsers(making, built)
         built.toolchain += browser.toolchain
         built.config = Config(
             env={**built.config.env, **browser.env}, workdir=built.config.workdir, cmd=built.config.cmd,
             user=built.config.user,
         )  # fmt: skip
     return built
+
+
+async def _stand_ins_of_browsers(making: Making, built: Built) -> None:
+    workdir = built.config.workdir
+
+    async def make(upper: Path) -> None:
+        await in_thread(write_stand_ins, LayerWriter(upper, built.layers), workdir)
+
+    await making.layer(built, stand_ins_fingerprint(workdir), make, given=True)
 
 
 def _told(making: Making, request: BaseRequest, note: str) -> None:
