@@ -335,18 +335,18 @@ async def test_two_equal_builds_at_once_build_once(builds: Builds, state: Path) 
 @pytest.mark.parametrize(
     ("dockerfile", "what"),
     [
-        ("FROM ubuntu:24.04\nRUN x\n", "FROM ubuntu:24.04 (line 1)"),
-        ("FROM oven/bun:1.3\n", "FROM oven/bun:1.3 (line 1)"),
+        ("FROM ubuntu:24.04\nRUN x\n", "this Dockerfile needs a container engine: FROM ubuntu:24.04 (line 1). "),
+        ("FROM oven/bun:1.3\n", "this Dockerfile needs a container engine: FROM oven/bun:1.3 (line 1). "),
         (
             f"{PYTHON}RUN apt-get update && apt-get install -y lib-not-there\n",
-            "RUN apt-get install lib-not-there (line 2)",
+            "RUN apt-get install lib-not-there (line 2): this machine has no lib-not-there. ",
         ),
     ],
 )
 async def test_what_needs_an_engine_says_so_in_one_line(builds: Builds, dockerfile: str, what: str) -> None:
     with pytest.raises(BuildFailed) as caught:
         await builds.build({"Dockerfile": dockerfile})
-    assert caught.value.message.startswith(f"this Dockerfile needs a container engine: {what}. ")
+    assert caught.value.message.startswith(what)
     assert "\n" not in caught.value.message
     builds.nothing_is_left()
 

@@ -224,11 +224,11 @@ def test_home_is_the_users(lines: str, home: str, made: str | None) -> None:
         ("FROM x\nADD --checksum=md5:1 https://x.invalid/a b", "Dockerfile line 2: --checksum=md5:1 must be sha256:"),
         (
             "FROM x\nRUN apt-get update && apt-get install -y lib-not-there",
-            "this Dockerfile needs a container engine: RUN apt-get",
+            "RUN apt-get install lib-not-there (line 2): this machine has no lib-not-there. Whoever runs it",
         ),
         (
-            "FROM x\nRUN apk add --no-cache lib-not-there",
-            "this Dockerfile needs a container engine: RUN apk add lib-not-there",
+            "FROM x\nRUN apk add --no-cache lib-not-there sh=1 not-there",
+            "RUN apk add lib-not-there not-there (line 2): this machine has no lib-not-there, not-there. Whoever",
         ),
         ("FROM x\nRUN yum install -y sh", "this Dockerfile needs a container engine: RUN yum install"),
         ("FROM x\n" * 25, "Dockerfile line 21: there are more than 20 stages"),

@@ -17,6 +17,10 @@ from actorium.builders.process.steps import Action, CopyStep, FetchStep, FolderS
 from actorium.builders.process.system_packages import system_packages_missing, system_packages_without
 from actorium.builders.process.variables import split_words
 
+LACKS = (
+    "{what}: this machine has no {lacking}. Whoever runs it can install that here; or let Docker or Podman build, with "
+    "ACTORIUM_EXECUTOR=container: then it is installed in the image."
+)
 Outcome: TypeAlias = tuple[Action | None, tuple[str, ...]]
 _RUN_FILE = 'f=$(mktemp) && printf %s "$1" >"$f" && chmod +x "$f" && "$f"; code=$?; rm -f "$f"; exit $code'
 _WEB = ("http://", "https://")
@@ -46,9 +50,10 @@ def _run(instruction: Instruction, state: StageState, aliases: Mapping[str, int]
         is_file = instruction.heredocs and command is instruction.heredocs[0].content and command.startswith("#!")
         argv = (*SHELL, _RUN_FILE, instruction.heredocs[0].name, command) if is_file else (*state.shell, command)
     asked = " ".join(argv) if instruction.json_form else command
-    missing = system_packages_missing(asked)
-    if missing:
-        raise BuildFailed(NEEDS_ENGINE.format(what=f"RUN {missing} (line {instruction.line})"))
+    if (missing := system_packages_missing(asked)) is not None:
+        what = f"RUN {missing.command} (line {instruction.line})"
+        lacking = ", ".join(missing.packages)
+        raise BuildFailed(LACKS.format(what=what, lacking=lacking) if lacking else NEEDS_ENGINE.format(what=what))
     if without := system_packages_without(asked):
         notes.append(f"this machine has no {', '.join(without)}: only compiling against it would need that")
     step = RunStep(

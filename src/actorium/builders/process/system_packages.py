@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from actorium.builders.process.bases import SYSTEM_PATH
@@ -64,7 +65,16 @@ def system_packages_without(command: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def system_packages_missing(command: str) -> str | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """What of a command cannot be followed here."""
+
+    command: str
+    packages: tuple[str, ...] = ()
+    """What the machine lacks of it; empty where its package manager is not followed at all."""
+
+
+def system_packages_missing(command: str) -> Missing | None:
     """What of a shell command asks for a distribution's package that the host lacks; None when nothing does."""
     for match in _INSTALL.finditer(_QUOTED.sub(_unquoted, command.replace("\\\n", " "))):
         tool = match["tool"]
@@ -72,10 +82,10 @@ def system_packages_missing(command: str) -> str | None:
         if not plain or plain[0] in _HARMLESS:
             continue
         if plain[0] not in ("install", "add") or tool not in ("apt-get", "apt", "apk"):
-            return " ".join(f"{tool} {match['rest']}".split())
+            return Missing(command=" ".join(f"{tool} {match['rest']}".split()))
         missing = [word for word in plain[1:] if not _PERHAPS.fullmatch(_name(word)) and not _on_host(_name(word))]
         if missing:
-            return f"{tool} {plain[0]} {' '.join(missing)}"
+            return Missing(command=f"{tool} {plain[0]} {' '.join(missing)}", packages=tuple(missing))
     return None
 
 
