@@ -23,7 +23,7 @@ structlog.configure(
     ]
 )
 
-pytest_plugins = ["container_engine", "postgres_server", "s3_server"]
+pytest_plugins = ["container_engine", "session_servers"]
 
 WAITING = ("clients", "process", "services")
 """Marks of tests that start processes and wait for them, those that take longest first."""

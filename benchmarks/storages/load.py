@@ -205,7 +205,7 @@ class Loader:
         answer, error = self._pipe.recv()
         if error is not None:
             raise error
-        return answer  # type: ignore[no-any-return]
+        return answer  # type: ignore[no-any-return]  # a pipe has no types
 
 
 def _serve(pipe: Connection) -> None:
@@ -213,5 +213,5 @@ def _serve(pipe: Connection) -> None:
         function, arguments = job
         try:
             pipe.send((function(*arguments), None))
-        except Exception as error:
+        except Exception as error:  # whatever it is, the other side raises it
             pipe.send((None, Refused(f"{type(error).__name__}: {error}")))

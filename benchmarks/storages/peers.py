@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -107,7 +108,7 @@ class Peers:
 
     def contenders(self, **job: Any) -> dict[str, Callable[[], float]]:
         """The same job for every peer with storages."""
-        return {name: lambda peer=peer: peer.rate(**job) for name, peer in self.storages.items()}  # type: ignore[misc]
+        return {name: partial(peer.rate, **job) for name, peer in self.storages.items()}
 
 
 def installed_python() -> Path:
