@@ -83,6 +83,25 @@ async def test_a_killed_shim_takes_its_container_along(executor: ProcessExecutor
     await until(gone)
 
 
+TRACED = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).ptrace(0, 0, 0, 0)  # PTRACE_TRACEME: by its parent, which is init
+os.kill(os.getpid(), signal.SIGWINCH)
+ctypes.CDLL(None).ptrace(0, 0, 0, 0)
+os.execlp("sh", "sh", "-c", "echo went on; kill -ILL $$" if sys.argv[-1] == "end" else "echo went on; exit 3")
+"""
+
+
+async def test_one_that_asks_to_be_traced_goes_on_to_its_own_end(executor: ProcessExecutor, reference: str) -> None:
+    """Its stops are no end, and none of its keeper's."""
+    for name, word, code in (("a-1", "leave", 3), ("b-1", "end", None)):
+        await executor.start(spec(name, reference, "python3", "-u", "-c", TRACED, word))
+        seen = await ended(executor, name)
+        assert (seen.exit_code, seen.cause) == (code, Cause.EXITED), seen
+        assert await lines(executor, name) == [b"went on"]
+    assert seen.message == "Ended by signal 4 (SIGILL)."
+
+
 async def test_a_deleted_folder_ends_its_containers(executor: ProcessExecutor, reference: str, state: Path) -> None:
     await executor.start(spec("a-1", reference, "sleep", "600"))
     shutil.rmtree(state / plan.CONTAINERS / "a-1")

@@ -240,7 +240,9 @@ def _bury(main: int) -> bytes | None:
             return None
         if pid == 0:
             return None
-        if pid == main:
+        if os.WIFSTOPPED(status):
+            linux.stop_tracing(pid, os.WSTOPSIG(status))  # it asked to be traced by its parent, which has no use for it
+        elif pid == main:
             return struct.pack(ENDED_FORMAT, status)
 
 

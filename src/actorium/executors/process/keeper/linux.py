@@ -34,6 +34,7 @@ _PR_SET_SECCOMP = 22
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
+_PTRACE_DETACH = 17
 _CAPABILITY_VERSION = 0x2008_0522
 _CAPABILITIES = 64
 
@@ -135,6 +136,12 @@ def set_dumpable(value: bool) -> None:
 def set_name(name: str) -> None:
     """What ``ps`` and ``top`` call this process, 15 characters."""
     _libc.prctl(ctypes.c_int(_PR_SET_NAME), name.encode()[:15], 0, 0, 0)
+
+
+def stop_tracing(pid: int, number: int) -> None:
+    """Let a process that stopped because this one traces it go on, with the signal that stopped it."""
+    passed_on = 0 if number == signal.SIGTRAP else number  # that one is said of a program's start
+    _libc.ptrace(ctypes.c_long(_PTRACE_DETACH), ctypes.c_long(pid), ctypes.c_void_p(0), ctypes.c_long(passed_on))
 
 
 def hide_arguments() -> None:
