@@ -99,6 +99,7 @@ _BUILD, _REFUSED = (
     "tests/process/test_container_builder.py::test_",
     "tests/unit/builders/test_container_refusals.py::test_",
 )
+_WRITTEN = "tests/unit/builders/test_container_context.py::test_"
 ENGINE_TABLE = (
     Attempt("read_data_folder", "", "a root of its own; nothing of the folder is mounted in it", ENGINE),
     Attempt("read_other_runs", "", "each container has a layer of its own", ENGINE),
@@ -124,7 +125,9 @@ ENGINE_TABLE = (
             "a cache for each Actor of each owner, whatever name or path it asks for",
             f"{_BUILD}a_mounted_cache_is_its_actors_own"),
     Attempt("build on another owner's image", "FROM and COPY --from with the id or name of one",
-            "each base is looked at before the engine takes it", f"{_BUILD}another_owners_image_is_no_base"),
+            "each base is looked at, and the engine is told its id", f"{_BUILD}another_owners_image_is_no_base"),
+    Attempt("hide from who looks", "lines that an engine reads otherwise",
+            "the engine is sent what was read here, written anew", f"{_WRITTEN}engines_get_what_was_read"),
     Attempt("have the engine do it", "ADD of an address, RUN --network=host, mounted files, triggers of a base image",
             "refused before the engine reads them", f"{_REFUSED}what_leads_out_of_a_build_is_refused"),
     Attempt("find a build's secret", "in the log", "logs are masked; the engine keeps it in the image's history",

@@ -212,6 +212,16 @@ async def test_another_owners_image_is_no_base(builds: Builds) -> None:
             await builds.build(f"FROM {name}\nRUN cat /kept\n", owner_number=8)
         with pytest.raises(BuildFailed, match="built here for another user"):
             await builds.build(f"{BASE}COPY --from={name} /kept /kept\n", owner_number=8)
+    for hidden in (  # engines read each of these otherwise than it is read here
+        f"{BASE}RUN echo a \\\n\x1c\nCOPY --from={names[1]} /kept /kept\n",
+        f"{BASE}RUN echo a \\\n\x1c\nFROM {names[1]}\n",
+        f"ARG A=${{TARGETARCH:+{BASE_NAMES[0]}}}\nFROM ${{A:-{names[0]}}}\nRUN cat /kept\n",
+        f"{BASE}COPY --from={names[1][0]} /kept /kept\n",
+    ):
+        with pytest.raises(BuildFailed, match=r"built here for another user|/kept|number of no stage|can't be had"):
+            await builds.build(hidden, owner_number=8)
+        assert "secret" not in builds.text
+    assert builds.engine.call("GET", "/_ping")[0] == 200  # a number of no stage was Podman's end
     own, builds.builder = (
         builds.builder,
         ContainerBuilder(builds.client, clock=CLOCK, installation="x", environment={}, networks=builds.networks),
@@ -220,6 +230,8 @@ async def test_another_owners_image_is_no_base(builds: Builds) -> None:
         await builds.build(f"FROM {names[0]}\n", owner_number=7)
     builds.builder = own
     await builds.build(f"FROM {names[0]}\nRUN cat /kept\n", owner_number=7)
+    assert "secret\n" in builds.text.partition("cat /kept\n")[2]
+    await builds.build(f"{BASE}COPY --from={names[2]} /kept /kept\nRUN cat /kept\n", owner_number=7)
     assert "secret\n" in builds.text.partition("cat /kept\n")[2]
 
 

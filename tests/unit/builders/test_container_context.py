@@ -12,7 +12,7 @@ import pytest
 
 from actorium.builders import BuildFailed, BuildSpec
 from actorium.builders.container import builder
-from actorium.builders.container.context import DOCKERFILE, context, fingerprint
+from actorium.builders.container.context import DOCKERFILE, Context, context, fingerprint
 from actorium.builders.container.progress import Progress
 from actorium.builders.process.output import Output
 from actorium.kernel.clock import SystemClock
@@ -35,18 +35,69 @@ def spec(files: dict[str, str], dockerfile: str = "Dockerfile", **changes: Any) 
     return BuildSpec(files=sources, dockerfile=dockerfile, **{**values, **changes})
 
 
-def sent(archive: bytes) -> dict[str, str]:
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+def sent(made: Context) -> dict[str, str]:
+    with tarfile.open(fileobj=io.BytesIO(archive(made))) as tar:
         return {entry.name: tar.extractfile(entry).read().decode() for entry in tar}  # type: ignore[union-attr]
+
+
+def archive(made: Context) -> bytes:
+    return made.archive({base: f"id-{base}" for base in made.bases})
+
+
+def written(text: str, **changes: Any) -> str:
+    return sent(context(spec({"Dockerfile": text}, **changes), LABELS))["Dockerfile"]
 
 
 def test_every_stage_is_marked_at_its_beginning() -> None:
     text = "# syntax=x\nARG A=3\nFROM one:$A \\\n  AS first\n# remark\n\nRUN <<E\nFROM two\nE\nFROM first\nFROM scratch"
-    made = context(spec({"Dockerfile": text}), LABELS)
-    assert sent(made.archive)["Dockerfile"] == (
-        f"# syntax=x\nARG A=3\nFROM one:$A \\\n  AS first\n# remark\n\n{MARK}\nRUN <<E\nFROM two\nE\n"
-        f"FROM first\n{MARK}\nFROM scratch\n{MARK}\n"
+    assert written(text) == (
+        f"\nARG A=3\nFROM id-one:3 AS first\n{MARK}\n\n\n"
+        f"RUN <<E\nFROM two\nE\nFROM first\n{MARK}\nFROM scratch\n{MARK}\n"
     )
+
+
+def test_engines_get_what_was_read() -> None:
+    """One line for each instruction, in its place: what an engine would read otherwise is not there."""
+    text = "# escape=`\nFROM one\nRUN a `\n  # remark\n  && b`\n`\n c\nCOPY --chown=1 -- --x y\nCMD\nRUN z `"
+    assert written(text) == (
+        f"# escape=`\nFROM id-one\n{MARK}\nRUN a   && b c\n\n\n\nCOPY --chown=1 -- --x y\nCMD \nRUN z\n"
+    )
+    assert "\nFROM two" not in written("FROM one\nRUN a `\nFROM two\n".replace("`", "\\"))
+    hidden = "FROM one\nRUN a \\\n\x1c\nFROM two\n"
+    assert context(spec({"Dockerfile": hidden}), LABELS).bases == ("one", "two")
+    assert "FROM id-two" in written(hidden)
+
+
+def test_images_are_named_by_their_ids() -> None:
+    """An engine has other variables, and its names may mean another image by then."""
+    text = (
+        "ARG A=${TARGETARCH:+one}\nFROM ${A:-two} AS x\nFROM x\nCOPY --from=three --chown=1 /a /b\nCOPY --from=0 a b\n"
+    )
+    assert written(text) == (
+        f"ARG A=${{TARGETARCH:+one}}\nFROM id-one AS x\n{MARK}\nFROM x\n{MARK}\n"
+        "COPY --from=id-three --chown=1 /a /b\nCOPY --from=0 a b\n"
+    )
+
+
+@pytest.mark.parametrize("label", ["LABEL owner=8 $A", 'LABEL "actor""ium.owner"=8', "LABEL actorium.own\\er 8"])
+def test_what_may_say_something_else_of_whose_it_is_is_marked_again(label: str) -> None:
+    assert written(f"FROM one\n{label}\n").endswith(f"{label}\n{MARK}\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("COPY --from=1 /a /b", "the number of no stage"),
+        ("COPY --from=99999999999999999999 /a /b", "the number of no stage"),
+        ("ONBUILD COPY --from=0 /a /b", "ONBUILD COPY --from is refused"),
+        ("FROM a b", "FROM takes an image"),
+        ("FROM a AS 'b c'", "FROM takes an image"),
+        ("FROM $NOTHING", "is empty"),
+    ],
+)
+def test_what_an_engine_should_not_be_asked(line: str, why: str) -> None:
+    with pytest.raises(BuildFailed, match=f"Dockerfile line 2: .*{why}"):
+        context(spec({"Dockerfile": f"FROM one\n{line}\n"}), LABELS)
 
 
 def test_bases_are_named() -> None:
@@ -67,8 +118,8 @@ def test_quotes_of_others_need_not_come_in_pairs() -> None:
 def test_what_is_ignored_stays_here() -> None:
     files = {"Dockerfile": "FROM one\n", ".dockerignore": "*\n!kept\n", "kept": "1", "left": "2"}
     made = context(spec(files), LABELS)
-    assert sent(made.archive) == {
-        DOCKERFILE: f"FROM one\n{MARK}\n",
+    assert sent(made) == {
+        DOCKERFILE: f"FROM id-one\n{MARK}\n",
         ".dockerignore": f"{DOCKERFILE}\n.dockerignore\n",
         "kept": "1",
     }
@@ -78,7 +129,7 @@ def test_what_is_ignored_stays_here() -> None:
 def test_executable_files_and_empty_folders() -> None:
     files = {"Dockerfile": "FROM one\n", "run": "x", "script": "#!/bin/sh", ".dockerignore": "left\n"}
     marked = {"executable": frozenset({"run"}), "folders": frozenset({"kept/here", "left"})}
-    with tarfile.open(fileobj=io.BytesIO(context(spec(files, **marked), LABELS).archive)) as tar:
+    with tarfile.open(fileobj=io.BytesIO(archive(context(spec(files, **marked), LABELS)))) as tar:
         modes = {entry.name: entry.mode for entry in tar}
         assert tar.getmember("kept/here").isdir()
     assert (modes["run"], modes["script"], modes["Dockerfile"]) == (0o755, 0o755, 0o644)
@@ -87,7 +138,7 @@ def test_executable_files_and_empty_folders() -> None:
 
 def test_an_actor_without_a_dockerfile_gets_one() -> None:
     made = context(spec({"main.py": ""}, dockerfile=""), LABELS)
-    assert sent(made.archive)[DOCKERFILE].startswith("FROM apify/actor-python:")
+    assert sent(made)[DOCKERFILE].lstrip("\n").startswith("FROM id-apify/actor-python:")
 
 
 def test_a_dockerfile_that_is_not_there() -> None:
@@ -98,13 +149,16 @@ def test_a_dockerfile_that_is_not_there() -> None:
 def test_a_fingerprint_changes_with_everything() -> None:
     files = {"Dockerfile": "FROM one\n", "a": "1"}
     first = spec(files)
-    made = context(first, LABELS)
-    known = fingerprint(first, made, {"one": "id"})
-    assert fingerprint(first, context(first, LABELS), {"one": "id"}) == known
+    known = printed(first)
+    assert printed(first) == known
     others = [spec({**files, "a": "2"}), spec({**files, "b": ""}), spec(files, owner_number=8)]
     others.append(spec(files, build_args={"X": "1"}))
-    found = {fingerprint(one, context(one, LABELS), {"one": "id"}) for one in others}
-    assert len(found | {known, fingerprint(first, made, {"one": "newer"})}) == 6
+    assert len({known, printed(first, "newer"), *map(printed, others)}) == 6
+
+
+def printed(asked: BuildSpec, base: str = "id") -> str:
+    made = context(asked, LABELS)
+    return fingerprint(asked, made, {"one": base}, made.archive({"one": base}))
 
 
 def test_messages_become_lines() -> None:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from actorium.builders.container.refusals import own_caches, refuse, refuse_triggers, sources
+from actorium.builders.container.refusals import own_mount, refuse, refuse_triggers, sources
 from actorium.builders.process.dockerfile import DockerfileError, parse
 
 LEADS_OUT = [
@@ -27,6 +27,9 @@ LEADS_OUT = [
     ("ONBUILD RUN --mount=type=cache,target=/y true", "ONBUILD RUN --mount is refused"),
     ("RUN <<E\nADD http://127.0.0.1/ /x\nE", "heredocs need"),
     ("COPY --from=$X /x /x", "--from takes no variables"),
+    ('ADD ["http://127.0.0.1/","/x"]x', "fetched by the engine"),  # read as JSON up to the bracket by engines
+    ('RUN --mount=type=cache,target=/x\\" --network=host echo "x y', "without quotes, spaces and escapes"),
+    ('ONBUILD RUN --mount=type=cache,target=/x\\" --network=host echo "x y', "without quotes, spaces and escapes"),
 ]
 
 
@@ -49,26 +52,26 @@ def test_what_stays_in_the_build_is_not() -> None:
 
 def test_triggers_of_a_base_image() -> None:
     refuse_triggers(["COPY . .", "RUN true"], heredocs=False)
-    for trigger in ("ADD http://127.0.0.1/ /x", "COPY --from=sha256:1 / /x"):
+    for trigger in ("ADD http://127.0.0.1/ /x", "COPY --from=sha256:1 / /x", "COPY --from=1 / /x"):
         with pytest.raises(DockerfileError):
             refuse_triggers([trigger], heredocs=False)
 
 
 def test_caches_are_their_owners() -> None:
-    text = (
-        "FROM one\nRUN --mount=type=cache,target=/c \\\n  --mount=type=tmpfs,target=/t true\n"
-        "RUN --mount=type=cache,id=../../etc,target=/c,sharing=locked echo --mount=type=cache\n"
-    )
-    first, again, other = (own_caches(text, parse(text), owner) for owner in ("a", "a", "b"))
+    first, again, other = (own_mount("type=cache,target=/c", owner) for owner in ("a", "a", "b"))
     assert first == again != other
-    names = re.findall(r"id=([0-9a-f]{32})", first)
-    assert len(set(names[:2])) == 2
-    assert "--mount=type=tmpfs,target=/t true" in first
-    assert "target=/c,sharing=locked,id=" in first
-    assert ".." not in first
+    assert re.fullmatch("type=cache,target=/c,id=[0-9a-f]{32}", first)
+    named = own_mount("type=cache,id=../../etc,target=/c,sharing=locked", "a")
+    assert re.fullmatch("type=cache,target=/c,sharing=locked,id=[0-9a-f]{32}", named)
+    assert named[-32:] != first[-32:]
 
 
-def test_a_mount_that_is_broken_over_lines() -> None:
-    text = "FROM one\nRUN --mount=type=ca\\\nche,target=/c true\n"
-    with pytest.raises(DockerfileError, match="write each in one piece"):
-        own_caches(text, parse(text), "a")
+def test_an_option_of_a_mount_that_is_given_twice_stands_there_once() -> None:
+    """Podman takes the first type that it reads."""
+    assert own_mount("type=bind,type=tmpfs,target=/t,ro", "a") == "type=tmpfs,target=/t,ro"
+
+
+def test_triggers_are_read_one_by_one() -> None:
+    """One that ends as if it went on in the next hid it: its own Dockerfile had another mark for that."""
+    with pytest.raises(DockerfileError, match="fetched by the engine"):
+        refuse_triggers(["RUN true \\", "ADD http://127.0.0.1/ /x"], heredocs=False)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from actorium.builders import BuildFailed, BuildSpec, Image
-from actorium.builders.container.context import Context, context, fingerprint
+from actorium.builders.container.context import Context, context, fingerprint, in_pieces
 from actorium.builders.container.group import BuildGroup
 from actorium.builders.container.network import StepNetworks
 from actorium.builders.container.progress import Progress
@@ -80,12 +80,15 @@ class ContainerBuilder:
         heredocs = await self._engine.knows_heredocs()
         made = await in_thread(partial(context, heredocs=heredocs), spec, marks)
         bases = {name: await self._base(name, spec, output, heredocs=heredocs) for name in made.bases}
-        content = await in_thread(fingerprint, spec, made, bases)
+        archive = await in_thread(made.archive, bases)
+        content = await in_thread(fingerprint, spec, made, bases, archive)
         if spec.use_cache and (found := await self._built_before(content)) is not None:
             return Image(reference=found["Id"], size_bytes=found.get("Size"), cached=True)
+        for name, base in bases.items():
+            output.line(f"{name} is {base}")
         tag = f"actorium-{self._installation}:{spec.name.lower()}"
         progress = Progress(output, memory_mbytes=spec.memory_mbytes)
-        params = self._params(spec, made, labels={CONTENT_LABEL: content}, tag=tag)
+        params = self._params(spec, made, labels={**marks, CONTENT_LABEL: content}, tag=tag)
         async with (
             self._reach.opened(output) as way,
             self._networks.joined(spec, bases.values(), way, output) as network,
@@ -93,7 +96,7 @@ class ContainerBuilder:
         ):
             params["buildargs"] = json.dumps({**way.over(self._proxies), **spec.build_args})
             params |= network | ({"cgroupparent": parent} if parent is not None else {})
-            async for message in self._engine.stream("/build", content=made.pieces(), **params):
+            async for message in self._engine.stream("/build", content=in_pieces(archive), **params):
                 progress.hear(message)
         image = await self._engine.image(tag)
         if image is None:
@@ -161,7 +164,7 @@ class ContainerBuilder:
             raise BuildFailed(f"The base image {name} can't be had: it was built here for another user.")
         if triggers := told.get("OnBuild"):
             refuse_triggers(triggers, heredocs=heredocs)
-        return str(image["Id"])
+        return _digest(image)
 
     def _is_anothers(self, image: Mapping[str, Any], labels: Mapping[str, str], owner_number: int) -> bool:
         """Whether it is what another user's build left; those of other installations on this engine are others', too,

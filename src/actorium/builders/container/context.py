@@ -10,18 +10,16 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from actorium.builders import BuildFailed, BuildSpec
-from actorium.builders.container.refusals import own_caches, refuse, sources
+from actorium.builders.container.refusals import refuse
+from actorium.builders.container.writing import Pieces, read
 from actorium.builders.process.default_dockerfile import default_dockerfile
-from actorium.builders.process.dockerfile import Dockerfile, DockerfileError, parse
+from actorium.builders.process.dockerfile import parse
 from actorium.builders.process.patterns import context_files, context_folders
-from actorium.builders.process.plan import PLATFORM_ARGS
-from actorium.builders.process.variables import ExpansionError, expand, split_words
 
 DEFAULT_PYTHON = "3.13"
 """Of the base image that an Actor without a Dockerfile gets."""
 DOCKERFILE = ".actorium.Dockerfile"
 IGNORE = ".dockerignore"
-SCRATCH = "scratch"
 _PIECE = 1 << 20
 
 
@@ -29,48 +27,55 @@ _PIECE = 1 << 20
 class Context:
     """One build as an engine is told it."""
 
-    archive: bytes
     dockerfile: str
     """The Dockerfile's name in the archive."""
-    bases: tuple[str, ...]
-    """Images that the build stands on, and those that it takes files from."""
+    files: Mapping[str, bytes]
+    """Without the Dockerfile."""
+    executable: Collection[str]
+    folders: tuple[str, ...]
+    pieces: Pieces
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """The archive, to be sent."""
-        for at in range(0, len(self.archive), _PIECE):
-            yield self.archive[at : at + _PIECE]
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """Images that the build stands on, and those that it takes files from."""
+        return self.pieces.images
+
+    def archive(self, base_ids: Mapping[str, str]) -> bytes:
+        """With the Dockerfile, which names its bases by their ids. Reproducible: layers are found again by it."""
+        text = self.pieces.text(base_ids).encode()
+        return _archive({**self.files, self.dockerfile: text}, self.executable, self.folders)
+
+
+async def in_pieces(archive: bytes) -> AsyncIterator[bytes]:
+    """An archive, to be sent."""
+    for at in range(0, len(archive), _PIECE):
+        yield archive[at : at + _PIECE]
 
 
 def context(spec: BuildSpec, labels: Mapping[str, str], *, heredocs: bool = True) -> Context:
-    """The archive of a build, for an engine that knows ``heredocs`` or not. Raises ``BuildFailed``.
+    """What is sent of a build to an engine that knows ``heredocs`` or not. Raises ``BuildFailed``.
 
     The labels stand right after each FROM: all layers of a build carry them, so that an engine, which shares layers by
     what made them, shares none between owners, and unused ones can be found again.
     """
-    text = _text(spec)
-    parsed = parse(text)
+    parsed = parse(_text(spec))
     refuse(parsed, heredocs=heredocs)
-    text = own_caches(text, parsed, f"{sorted(labels.items())} {spec.actor}")
-    bases = _bases(parsed, spec.build_args)
+    pieces = read(parsed, spec.build_args, labels=labels, owner=f"{sorted(labels.items())} {spec.actor}")
     visible = dict(context_files(spec.files, spec.dockerfile))
     folders = context_folders(spec.folders, spec.files, spec.dockerfile)
     name = spec.dockerfile if spec.dockerfile in visible else DOCKERFILE
     hidden = [one for one in (name, IGNORE) if one not in visible]
-    sent = visible | {name: _marked(text, parsed, labels).encode()}
+    visible.pop(name, None)
     if hidden:  # engines need both, and take from the context what this file names
-        sent[IGNORE] = "".join(f"{one}\n" for one in dict.fromkeys((*hidden, IGNORE))).encode()
-    return Context(
-        archive=_archive(sent, spec.executable, folders),
-        dockerfile=name,
-        bases=tuple(base for base in bases if base != SCRATCH),
-    )
+        visible[IGNORE] = "".join(f"{one}\n" for one in dict.fromkeys((*hidden, IGNORE))).encode()
+    return Context(dockerfile=name, files=visible, executable=spec.executable, folders=tuple(folders), pieces=pieces)
 
 
-def fingerprint(spec: BuildSpec, made: Context, base_ids: Mapping[str, str]) -> str:
+def fingerprint(spec: BuildSpec, made: Context, base_ids: Mapping[str, str], archive: bytes) -> str:
     """What a build is made of, as one short text: equal ones of one owner give the same image."""
     parts = [spec.owner_number, sorted(spec.build_args.items()), sorted(base_ids.items()), made.dockerfile]
     digest = hashlib.sha256(json.dumps(parts).encode())
-    digest.update(made.archive)
+    digest.update(archive)
     return digest.hexdigest()
 
 
@@ -82,42 +87,7 @@ def _text(spec: BuildSpec) -> str:
     return spec.files[spec.dockerfile].decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n")
 
 
-def _bases(parsed: Dockerfile, build_args: Mapping[str, str]) -> list[str]:
-    """What stages stand on, and what files are taken from, that is no stage itself."""
-    variables, aliases, found = dict(PLATFORM_ARGS), set[str](), list[str]()
-    for instruction in parsed.instructions:
-        try:
-            # Of the others the rest is for a shell, or for people to read: quotes need not come in pairs.
-            if instruction.keyword == "ARG" and not found:
-                for word in split_words(instruction.rest, escape=parsed.escape):
-                    name, _, value = word.partition("=")
-                    variables[name] = build_args.get(name, expand(value, variables, escape=parsed.escape))
-            elif instruction.keyword == "FROM":
-                words = split_words(instruction.rest, escape=parsed.escape)
-                image = expand(words[0], variables, escape=parsed.escape)
-                if image.lower() not in aliases and image not in found:
-                    found.append(image)
-                aliases |= {word.lower() for word in words[2:3]}
-            found += [one for one in sources(instruction) if one.lower() not in aliases and one not in found]
-        except ExpansionError as error:
-            raise DockerfileError(instruction.line, str(error)) from error
-    return found
-
-
-def _marked(text: str, parsed: Dockerfile, labels: Mapping[str, str]) -> str:
-    """The Dockerfile with a LABEL before whatever follows each FROM."""
-    mark = "LABEL " + " ".join(f"{name}={json.dumps(value)}" for name, value in labels.items())
-    lines = text.rstrip("\n").split("\n")
-    instructions = parsed.instructions
-    for at in range(len(instructions) - 1, -1, -1):
-        if instructions[at].keyword == "FROM":
-            following = instructions[at + 1].line - 1 if at + 1 < len(instructions) else len(lines)
-            lines.insert(following, mark)
-    return "\n".join(lines) + "\n"
-
-
 def _archive(files: Mapping[str, bytes], executable: Collection[str], folders: Iterable[str]) -> bytes:
-    """Reproducible: the same files make the same bytes, so that layers are found again."""
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name in sorted(files):

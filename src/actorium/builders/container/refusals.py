@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from actorium.builders.process.dockerfile import Dockerfile, DockerfileError, Instruction, parse
 
 _FETCHED = re.compile(r"""://|^git@|\.git\b|[$\\"'`]""")
 """Addresses, and whatever could become one in the engine's own reading of quotes and variables."""
-_MOUNT = re.compile(r"--mount=(\S+)")
+_PLAIN = re.compile(r"""[^\s"'\\`]*""")
 _MOUNTS = ("cache", "tmpfs", "secret", "ssh")
 _WITHIN = {"network": ("default", "none"), "security": ("sandbox",), "device": ()}
 """Flags of RUN that can lead out of the sandbox, and the values that do not."""
@@ -19,10 +20,9 @@ _WITHIN = {"network": ("default", "none"), "security": ("sandbox",), "device": (
 def refuse(parsed: Dockerfile, *, heredocs: bool) -> None:
     """Raises ``DockerfileError``. ``heredocs``: this engine reads them as they are read here."""
     for instruction in parsed.instructions:
-        keyword, words = instruction.keyword, instruction.json_form or tuple(instruction.rest.split())
-        while keyword == "ONBUILD" and words:
-            keyword, words = words[0].upper(), words[1:]
-        if keyword == "ADD" and any(_FETCHED.search(word) for word in words[:-1]):
+        keyword, words = _inner(instruction)
+        cut = instruction.rest.startswith("[") and instruction.json_form is None  # engines read it as JSON all the same
+        if keyword == "ADD" and any(_FETCHED.search(word) for word in (words if cut else words[:-1])):
             raise DockerfileError(
                 instruction.line,
                 "ADD of an address would be fetched by the engine in this machine's own network: use RUN with curl or "
@@ -39,15 +39,19 @@ def refuse(parsed: Dockerfile, *, heredocs: bool) -> None:
 
 def refuse_triggers(triggers: Iterable[str], *, heredocs: bool) -> None:
     """The same for what a base image wants to be done in builds on it."""
-    lines = "".join(f"{line}\n" for line in ("FROM scratch", *triggers))
-    parsed = parse(lines)
-    refuse(parsed, heredocs=heredocs)
-    if any(instruction.keyword == "ONBUILD" or list(sources(instruction)) for instruction in parsed.instructions):
-        raise DockerfileError(0, "its base image takes files from other images")
+    for trigger in triggers:  # each by itself, as engines read them: one may end as if it went on in the next
+        parsed = parse(f"FROM scratch\n{trigger}\n")
+        refuse(parsed, heredocs=heredocs)
+        if any(instruction.keyword == "ONBUILD" or list(sources(instruction)) for instruction in parsed.instructions):
+            raise DockerfileError(0, "its base image takes files from other images")
 
 
 def _refuse_flags(instruction: Instruction, later: Iterable[str]) -> None:
-    for name, value in (*instruction.flags, *(_flag(word) for word in later if word.startswith("--"))):
+    for name, value in (*instruction.flags, *_flags_of(later)):
+        if not _PLAIN.fullmatch(value):
+            raise DockerfileError(
+                instruction.line, f"the value of --{name} is to be without quotes, spaces and escapes"
+            )
         if name in _WITHIN and value not in _WITHIN[name]:
             raise DockerfileError(instruction.line, f"RUN --{name}={value} leads out of the build's sandbox: leave it")
         if name != "mount":
@@ -62,9 +66,19 @@ def _refuse_flags(instruction: Instruction, later: Iterable[str]) -> None:
             raise DockerfileError(instruction.line, "ONBUILD RUN --mount is refused: write the RUN where it is needed")
 
 
-def _flag(word: str) -> tuple[str, str]:
-    name, _, value = word[2:].partition("=")
-    return name, value
+def _inner(instruction: Instruction) -> tuple[str, tuple[str, ...]]:
+    """Keyword and words of what an ONBUILD holds, or of the instruction itself."""
+    keyword, words = instruction.keyword, instruction.json_form or tuple(instruction.rest.split())
+    while keyword == "ONBUILD" and words:
+        keyword, words = words[0].upper(), words[1:]
+    return keyword, words
+
+
+def _flags_of(words: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Those that an ONBUILD's own instruction begins with."""
+    for word in takewhile(lambda one: one.startswith("--"), words):
+        name, _, value = word[2:].partition("=")
+        yield name, value
 
 
 def _options(mount: str) -> dict[str, str]:
@@ -73,43 +87,20 @@ def _options(mount: str) -> dict[str, str]:
 
 
 def sources(instruction: Instruction) -> Iterator[str]:
-    """What an instruction takes files from: images, or stages by their names."""
-    if instruction.keyword == "ONBUILD":
-        flags: Iterable[tuple[str, str]] = [_flag(word) for word in instruction.rest.split() if word.startswith("--")]
-    else:
-        flags = instruction.flags
-    for name, value in flags:
+    """What an instruction takes files from: images, or stages by their names or numbers."""
+    is_later = instruction.keyword == "ONBUILD"
+    for name, value in _flags_of(_inner(instruction)[1]) if is_later else instruction.flags:
         if name == "from" and "$" in value:
             raise DockerfileError(instruction.line, "--from takes no variables")
-        if name == "from" and not value.isdecimal():  # stages have numbers, too
+        if name == "from":
             yield value
 
 
-def own_caches(text: str, parsed: Dockerfile, owner: str) -> str:
-    """The Dockerfile with each cache that it mounts as one of its owner's: engines share them by name, and some take
-    a name for a path."""
-    wanted = sum(
-        name == "mount" and _options(value).get("type") == "cache"
-        for instruction in parsed.instructions
-        for name, value in instruction.flags
-    )
-    changed = 0
-
-    def owned(match: re.Match[str]) -> str:
-        nonlocal changed
-        options = _options(match[1].strip("\"'"))
-        if options.get("type") != "cache":
-            return match[0]
-        changed += 1
+def own_mount(mount: str, owner: str) -> str:
+    """What ``--mount`` asks for, each option once; a cache as one of its owner's: engines share them by name, and some
+    take a name for a path."""
+    options = _options(mount)
+    if options.get("type") == "cache":
         name = options.pop("id", "") or options.get("target") or options.get("dst") or options.get("destination") or ""
         options["id"] = hashlib.sha256(f"{owner} {name}".encode()).hexdigest()[:32]
-        return "--mount=" + ",".join(f"{key}={value}" if value else key for key, value in options.items())
-
-    starts = [instruction.line - 1 for instruction in parsed.instructions]
-    lines = text.split("\n")
-    for at, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-        if "--mount" in "".join(lines[at:end]):
-            lines[at:end] = [_MOUNT.sub(owned, line) for line in lines[at:end]]
-    if changed < wanted:
-        raise DockerfileError(0, "a --mount is broken over lines: write each in one piece")
-    return "\n".join(lines)
+    return ",".join(f"{key}={value}" if value else key for key, value in options.items())

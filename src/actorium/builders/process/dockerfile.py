@@ -44,6 +44,12 @@ _HEREDOC = re.compile(r"^\d*<<(-?)([^<\s]+)$")
 _FLAG = re.compile(r"^--([a-z][a-z-]*)(?:=(.*))?$", re.DOTALL)
 
 
+_BLANK = "\t\n\v\f\r \x85\xa0" + "".join(
+    map(chr, (0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000))
+)
+"""White space to Docker: Python's has four control characters more, and a line of these would be no empty one there."""
+
+
 class DockerfileError(BuildFailed):
     """The Dockerfile cannot be read."""
 
@@ -115,7 +121,7 @@ def parse(text: str) -> Dockerfile:
 def _directives(lines: list[str]) -> str:
     escape, seen = "\\", set()
     for number, line in enumerate(lines, start=1):
-        match = _DIRECTIVE.match(line.strip())
+        match = _DIRECTIVE.match(line.strip(_BLANK))
         if match is None or match[1].lower() not in ("syntax", "escape", "check"):
             break
         name, value = match[1].lower(), match[2]
@@ -149,15 +155,15 @@ class _Lines:
         while self.at < len(self.lines):
             line = self.lines[self.at]
             self.at += 1
-            if not line.strip() or line.lstrip().startswith("#"):
+            if not line.strip(_BLANK) or line.lstrip(_BLANK).startswith("#"):
                 continue
             start = start or self.at
-            line = line if parts else line.lstrip()
+            line = line if parts else line.lstrip(_BLANK)
             going_on = self.continued.search(line)
             parts.append(line[: going_on.start()] if going_on else line)
             if not going_on:
                 break
-        return (start, "".join(parts).strip()) if parts else None
+        return (start, "".join(parts).strip(_BLANK)) if parts else None
 
     def heredoc(self, name: str, *, chomp: bool, line: int) -> str:
         """The lines up to the one that is the heredoc's name."""
