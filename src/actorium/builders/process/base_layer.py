@@ -5,13 +5,13 @@ from __future__ import annotations
 import posixpath
 from pathlib import Path
 
-from actorium.builders.process import inits
+from actorium.builders.process import inits, users
 from actorium.builders.process.bases import BASED_ON, PREFIX, PYTHON, SHIMS, UV
 from actorium.builders.process.interpreters import Interpreter
 from actorium.builders.process.layers import LayerWriter
 from actorium.builders.process.user_site import NAME as USER_SITE
 
-FORMAT = 9
+FORMAT = 10
 """Counted up whenever what is written here changes, so that older layers are not reused."""
 FOLDERS = (
     "/etc", "/home/myuser", "/mnt", "/opt", "/root", "/srv", "/usr/local/bin", "/usr/local/lib", "/usr/local/share",
@@ -23,11 +23,6 @@ _SYSTEM_PACKAGES = """\
 #!/bin/sh
 # What was asked for was found on this machine before the build began.
 echo "{name} $*: nothing to do, this machine has it"
-"""
-_OWNERS = """\
-#!/bin/sh
-# Everything in an image belongs to the Actor's own user, whatever it is called.
-exit 0
 """
 _WRAPPER = """\
 #!/bin/sh
@@ -91,8 +86,8 @@ def own_commands(writer: LayerWriter) -> None:
         writer.put(f"{SHIMS}/{name}", _SYSTEM_PACKAGES.format(name=name).encode(), mode=0o755)
     for name in inits.NAMES:
         writer.put(f"{SHIMS}/{name}", inits.SCRIPT.encode(), mode=0o755)
-    for name in ("chown", "chgrp", "adduser", "addgroup", "useradd", "groupadd", "usermod"):
-        writer.put(f"{SHIMS}/{name}", _OWNERS.encode(), mode=0o755)
+    for name, script in users.COMMANDS.items():
+        writer.put(f"{SHIMS}/{name}", script.encode(), mode=0o755)
 
 
 def is_free(host: Path = Path("/")) -> bool:
