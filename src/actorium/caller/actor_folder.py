@@ -8,7 +8,7 @@ import os
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,15 @@ from actorium.kernel.limits import SOURCE_TREE_BYTES_MAX, SOURCE_TREE_ENTRIES_MA
 
 DEFINITION = ".actor/actor.json"
 SKIPPED = frozenset(
-    {".git", ".hg", ".svn", ".venv", "venv", "node_modules", "storage", "apify_storage", "__pycache__"}
+    {".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__"}
     | {".mypy_cache", ".pytest_cache", ".ruff_cache", ".tox", ".idea", ".vscode", ".DS_Store", ".actorium"}
 )
-"""Names that are never an Actor's sources: what tools and runs make beside them."""
-_IGNORING = (".gitignore", ".actorignore")
+"""Names that are never an Actor's sources: what tools make beside them."""
+STORAGES = frozenset({"storage", "apify_storage", "crawlee_storage"})
+"""What local runs make, at the top of the folder; further down it is a package that somebody wrote."""
+_GIT = ".gitignore"
+_ACTOR = ".actorignore"
+_ALWAYS = ".actor/"
 _SIGNS = (DEFINITION, "Dockerfile", ".actor/Dockerfile", "package.json", "main.js", "main.py", "src/__main__.py")
 _UNFIT = re.compile(r"[^a-z0-9]+")
 
@@ -122,7 +126,7 @@ class ActorFolder:
     def _entries(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
         """Files that are the Actor's, by their path. Raises Failed."""
         count = 0
-        waiting: list[tuple[str, Path, tuple[_Rules, ...]]] = [("", self.root, ())]
+        waiting = [("", self.root, _Ignoring(git=_above(self.root)))]
         while waiting:
             prefix, folder, above = waiting.pop()
             try:
@@ -134,39 +138,84 @@ class ActorFolder:
                 raise Failed(
                     f"{self.root} has more than {SOURCE_TREE_ENTRIES_MAX} files and folders.", _too_much(prefix)
                 )
-            rules = (*above, *_rules(prefix, entries))
+            ignoring = above.with_rules_of(prefix, entries)
             for entry in entries:
-                name = f"{prefix}{entry.name}"
-                is_folder = entry.is_dir(follow_symlinks=False)
-                if entry.name in SKIPPED or _is_ignored(name + "/" * is_folder, rules):
+                if entry.name in SKIPPED or (not prefix and entry.name in STORAGES):
                     continue
-                if is_folder:
-                    waiting.append((f"{name}/", folder / entry.name, rules))
-                elif entry.is_file():
+                name = f"{prefix}{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    if (inside := ignoring.inside(f"{name}/")) is not None:
+                        waiting.append((f"{name}/", folder / entry.name, inside))
+                elif not ignoring.ignores(name) and entry.is_file():
                     yield name, entry
 
 
-_Rules = tuple[str, GitIgnoreSpec]
-"""The folder in which an ignore file lies, and what it says."""
+_Rules = tuple[tuple[str, str, GitIgnoreSpec], ...]
+"""What ignore files say; deeper ones come later. Before each is what to take from the front of a path, and what to put
+there, so that it is the path in the ignore file's folder."""
 
 
-def _rules(prefix: str, entries: Sequence[os.DirEntry[str]]) -> Iterator[_Rules]:
-    for entry in entries:
-        if entry.name in _IGNORING:
-            try:
-                text = Path(entry.path).read_text(errors="replace")
-                yield prefix, GitIgnoreSpec.from_lines(text.splitlines())
-            except (OSError, ValueError):
-                continue  # unreadable, or a pattern that Git itself would not take
+@dataclass(frozen=True, slots=True)
+class _Ignoring:
+    """What is left out in a folder: what ``.gitignore`` says, unless ``.actorignore`` speaks of the path.
+
+    So the official CLI has it: ``!dist/`` in ``.actorignore`` sends what Git ignores, and ``.actor`` is always sent.
+    """
+
+    git: _Rules = ()
+    actor: _Rules = ()
+    is_within: bool = False
+    """The folder itself is left out: no ``.gitignore`` in it brings anything back, as Git has it."""
+
+    def with_rules_of(self, prefix: str, entries: Sequence[os.DirEntry[str]]) -> _Ignoring:
+        """With the ignore files among the entries of a folder."""
+        read = {entry.name: _spec(Path(entry.path)) for entry in entries if entry.name in (_GIT, _ACTOR)}
+        git, actor = (() if (spec := read.get(name)) is None else ((prefix, "", spec),) for name in (_GIT, _ACTOR))
+        return replace(self, git=(*self.git, *git), actor=(*self.actor, *actor)) if read else self
+
+    def ignores(self, name: str) -> bool:
+        """Names of folders end with a slash."""
+        if name.startswith(_ALWAYS):
+            return False
+        said = _said(name, self.actor)
+        return said if said is not None else self.is_within or bool(_said(name, self.git))
+
+    def inside(self, name: str) -> _Ignoring | None:
+        """For a folder in it; None: nothing there can be the Actor's."""
+        is_ignored = self.ignores(name)
+        if is_ignored and not any(pattern.include is False for _, _, spec in self.actor for pattern in spec.patterns):
+            return None
+        return replace(self, is_within=is_ignored)
 
 
-def _is_ignored(name: str, rules: Sequence[_Rules]) -> bool:
-    """As Git has it: the deepest ignore file that speaks of a path decides."""
-    for prefix, spec in reversed(rules):
-        said = spec.check_file(name[len(prefix) :]).include
+def _above(root: Path) -> _Rules:
+    """The ignore files above a folder in a Git repository, unless they leave out the folder as a whole."""
+    found: list[tuple[str, str, GitIgnoreSpec]] = []
+    here = root
+    while not (here / ".git").exists():
+        if here.parent == here:
+            return ()  # in no repository
+        here = here.parent
+        if (spec := _spec(here / _GIT)) is not None:
+            found.append(("", f"{root.relative_to(here).as_posix()}/", spec))
+    rules = tuple(reversed(found))
+    return () if _said("", rules) else rules
+
+
+def _spec(path: Path) -> GitIgnoreSpec | None:
+    try:
+        return GitIgnoreSpec.from_lines(path.read_text(errors="replace").splitlines())
+    except (OSError, ValueError):
+        return None  # unreadable, or a pattern that Git itself would not take
+
+
+def _said(name: str, rules: _Rules) -> bool | None:
+    """Whether a path is left out, as the deepest ignore file has it that speaks of it; None: none does."""
+    for prefix, lead, spec in reversed(rules):
+        said = spec.check_file(lead + name[len(prefix) :]).include
         if said is not None:
             return said
-    return False
+    return None
 
 
 def _text(said: Mapping[str, Any], name: str) -> str | None:

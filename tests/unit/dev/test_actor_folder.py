@@ -48,6 +48,66 @@ def test_ignore_files_are_read_as_git_reads_them(tmp_path: Path) -> None:
     assert set(folder.files()) == {"main.py", "keep.log", "sub/b.log", ".gitignore", "sub/.gitignore", ".actorignore"}
 
 
+def test_a_package_that_is_called_storage_is_sent(tmp_path: Path) -> None:
+    """Local runs write to a folder of that name at the top only; one further down went missing in the build."""
+    folder = put(tmp_path, "main.py", "storage/datasets/default/1.json", "src/storage/__init__.py", "src/storage/db.py")
+    assert set(folder.files()) == {"main.py", "src/storage/__init__.py", "src/storage/db.py"}
+
+
+@pytest.mark.parametrize("names", [(".gitignore", ".actorignore"), (".actorignore", ".gitignore")])
+@pytest.mark.parametrize("brought_back", ["!dist/", "!/dist/*.js", "!dist/main.js"])
+def test_what_actorignore_brings_back_is_sent_though_git_ignores_it(
+    tmp_path: Path, names: tuple[str, str], brought_back: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In whichever order the folder lists the two files."""
+    text = {".gitignore": "dist/\n", ".actorignore": f"{brought_back}\n"}
+    for name in names:
+        (tmp_path / name).write_text(text[name])
+    folder = put(tmp_path, "src/a.ts", "dist/main.js")
+    listed = os.scandir
+    monkeypatch.setattr(
+        os, "scandir", lambda where: sorted(listed(where), key=lambda entry: (entry.name != names[0], entry.name))
+    )
+    assert set(folder.files()) == {".gitignore", ".actorignore", "src/a.ts", "dist/main.js"}
+
+
+def test_what_actorignore_leaves_out_no_gitignore_brings_back(tmp_path: Path) -> None:
+    folder = put(tmp_path, "main.py", "data/keep.txt", "out/x", "out/y")
+    (tmp_path / ".actorignore").write_text("*.txt\n!out/y\n")
+    (tmp_path / ".gitignore").write_text("out/\n")
+    (tmp_path / "data" / ".gitignore").write_text("!keep.txt\n")
+    (tmp_path / "out" / ".gitignore").write_text("!x\n")
+    assert set(folder.files()) == {"main.py", ".gitignore", ".actorignore", "data/.gitignore", "out/y"}
+
+
+def test_a_repository_that_the_folder_is_in_has_its_say(tmp_path: Path) -> None:
+    put(tmp_path, ".git/HEAD")
+    (tmp_path / ".gitignore").write_text("*.log\n/actors/mine/out\n/elsewhere\n")
+    (tmp_path / "actors").mkdir()
+    (tmp_path / "actors" / ".gitignore").write_text(".env\n")
+    folder = put(tmp_path / "actors" / "mine", "main.py", ".env", "a.log", "out/x", "elsewhere/y", "keep.log")
+    (tmp_path / "actors" / "mine" / ".gitignore").write_text("!keep.log\n")
+    assert set(folder.files()) == {"main.py", "elsewhere/y", "keep.log", ".gitignore"}
+
+
+@pytest.mark.parametrize("said", ["/mine/\n", "*\n"])
+def test_a_repository_that_ignores_the_whole_folder_does_not_empty_it(tmp_path: Path, said: str) -> None:
+    put(tmp_path, ".git/HEAD")
+    (tmp_path / ".gitignore").write_text(said)
+    assert set(put(tmp_path / "mine", "main.py").files()) == {"main.py"}
+
+
+def test_ignore_files_above_a_folder_in_no_repository_are_nobodys(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("*.py\n")
+    assert set(put(tmp_path / "mine", "main.py").files()) == {"main.py"}
+
+
+def test_the_definition_is_sent_though_git_ignores_it(tmp_path: Path) -> None:
+    folder = put(tmp_path, "main.py", ".actor/actor.json", ".actor/input.json", "a.json")
+    (tmp_path / ".gitignore").write_text("*.json\n.actor/\n")
+    assert set(folder.files()) == {"main.py", ".gitignore", ".actor/actor.json", ".actor/input.json"}
+
+
 def test_a_broken_ignore_file_stops_nobody(tmp_path: Path) -> None:
     folder = put(tmp_path, "main.py")
     (tmp_path / ".gitignore").mkdir()
