@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """Run the command line."""
-    from actorium.cli import app
+    try:
+        from actorium.cli import app
 
-    app()
+        app()
+    except KeyboardInterrupt:  # while modules load, too
+        sys.exit(130)  # what shells report for it
 
 
 if __name__ == "__main__":

@@ -16,7 +16,16 @@ from actorium.caller.failure import Failed
 from actorium.caller.own_server import DOCTOR
 from actorium.kernel.limits import CALL_SECS, LOG_LINE_BYTES_SHOWN
 
-NO_SERVER = "Start the server again; until then nothing can be built or run. Its log says why it ended."
+NO_SERVER = (
+    "Start the server again, or this command if that has started it; until then nothing can be built or run."
+    " Its log says why it ended."
+)
+CUT_OFF = "If the server has ended, start it again, or this command if that has started it. Its log says why it ended."
+UNKNOWN_CALLER = (
+    "Set APIFY_TOKEN, or ACTORIUM_TOKEN for this machine's own server, to a token of that server:"
+    " there, 'actorium token' prints that of the first user."
+)
+UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,7 @@ class Api:
         except aiohttp.ClientError as error:
             raise Failed(f"{where} got no answer: {error or type(error).__name__}.", DOCTOR) from error
         if reply.status >= 400:
-            raise Failed(f"{where} answered {reply.status}: {_message(text)}", DOCTOR, status=reply.status)
+            raise _refused(where, reply.status, text)
         answer = json.loads(text) if text else None
         return answer.get("data", answer) if isinstance(answer, dict) else answer
 
@@ -70,11 +79,7 @@ class Api:
         try:
             async with self._session.get(self._address(path, {"stream": 1})) as reply:
                 if reply.status != 200:
-                    raise Failed(
-                        f"GET {path} answered {reply.status}: {_message(await reply.text())}",
-                        DOCTOR,
-                        status=reply.status,
-                    )
+                    raise _refused(f"GET {path}", reply.status, await reply.text())
                 rest = b""
                 async for piece in reply.content.iter_any():
                     *lines, rest = (rest + piece).split(b"\n")
@@ -85,10 +90,15 @@ class Api:
                 if rest:
                     yield rest.decode(errors="replace")
         except aiohttp.ClientError as error:
-            raise Failed(f"The log of {subject_id} broke off before its end.", DOCTOR) from error
+            raise Failed(f"The log of {subject_id} broke off before its end.", CUT_OFF) from error
 
     def _address(self, path: str, query: Mapping[str, object]) -> str:
         return f"{self._url}{path}?{urlencode(query)}" if query else f"{self._url}{path}"
+
+
+def _refused(where: str, status: int, text: str) -> Failed:
+    hint = UNKNOWN_CALLER if status == UNAUTHORIZED else DOCTOR
+    return Failed(f"{where} answered {status}: {_message(text)}", hint, status=status)
 
 
 def _message(text: str) -> str:

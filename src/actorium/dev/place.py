@@ -52,6 +52,8 @@ async def place(
 
 def _named(environment: Mapping[str, str], named: str) -> Place:
     url = environment[named].rstrip("/").removesuffix("/v2")
+    if not url.startswith(("http://", "https://")):
+        raise Failed(f"{named} is {url!r}, which is no address.", "Begin it with http:// or https://.")
     token = environment.get(TOKEN, "")
     if not token:
         raise Failed(

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from actorium.caller.api import UNAUTHORIZED
 from actorium.caller.failure import Failed
 
 CHANGES_SHOWN = 3  # names of changed files
@@ -81,7 +82,7 @@ class Screen:
 
     def fail(self, failure: Failed) -> None:
         self._print(Text(failure.message, style="bold red"))
-        if failure.hint and failure.status == 0:  # an answer says itself what to do
+        if failure.hint and failure.status in (0, UNAUTHORIZED):  # any other answer says itself what to do
             self._print(Text(failure.hint))
         if failure.server_log:
             self._print(Text(f"The end of the server's log:\n{failure.server_log}", style="dim"))

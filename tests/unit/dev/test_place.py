@@ -38,6 +38,13 @@ async def test_an_address_without_a_token_is_no_server(tmp_path: Path) -> None:
     assert "unset APIFY_CLIENT_BASE_URL" in caught.value.hint
 
 
+async def test_an_address_without_a_scheme_is_told_to_have_one(tmp_path: Path) -> None:
+    """It was called, and the machine was said to lack something."""
+    with pytest.raises(Failed, match="'there:8010', which is no address") as caught:
+        await found({"APIFY_CLIENT_BASE_URL": "there:8010", "APIFY_TOKEN": "t"}, Settings(data=tmp_path))
+    assert "http://" in caught.value.hint
+
+
 async def test_the_installations_own_server_gets_its_own_token_only(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path)
     with folder.locked():
