@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from actorium.builders import BuildFailed, BuildSpec, Image
 from actorium.builders.container.builder import ContainerBuilder
 from actorium.builders.container.group import BuildGroup
 from actorium.builders.container.network import StepNetworks
+from actorium.builders.process.output import Output
 from actorium.builders.reach import Reach
 from actorium.executors.container.engine import ContainerEngine
 from actorium.kernel.clock import SystemClock
@@ -270,6 +272,27 @@ print(sorted(os.listdir("/sys/class/net")), bool(open("/etc/resolv.conf").read()
     assert builds.text.count("walled\n") == 2
     assert "['eth0', 'lo'] True" in builds.text
     assert list(builds.folder.glob("containers/*")) == []
+
+
+async def test_the_network_of_steps_stays_when_its_holder_ends(builds: Builds) -> None:
+    """A base's own shell may leave when it likes; its number may be another process's then."""
+    if builds.engine.kind == "docker":
+        return  # it is told the container's name, and joins none that has ended
+    base = await builds.client.image(BASE_NAMES[0])
+    assert base is not None
+    asked = BuildSpec(
+        name="held-1", owner_number=7, files={}, dockerfile="", build_args={}, use_cache=False, memory_mbytes=256,
+        deadline=CLOCK.now().plus(secs=60),
+    )  # fmt: skip
+    async with (
+        Reach().opened(Output(lambda _: None)) as way,
+        builds.networks.joined(asked, [base["Id"]], way, Output(lambda _: None)) as told,
+    ):
+        (place,) = json.loads(told["nsoptions"])
+        before = os.stat(place["Path"]).st_ino
+        for one in builds.engine.containers():
+            builds.engine.call("DELETE", f"/containers/{one}?force=true")
+        assert before == os.stat(place["Path"]).st_ino != os.stat("/proc/self/ns/net").st_ino
 
 
 @pytest.mark.parametrize("mode", ["registries", "nothing"])

@@ -158,6 +158,23 @@ async def test_its_disk_is_limited_in_volumes_and_without_names(
     assert b"all written" not in await lines(executor, "a-1")
 
 
+DEEP = """
+import os, signal
+for _ in range(1100):
+    os.mkdir("deep-in-the-tree")
+    os.chdir("deep-in-the-tree")
+for number in range(40):
+    with open(str(number), "wb") as file: file.write(bytes(10 << 20))
+signal.pause()
+"""
+
+
+async def test_its_disk_is_limited_below_folders_without_end(executor: ContainerExecutor) -> None:
+    """Deeper than paths may be long, where nothing was counted, and deep enough to end who counted."""
+    await executor.start(python("a-1", BASE_NAMES[0], DEEP, timeout_secs=30))
+    assert (await ended(executor, "a-1")).cause is Cause.OUT_OF_DISK
+
+
 async def test_shared_memory_without_a_name_is_no_disk(executor: ContainerExecutor) -> None:
     """Browsers have theirs so; the limit of memory holds it."""
     script = UNSEEN.format(place="/dev/shm", named="os.unlink(path)").replace("range(40)", "range(15)")

@@ -174,7 +174,8 @@ def _listed(folder: int) -> tuple[list[str], list[str]]:
 
 
 def blocks_below(root: Path, *, since_ns: int = 0) -> int:
-    """Bytes of disk that the files and folders of a tree take, those left out that did not change since then.
+    """Bytes of disk that the files and folders of a tree take, those left out that did not change since then. A file
+    with several names counts once.
 
     A tree whose deep folders are moved about again and again hides from being counted: more than any disk has.
     """
@@ -186,11 +187,17 @@ def blocks_below(root: Path, *, since_ns: int = 0) -> int:
 
 def _blocks_below(root: Path, since_ns: int) -> int:
     total = 0
+    seen: set[tuple[int, int]] = set()  # no more of them than the disk has blocks
     for descriptor, _, files in walk(root):
         total += _blocks(os.fstat(descriptor), since_ns)
         for name in files:
             with contextlib.suppress(OSError):
-                total += _blocks(os.stat(name, dir_fd=descriptor, follow_symlinks=False), since_ns)
+                found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                taken = _blocks(found, since_ns)
+                if taken and found.st_nlink > 1:
+                    taken = 0 if (found.st_dev, found.st_ino) in seen else taken
+                    seen.add((found.st_dev, found.st_ino))
+                total += taken
     return total
 
 

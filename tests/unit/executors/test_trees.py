@@ -135,3 +135,12 @@ def test_trees_are_kept_apart_where_the_file_system_can(tmp_path: Path) -> None:
 def test_what_cannot_be_kept_apart_stays_as_it_is(folder: str) -> None:
     keep_apart(Path(folder))
     assert not are_apart(Path(folder))
+
+
+def test_a_file_with_several_names_counts_once(tmp_path: Path) -> None:
+    """As in the caches of pnpm and uv."""
+    (tmp_path / "one").write_bytes(bytes(1 << 20))
+    before = blocks_below(tmp_path)
+    for name in ("two", "three"):
+        (tmp_path / name).hardlink_to(tmp_path / "one")
+    assert blocks_below(tmp_path) == before

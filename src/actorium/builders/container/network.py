@@ -8,11 +8,13 @@ the steps are told to use its network.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
-from actorium.builders import BuildSpec
+from actorium.builders import BuildFailed, BuildSpec
 from actorium.builders.process.output import Output
 from actorium.builders.way import Way
 from actorium.executors import Phase, Spec
@@ -24,6 +26,7 @@ from actorium.kernel.clock import Clock
 
 WAIT = ("/bin/sh", "-c", "kill -STOP $$")
 """Needs nothing but a shell, and no time."""
+_LEFT = "The shell of the base image ended at once: the steps have no network."
 _MEMORY_MBYTES, _DISK_MBYTES, _PIDS_MAX = 32, 16, 16
 _POLL_SECS = 0.02
 _DROPPED = ("CAP_AUDIT_WRITE", "CAP_MKNOD", "CAP_NET_RAW")
@@ -53,7 +56,8 @@ class StepNetworks:
             if way.outward or way.door is not None:
                 holder = await self._hold(spec, list(bases), way, output)
             if await self._engine.is_podman():
-                yield await self._for_podman(holder)
+                async with self._for_podman(holder) as told:
+                    yield told
             else:
                 yield {"networkmode": f"container:{engine_name(self._folder, holder)}" if holder else "none"}
         finally:
@@ -81,17 +85,42 @@ class StepNetworks:
         output.line(f"The steps of this build have no network: {why}")
         return None
 
-    async def _for_podman(self, holder: str | None) -> dict[str, str]:
+    @asynccontextmanager
+    async def _for_podman(self, holder: str | None) -> AsyncIterator[dict[str, str]]:
         place: dict[str, object] = {"Name": "network", "Host": False}
         told = {"dropcaps": json.dumps(_DROPPED)}
         if refused := await self._executor.filter():
             told["securityopt"] = json.dumps(refused)
         if holder is None:
-            return told | {"nsoptions": json.dumps([place]), "networkmode": "1"}  # buildah's number for none
+            yield told | {"nsoptions": json.dumps([place]), "networkmode": "1"}  # buildah's number for none
+            return
+        async with self._namespace(holder) as place["Path"]:
+            servers = [line.split()[1] for line in network.resolv_conf().splitlines() if line.startswith("nameserver ")]
+            yield told | {"nsoptions": json.dumps([place]), "dnsservers": json.dumps(servers)}
+
+    @asynccontextmanager
+    async def _namespace(self, holder: str) -> AsyncIterator[str]:
+        """The path of a holder's network, the same one when the holder has ended: an image's own shell may leave, and
+        its number may be that of a process in the machine's own network then."""
+        pid = (await self._state(holder))["Pid"]
+        if os.geteuid() != 0:  # a rootless engine may not look into this process
+            yield f"/proc/{pid}/ns/net"
+            return
+        try:
+            kept = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise BuildFailed(_LEFT) from error
+        try:
+            if (await self._state(holder))["Pid"] != pid:
+                raise BuildFailed(_LEFT)
+            yield f"/proc/{os.getpid()}/fd/{kept}"
+        finally:
+            os.close(kept)
+
+    async def _state(self, holder: str) -> dict[str, Any]:
         seen = await self._engine.call("GET", f"/containers/{engine_name(self._folder, holder)}/json")
-        place["Path"] = f"/proc/{seen['State']['Pid']}/ns/net"
-        servers = [line.split()[1] for line in network.resolv_conf().splitlines() if line.startswith("nameserver ")]
-        return told | {"nsoptions": json.dumps([place]), "dnsservers": json.dumps(servers)}
+        state: dict[str, Any] = seen["State"]
+        return state
 
     async def prune(self) -> None:
         """End what killed servers left."""

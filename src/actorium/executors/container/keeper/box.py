@@ -18,6 +18,7 @@ from actorium.executors.container.keeper.door import open_door
 from actorium.executors.process.keeper import clock, inside, network, plan
 from actorium.executors.process.keeper.sandbox import START_SECS_MAX, Sandbox, SandboxFailed
 from actorium.executors.process.keeper.unnamed import unnamed
+from actorium.executors.trees import blocks_below
 
 RESOLV_CONF = "resolv.conf"
 # The program waits for its network; its two outputs are one, so that lines stay in the order they were written in.
@@ -162,9 +163,9 @@ class Box(Sandbox):
 
     def written_bytes(self) -> int | None:
         """What it wrote over its image, into volumes and into files without a name; None: not known now."""
-        beside = sum(map(bytes_below, self._volumes)) + unnamed(self.pid).disk_bytes
+        beside = sum(map(blocks_below, self._volumes)) + unnamed(self.pid).disk_bytes
         if self._upper is not None and os.access(self._upper, os.R_OK | os.X_OK):
-            return bytes_below(self._upper) + beside
+            return blocks_below(self._upper) + beside
         with contextlib.suppress(EngineError):
             seen = self._api.call("GET", f"/containers/{self._id}/json?size=true")
             return int(seen.get("SizeRw") or 0) + beside
@@ -219,16 +220,3 @@ class Box(Sandbox):
                 self._api.call("DELETE", f"/containers/{self._id}?force=true&v=true")
         if self.stream is not None:
             self.stream.close()
-
-
-def bytes_below(folder: Path) -> int:
-    """The bytes of all files below a folder; a file with two names counts once."""
-    total, seen = 0, set()
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                found = os.lstat(os.path.join(place, name))  # noqa: PTH118
-                if found.st_nlink == 1 or found.st_ino not in seen:
-                    total += found.st_blocks * 512
-                    seen.add(found.st_ino)
-    return total
