@@ -169,13 +169,14 @@ async def gone(state: Path) -> None:
     await until(nothing)
 
 
-async def test_a_warm_run_sees_what_a_cold_one_sees(machine: Machine) -> None:
-    reference = machine.image("look", LOOK)
-    cold = json.loads(await machine.run("a-1", reference))
+@pytest.mark.parametrize("more", [{}, {"PYTHONPATH": "/usr/src/more"}])
+async def test_a_warm_run_sees_what_a_cold_one_sees(machine: Machine, more: dict[str, str]) -> None:
+    reference, env = machine.image("look", LOOK), more | ENVIRONMENT
+    cold = json.loads(await machine.run("a-1", reference, env=env))
     await machine.has(1)
-    first = json.loads(await machine.run("b-1", reference))
+    first = json.loads(await machine.run("b-1", reference, env=env))
     await machine.has(1)
-    second = json.loads(await machine.run("c-1", reference))
+    second = json.loads(await machine.run("c-1", reference, env=env))
     assert not cold["ahead"]
     assert first["ahead"]
     assert second["ahead"]
@@ -186,8 +187,7 @@ async def test_a_warm_run_sees_what_a_cold_one_sees(machine: Machine) -> None:
     assert ["ACTOR_RUN_ID", "one"] in cold["seen"]["environment"]
     for kind, space in first["spaces"].items():  # not each other's: the kernel numbers them again once they are gone
         assert (space == os.readlink(f"/proc/self/ns/{kind}")) == (kind in ("user", "time", "time_for_children")), kind
-    for one, other in zip(first["chance"], second["chance"], strict=True):
-        assert one != other
+    assert all(one != other for one, other in zip(first["chance"], second["chance"], strict=True))
 
 
 WAIT = """

@@ -56,8 +56,13 @@ def is_plain_python(argv: tuple[str, ...]) -> bool:
 
 
 def run_variables_last(env: dict[str, str]) -> dict[str, str]:
-    """The same variables: what a spare has of them stays where it is when those of its run come behind it."""
-    return dict(sorted(env.items(), key=lambda pair: pair[0].startswith(watching.RUN_VARIABLES)))
+    """The same variables: what a spare has of them stays where it is when those of its run come behind it. Before these
+    stands the one that is another while it waits."""
+
+    def place(pair: tuple[str, str]) -> tuple[bool, bool]:
+        return pair[0].startswith(watching.RUN_VARIABLES), pair[0] == "PYTHONPATH"
+
+    return dict(sorted(env.items(), key=place))
 
 
 def prepared_plan(told: plan.Plan) -> plan.Plan:

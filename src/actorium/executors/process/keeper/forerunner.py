@@ -198,7 +198,7 @@ class Surface:
     def _is_room(old: bytes, block: bytes) -> bool:
         """Whether it fits and takes nothing's place but that of the variables of waiting: others are pointed to."""
         same = next((place for place, (one, other) in enumerate(zip(old, block)) if one != other), len(block))  # noqa: B905
-        rest = old[same:].split(b"\0")
+        rest = old[old.rfind(b"\0", 0, same) + 1 :].split(b"\0")  # from the variable on that differs
         waiting = (b"PYTHONPATH=", f"{VARIABLE}=".encode())
         return len(block) <= len(old) and all(one.startswith(waiting) for one in rest if one)
 

@@ -11,6 +11,12 @@ from typing import Any, NamedTuple
 _HARMLESS_CALLS = frozenset(
     {"getLogger", "TypeVar", "ParamSpec", "NewType", "Path", "compile", "frozenset", "dataclass"}
 )
+_HARMLESS_BASES = frozenset({
+    "ABC", "Enum", "IntEnum", "StrEnum", "Flag", "IntFlag", "Protocol", "Generic", "TypedDict", "NamedTuple",
+    "BaseModel", "Spider", "Item",
+})  # fmt: skip
+"""Of classes whose making does nothing that an import could see: Pydantic's and Scrapy's among them."""
+_HOOKS = frozenset({"__init_subclass__", "__set_name__"})
 
 
 class NotAhead(BaseException):
@@ -47,6 +53,8 @@ class Program:
         self.third_party = False
         self._seen: set[str] = set()
         self._path = self._name = ""
+        self._classes: set[str] = set()
+        """Of the file that is read: those that nothing happens to when others are made of them."""
 
     def module(self, name: str) -> bool:
         """Walk through a module of the program and the packages around it; False: something else comes first."""
@@ -69,10 +77,10 @@ class Program:
         self._seen.add(path)
         with open(path, "rb") as file:
             tree = self._ast.parse(file.read(), path)
-        above = self._path, self._name
-        self._path, self._name = path, name
+        above = self._path, self._name, self._classes
+        self._path, self._name, self._classes = path, name, set()
         done = all(self._statement(statement, package, optional=False) for statement in tree.body)
-        self._path, self._name = above
+        self._path, self._name, self._classes = above
         return done
 
     def _statement(self, node: Any, package: str, *, optional: bool) -> bool:
@@ -103,24 +111,38 @@ class Program:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             return all(isinstance(one, ast.Name) for one in targets) and not self._acts(node)
         kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Pass)
-        return isinstance(node, kinds) and not self._acts(node)
+        if not isinstance(node, kinds) or self._acts(node):
+            return False
+        if isinstance(node, ast.ClassDef) and not _HOOKS & {getattr(one, "name", "") for one in node.body}:
+            self._classes.add(node.name)
+        return True
+
+    def _is_plain_class(self, node: Any) -> bool:
+        """Whether nobody is told of it: neither a class that it is made of nor another's ``metaclass``."""
+        import builtins
+
+        names = {_called(base) for base in node.bases}
+        builtin = {name for name in names if isinstance(getattr(builtins, name, None), type)}
+        options = all(
+            isinstance(one.value, self._ast.Constant) or _called(one.value) == "ABCMeta" for one in node.keywords
+        )
+        return options and names <= _HARMLESS_BASES | self._classes | builtin
 
     def _acts(self, node: Any) -> bool:
         """Whether running it calls something that is not known; bodies of functions do not run."""
         ast = self._ast
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             for one in node.decorator_list:
-                called = one.func if isinstance(one, ast.Call) else one
-                if getattr(called, "id", getattr(called, "attr", "")) not in _HARMLESS_CALLS:
+                if _called(one.func if isinstance(one, ast.Call) else one) not in _HARMLESS_CALLS:
                     return True
+        if isinstance(node, ast.ClassDef) and not self._is_plain_class(node):
+            return True
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             return any(self._acts(one) for one in (*node.args.defaults, *filter(None, node.args.kw_defaults)))
         if isinstance(node, ast.Lambda):
             return False
-        if isinstance(node, ast.Call):
-            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            if name not in _HARMLESS_CALLS:
-                return True
+        if isinstance(node, ast.Call) and _called(node.func) not in _HARMLESS_CALLS:
+            return True
         if isinstance(node, ast.Await | ast.NamedExpr | ast.Import | ast.ImportFrom | ast.Delete | ast.With):
             return True
         return any(self._acts(child) for child in ast.iter_child_nodes(node))
@@ -162,6 +184,12 @@ class Program:
     def _has(self, module: str) -> bool:
         place = os.path.join(self._root, *module.split("."))
         return os.path.isdir(place) or os.path.isfile(f"{place}.py")
+
+
+def _called(node: Any) -> str:
+    """The last name of an expression such as ``a.b.C`` or ``C[T]``; empty for any other."""
+    inner = getattr(node, "value", node) if type(node).__name__ == "Subscript" else node
+    return str(getattr(inner, "id", getattr(inner, "attr", "")))
 
 
 def is_installed(spec: Any, packages: tuple[str, ...]) -> bool:
