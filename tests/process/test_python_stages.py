@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from actorium.builders import BuildFailed
 from sandboxed_builds import Builds
 
 pytestmark = [pytest.mark.anyio, pytest.mark.process]
@@ -59,3 +60,21 @@ async def test_packages_reach_the_next_stage(builds: Builds, tmp_path: Path, way
     home = "/home/app" if way == "user" else "/root"
     found = f"{home} {packages}/six.py {packages}/tabulate/__init__.py\n"
     assert (code, said) == (0, f"Usage: tabulate [options] [FILE ...]\n{found}")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "COPY pip.conf /etc/pip.conf",
+        "RUN pip config set global.no-index yes",
+        "RUN pip config --site set global.no-index yes",
+        "COPY pip.conf /given\nENV PIP_CONFIG_FILE=/given",
+        "ENV PIP_NO_INDEX=1",
+    ],
+)
+async def test_what_an_image_tells_pip_holds(builds: Builds, setting: str) -> None:
+    """Packages came from another index than the one that a Dockerfile had set."""
+    text = f"FROM python:3.11-slim\n{setting}\nRUN pip install six\n"
+    with pytest.raises(BuildFailed):
+        await builds.build({"Dockerfile": text, "pip.conf": "[global]\nno-index = yes\n"})
+    assert "No matching distribution found for six" in builds.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from actorium.builders.process.default_dockerfile import default_dockerfile
 from actorium.builders.process.dockerfile import parse
 from actorium.builders.process.host_environment import build_environment, without_logins
 from actorium.builders.process.output import Output, credentials
-from actorium.builders.process.pip_shim import translate, uv_environment
+from actorium.builders.process.pip_shim import is_configured, translate, uv_environment
 from actorium.kernel.limits import LOG_BYTES_MAX, LOG_LINE_BYTES_MAX
 
 
@@ -124,6 +125,48 @@ def test_logins_of_indexes_are_no_variables() -> None:
 def test_pip_is_translated_only_where_uv_does_the_same(arguments: str, translated: str | None) -> None:
     found = translate(arguments.split())
     assert found == (translated.split() if translated is not None else None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_read"),
+    [
+        ("PIP_INDEX_URL", "https://x.invalid", False),
+        ("PIP_NO_CACHE_DIR", "1", False),
+        ("PIP_TARGET", "/deps", True),
+        ("PIP_NO_DEPS", "1", True),
+        ("PIP_NO_DEPS", "", False),
+        ("PIP_CONFIG_FILE", "/dev/null", False),
+        ("PIP_CONFIG_FILE", __file__, True),
+        ("PYTHON_PIP_VERSION", "24", False),
+    ],
+)
+def test_pip_itself_is_used_where_variables_say_what_uv_does_not_read(
+    name: str, value: str, is_read: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _nothing_is_configured(monkeypatch, tmp_path)
+    monkeypatch.setenv(name, value)
+    assert is_configured() is is_read
+
+
+@pytest.mark.parametrize("file", [".pip/pip.conf", ".config/pip/pip.conf", "xdg/pip/pip.conf"])
+def test_pip_itself_is_used_where_a_file_configures_it(
+    file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _nothing_is_configured(monkeypatch, tmp_path)
+    if file.startswith("xdg"):
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    assert not is_configured()
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text("[global]\nindex-url = https://own.invalid/simple\n")
+    assert is_configured()
+
+
+def _nothing_is_configured(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    for each in [name for name in os.environ if name.startswith("PIP_") or name == "XDG_CONFIG_HOME"]:
+        monkeypatch.delenv(each)
+    monkeypatch.setenv("HOME", str(home))
+    is_file = Path.is_file  # this machine's own settings are none of the image's
+    monkeypatch.setattr(Path, "is_file", lambda path: not path.is_relative_to("/etc") and is_file(path))
 
 
 def test_output_is_whole_lines() -> None:

@@ -68,6 +68,24 @@ OPTIONS: Dict[str, Optional[str]] = {  # noqa: UP006, UP045
     "--cache-dir": None,
 }
 
+# pip's variables that uv is told by the names of its own, and those that change nothing of what is installed.
+TOLD = (
+    ("UV_DEFAULT_INDEX", "PIP_INDEX_URL"),
+    ("UV_INDEX", "PIP_EXTRA_INDEX_URL"),
+    ("UV_FIND_LINKS", "PIP_FIND_LINKS"),
+    ("UV_CONSTRAINT", "PIP_CONSTRAINT"),
+    ("UV_INSECURE_HOST", "PIP_TRUSTED_HOST"),
+    ("SSL_CERT_FILE", "PIP_CERT"),
+)
+SAME = frozenset(
+    {
+        "PIP_BREAK_SYSTEM_PACKAGES", "PIP_CACHE_DIR", "PIP_CONFIG_FILE", "PIP_DEFAULT_TIMEOUT",
+        "PIP_DISABLE_PIP_VERSION_CHECK", "PIP_NO_CACHE_DIR", "PIP_NO_COLOR", "PIP_NO_INPUT", "PIP_NO_WARN_CONFLICTS",
+        "PIP_NO_WARN_SCRIPT_LOCATION", "PIP_PROGRESS_BAR", "PIP_QUIET", "PIP_RETRIES", "PIP_ROOT_USER_ACTION",
+        "PIP_TIMEOUT", "PIP_USER", "PIP_VERBOSE", "PIP_VERSION",
+    }
+)  # fmt: skip
+
 _NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*([<>=!~;].*)?$", re.DOTALL)
 
 
@@ -113,17 +131,22 @@ def _upgrades(wanted: List[str], *, files: bool) -> List[str]:  # noqa: UP006
     return [f"--upgrade-package={name}" for name in names]
 
 
+def is_configured() -> bool:
+    """Whether the image tells pip what uv does not read: a file of settings, or a variable without one of uv's."""
+    known = SAME.union(theirs for _, theirs in TOLD)
+    if any(name.startswith("PIP_") and value and name not in known for name, value in os.environ.items()):
+        return True
+    home, prefix = Path("~").expanduser(), Path(PYTHON).parent.parent
+    places = [home / ".pip", Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip", prefix]
+    places += [Path("/etc"), Path("/etc/xdg/pip")]
+    files = [place / "pip.conf" for place in places] + [Path(os.environ.get("PIP_CONFIG_FILE") or os.devnull)]
+    return any(file.is_file() for file in files)
+
+
 def uv_environment() -> Dict[str, str]:  # noqa: UP006
     """pip's own variables under uv's names, and pip's way to choose between indexes."""
     env = dict(os.environ)
-    for ours, theirs in (
-        ("UV_DEFAULT_INDEX", "PIP_INDEX_URL"),
-        ("UV_INDEX", "PIP_EXTRA_INDEX_URL"),
-        ("UV_FIND_LINKS", "PIP_FIND_LINKS"),
-        ("UV_CONSTRAINT", "PIP_CONSTRAINT"),
-        ("UV_INSECURE_HOST", "PIP_TRUSTED_HOST"),
-        ("SSL_CERT_FILE", "PIP_CERT"),
-    ):
+    for ours, theirs in TOLD:
         if env.get(theirs) and not env.get(ours):
             env[ours] = env[theirs]
     env.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
@@ -146,7 +169,7 @@ def main() -> int:
     arguments, base = sys.argv[1:], user_base(sys.argv[1:])
     arguments = [word for word in arguments if word != USER or base is None]
     folder = "{}/lib/python{}.{}/site-packages".format(base, *sys.version_info[:2]) if base else ""
-    translated = translate(arguments) if os.access(UV, os.X_OK) else None
+    translated = translate(arguments) if os.access(UV, os.X_OK) and not is_configured() else None
     if translated is not None:
         at = 2  # after `pip install`
         with tempfile.TemporaryFile() as mark:  # the clock that files are stamped by
