@@ -180,7 +180,8 @@ async def test_lists_of_own_and_used_actors() -> None:
         page = await world.bob.get("/v2/actors")
         assert [item["name"] for item in page["items"]] == ["first", "bobs"]
         assert page["items"][0]["username"] == "alice"
-        assert page["items"][0]["title"] == "Mine"
+        titles = [item["title"] for item in page["items"]]
+        assert titles == ["Mine", "bobs"], "the command line prints undefined where there is none"
         assert page["items"][0]["stats"]["totalRuns"] == 1
         assert page["items"][0]["stats"]["lastRunStartedAt"] == "2026-01-01T00:00:01.000Z"
         assert [item["id"] for item in (await world.bob.get("/v2/actors?my=1"))["items"]] == [mine["id"]]

@@ -166,7 +166,8 @@ class ActorShort(Wire, kw_only=True, frozen=True):
     modified_at: Instant
     name: str
     username: str
-    title: str | UnsetType = UNSET
+    title: str
+    """The official command line shows one in any case: that of an Actor without a title is its name."""
     stats: ActorShortStats
 
 

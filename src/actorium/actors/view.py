@@ -61,7 +61,7 @@ def short_view(row: ActorRow) -> ActorShort:
         modified_at=row.modified_at,
         name=row.name,
         username=row.username,
-        title=row.title or UNSET,
+        title=row.title or row.name,
         stats=stats,
     )
 

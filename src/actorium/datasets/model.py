@@ -17,6 +17,8 @@ class DatasetStats(Wire, kw_only=True, frozen=True):
     read_count: int
     write_count: int
     storage_bytes: int
+    s3_storage_bytes: int
+    """The same: the official command line reads this one."""
 
 
 class DatasetView(Wire, kw_only=True, frozen=True):

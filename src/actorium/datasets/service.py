@@ -219,4 +219,5 @@ class Datasets:
             read_count=self._storages.read_count(stored),
             write_count=stored.write_count,
             storage_bytes=stored.byte_count,
+            s3_storage_bytes=stored.byte_count,
         )

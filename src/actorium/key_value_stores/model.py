@@ -18,6 +18,8 @@ class KeyValueStoreStats(Wire, kw_only=True, frozen=True):
     delete_count: int
     list_count: int
     storage_bytes: int
+    s3_storage_bytes: int
+    """The same: the official command line reads this one."""
 
 
 class KeyValueStoreView(Wire, kw_only=True, frozen=True):

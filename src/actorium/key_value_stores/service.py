@@ -286,5 +286,6 @@ class KeyValueStores:
                 delete_count=stored.delete_count,
                 list_count=storages.list_count(stored),
                 storage_bytes=stored.byte_count,
+                s3_storage_bytes=stored.byte_count,
             ),
         )
