@@ -166,7 +166,7 @@ def test_copy(writer: LayerWriter, sources: list[str], target: str, result: set[
 
 def test_modes(writer: LayerWriter) -> None:
     place(CopyStep(sources=("run.sh", "a.txt"), target="/x/"), CONTEXT, writer)
-    place(CopyStep(sources=("a.txt",), target="/y/", mode=0o711), CONTEXT, writer)
+    place(CopyStep(sources=("a.txt",), target="/y/", mode="711"), CONTEXT, writer)
     modes = [oct((writer.root / name).stat().st_mode & 0o777) for name in ("x/run.sh", "x/a.txt", "y/a.txt")]
     assert modes == ["0o755", "0o644", "0o711"]
 
@@ -214,7 +214,7 @@ def test_fingerprint_knows_names_and_contents() -> None:
     assert of(step, files) == of(step, files | {"other": b"3"})
     assert of(step, files) != of(step, files | {"src/a": b"2"})
     assert of(step, files) != of(step, files | {"src/b": b"2"})
-    assert of(step, files) != of(CopyStep(sources=("src",), target="/app/", mode=0o700), files)
+    assert of(step, files) != of(CopyStep(sources=("src",), target="/app/", mode="700"), files)
 
 
 def test_copy_from_a_stage(tmp_path: Path, writer: LayerWriter, host: Path) -> None:

@@ -119,7 +119,7 @@ def test_copy_forms() -> None:
     assert copy("COPY a .").target == "/app/"
     assert copy("COPY a ../..").target == "/"
     assert copy('COPY ["a b", "c d"]') == CopyStep(sources=("a b",), target="/app/c d")
-    assert copy("COPY --from=one --chmod=0755 a b") == CopyStep(sources=("a",), target="/app/b", stage=0, mode=0o755)
+    assert copy("COPY --from=one --chmod=0755 a b") == CopyStep(sources=("a",), target="/app/b", stage=0, mode="0755")
     assert copy("COPY --from=0 a b").stage == 0
     assert copy("ENV D=dir\nCOPY $D/x ${D}/").sources == ("dir/x",)
     assert copy("ADD a.tar.gz /x/").unpack
@@ -200,7 +200,7 @@ def test_home_is_the_users(lines: str, home: str, made: str | None) -> None:
         ("FROM x\nCOPY a", "Dockerfile line 2: COPY needs a source and a destination"),
         ("FROM x\nCOPY a b c", "Dockerfile line 2: COPY with more than one source"),
         ("FROM x\nCOPY --from=nope a b", "Dockerfile line 2: COPY --from=nope names no stage above it"),
-        ("FROM x\nCOPY --chmod=u+x a b", "Dockerfile line 2: --chmod=u+x must be an octal number"),
+        ("FROM x\nCOPY --chmod=u+q a b", "Dockerfile line 2: --chmod=u+q must be an octal number such as 755, or"),
         ("FROM x\nENV A", "Dockerfile line 2: A has no value"),
         ("FROM x\nENV A=1 B", "Dockerfile line 2: B is not of the form name=value"),
         ("FROM x\nENV A='1", "Dockerfile line 2: a quote ' is opened and never closed"),

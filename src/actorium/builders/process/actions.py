@@ -12,6 +12,7 @@ from actorium.builders.process import mounts
 from actorium.builders.process.bases import NEEDS_ENGINE
 from actorium.builders.process.dockerfile import DockerfileError, Instruction
 from actorium.builders.process.downloads import MODE
+from actorium.builders.process.modes import changed, is_mode
 from actorium.builders.process.state import SHELL, StageState
 from actorium.builders.process.steps import Action, CopyStep, FetchStep, FolderStep, RunStep
 from actorium.builders.process.system_packages import system_packages_missing, system_packages_without
@@ -121,7 +122,7 @@ def _fetch(instruction: Instruction, state: StageState, sources: tuple[str, ...]
     if checksum and not _CHECKSUM.fullmatch(checksum):
         raise DockerfileError(line, f"--checksum={checksum[:80]} must be sha256: and 64 digits")
     mode = _mode(instruction, state)
-    step = FetchStep(url=url, target=place, mode=MODE if mode is None else mode, checksum=checksum)
+    step = FetchStep(url=url, target=place, mode=MODE if mode is None else changed(MODE, mode), checksum=checksum)
     notes = ("what the address gave is kept: it is fetched again with useCache=0",)
     return step, notes
 
@@ -130,14 +131,16 @@ def _names_heredoc(word: str, names: set[str]) -> bool:
     return word.startswith("<<") and word.lstrip("<-").strip("\"'") in names
 
 
-def _mode(instruction: Instruction, state: StageState) -> int | None:
+def _mode(instruction: Instruction, state: StageState) -> str | None:
     text = instruction.flag("chmod")
     if text is None:
         return None
     text = state.expand(text)
-    if not text or len(text) > 4 or set(text) - set("01234567"):
-        raise DockerfileError(instruction.line, f"--chmod={text} must be an octal number such as 755")
-    return int(text, 8) & 0o777
+    if not is_mode(text):
+        raise DockerfileError(
+            instruction.line, f"--chmod={text[:80]} must be an octal number such as 755, or a change such as u+x"
+        )
+    return text
 
 
 def _env(instruction: Instruction, state: StageState) -> Outcome:

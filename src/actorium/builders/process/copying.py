@@ -17,6 +17,7 @@ import msgspec
 from actorium.builders import BuildFailed
 from actorium.builders.process.inflating import Inflated, TooMuch
 from actorium.builders.process.layers import Layers, LayerWriter, Node
+from actorium.builders.process.modes import changed
 from actorium.builders.process.patterns import Ignore, PatternError, has_wildcard, part_matcher
 from actorium.builders.process.source_names import Looks, Names
 from actorium.builders.process.steps import CopyStep
@@ -112,14 +113,14 @@ def place(step: CopyStep, context: Context, writer: LayerWriter) -> None:
             if step.unpack and not below and _is_archive(content):
                 _unpack(path, content, step.target, writer)
                 continue
-            mode = step.mode if step.mode is not None else context.mode(path)
+            mode = changed(context.mode(path), step.mode) if step.mode is not None else context.mode(path)
             writer.put(_destination(step.target, path, below, writer), content, mode=mode)
         if not chosen:
             writer.make_dir(step.target)
         for below in sorted(folders):
             writer.make_dir(posixpath.join(step.target, below))
     for name, text in step.inline:
-        mode = step.mode if step.mode is not None else 0o644
+        mode = changed(0o644, step.mode) if step.mode is not None else 0o644
         writer.put(_destination(step.target, name, "", writer), text.encode("utf-8", "surrogatepass"), mode=mode)
 
 
@@ -240,7 +241,7 @@ def _one(node: Node, target: str, step: CopyStep, writer: LayerWriter) -> None:
     if node.is_link:
         writer.link(target, str(node.places[0].readlink()))
     elif node.is_file:
-        writer.put(target, node.places[0], mode=step.mode if step.mode is not None else node.mode)
+        writer.put(target, node.places[0], mode=changed(node.mode, step.mode) if step.mode is not None else node.mode)
 
 
 def _is_archive(content: bytes) -> bool:

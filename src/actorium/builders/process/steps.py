@@ -47,7 +47,8 @@ class CopyStep:
     """Absolute; ends with a slash when it must be a folder."""
     stage: int | None = None
     """Which stage the files come from; None: the source."""
-    mode: int | None = None
+    mode: str | None = None
+    """As ``modes`` reads it; None: files keep theirs."""
     unpack: bool = False
     """Local archives are unpacked: ADD."""
     inline: tuple[tuple[str, str], ...] = ()
