@@ -207,7 +207,7 @@ async def test_a_failing_build() -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"sourceFiles": []}, "Version 0.1 has no source files."),
+        ({"sourceFiles": []}, "Version 0.1 has no source files. Give it some, then build again."),
         ({"sourceType": "GIT_REPO", "gitRepoUrl": "ssh://x"}, "Repositories over ssh need a deploy key."),
         (version((".actor/actor.json", "{")), ".actor/actor.json: it is not valid JSON"),
         (version((".actor/actor.json", '{"input": "./no.json"}')), "there is no file '.actor/no.json'"),

@@ -137,6 +137,20 @@ async def test_a_file_is_not_shown_at_a_folder(builds: Builds) -> None:
         await builds.build({"Dockerfile": BASE + "RUN --mount=source=a.txt,target=/app true\n", "a.txt": "a"})
 
 
+@pytest.mark.parametrize(
+    ("mount", "said"),
+    [
+        ("source=b.txt", "RUN --mount: source /b.txt was not found in the source files$"),
+        ("source=c.txt", "RUN --mount: source /c.txt was not found in the source files, because .dockerignore leaves"),
+        ("from=made,source=/b", "RUN --mount: /b was not found in the stage$"),
+    ],
+)
+async def test_what_is_not_there_to_be_shown(builds: Builds, mount: str, said: str) -> None:
+    files = {"Dockerfile": f"FROM python:3.11-slim AS made\n{BASE}RUN --mount={mount},target=/x true\n"}
+    with pytest.raises(BuildFailed, match=said):
+        await builds.build({**files, "a.txt": "a", "c.txt": "c", ".dockerignore": "c.txt"})
+
+
 async def test_nothing_is_left_beside_the_layers(builds: Builds) -> None:
     with pytest.raises(BuildFailed):
         await builds.build({"Dockerfile": BASE + "RUN --mount=target=/all false\n"})

@@ -52,7 +52,7 @@ async def attempt(
     try:
         tree = await sources.fetch(task.wanted, lambda line: log(f"ACTOR: {line}".encode()))
         if not tree.files:
-            raise BuildFailed(f"Version {task.row.version_number} has no source files.")
+            raise BuildFailed(f"Version {task.row.version_number} has no source files. Give it some, then build again.")
         definition = read_definition(tree.files, name=task.actor_name, version=task.row.version_number, root=tree.root)
         log(f"ACTOR: Found {len(tree.files)} source files, {_shown(definition)}.".encode())
         for remark in await check(definition):

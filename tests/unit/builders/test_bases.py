@@ -32,6 +32,8 @@ OWN = f"3.{sys.version_info[1]}"
         ("images.example/library/python:3.12@sha256:abc", "python", "3.12"),
         ("images.example:5000/docker/library/python:3.12", "python", "3.12"),
         ("mirror.images.example/library/python:3.12", "python", "3.12"),
+        ("localhost:5000/python:3.12-slim", "python", "3.12"),
+        ("registry:5000/library/python:3.12", "python", "3.12"),
         ("images.example/astral-sh/uv:python3.12-bookworm-slim", "python", "3.12"),
         ("images.example/astral-sh/uv:0.9.1-python3.13-alpine3.22", "python", "3.13"),
         ("images.example/astral-sh/uv:debian-slim", "python", None),

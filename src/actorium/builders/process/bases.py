@@ -32,7 +32,7 @@ NEEDS_ENGINE = (
     "apify/actor-node*, python, node and uv images; with ACTORIUM_EXECUTOR=container it uses Docker or Podman."
 )
 _IMAGE = re.compile(
-    r"^(?:[\w-]+(?:\.[\w-]+)+(?::\d+)?/(?:docker/)?)?(?P<name>[^:@]+)(?::(?P<tag>[\w][\w.-]*))?(?:@(?P<digest>\S+))?$"
+    r"^(?:(?:localhost|[\w-]+(?=:)|[\w-]+(?:\.[\w-]+)+)(?::\d+)?/(?:docker/)?)?(?P<name>[^:@]+)(?::(?P<tag>[\w][\w.-]*))?(?:@(?P<digest>\S+))?$"
 )
 """Whichever registry it names: nothing is fetched from there, and a mirror's image is the one that it mirrors."""
 _FAMILIES = {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,7 +104,18 @@ def _files_key(mount: Mount, context: Context, digests: Mapping[str, str], keys:
         return ""
     if mount.stage is not None:
         return keys[mount.stage]
-    return context.key(CopyStep(sources=(), target="/"), mount.source, digests)
+    with _told_of_mounts():
+        return context.key(CopyStep(sources=(), target="/"), mount.source, digests)
+
+
+@contextlib.contextmanager
+def _told_of_mounts() -> Iterator[None]:
+    """What cannot be copied to where a mount shows it, in words of mounts."""
+    try:
+        yield
+    except BuildFailed as error:
+        said = error.message.removeprefix("COPY ").removeprefix("--from: ")
+        raise BuildFailed(f"RUN --mount: {said}") from error
 
 
 @dataclass(slots=True, kw_only=True)
@@ -150,10 +162,11 @@ class MountMaker:
             return folder
         step = CopyStep(sources=(mount.source,), target=f"/{_NAME}", stage=mount.stage)
         writer = LayerWriter(folder, (), meter=self.meter)
-        if mount.stage is None:
-            place(step, self.context, writer)
-        else:
-            place_from(step, Layers(self.stages[mount.stage]), writer, self.context.looks)
+        with _told_of_mounts():
+            if mount.stage is None:
+                place(step, self.context, writer)
+            else:
+                place_from(step, Layers(self.stages[mount.stage]), writer, self.context.looks)
         if (folder / _NAME).is_symlink():  # following it is not the image's business, which may hide what it leads to
             raise BuildFailed(f"RUN --mount: {mount.source} is a link to what the machine has: use COPY --from")
         return folder / _NAME
