@@ -155,8 +155,10 @@ async def test_a_host_that_is_not_there() -> None:
         assert (await asked(port, f"CONNECT 127.0.0.1:{gone} HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 502")
 
 
-async def test_connections_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "_CONNECTIONS_MAX", 1)
+@pytest.mark.parametrize("most", [("_CONNECTIONS_MAX", 1), ("limit", lambda: 63)])
+async def test_connections_are_counted(monkeypatch: pytest.MonkeyPatch, most: tuple[str, object]) -> None:
+    """Where the server may open few files, a build's steps can't take them all."""
+    monkeypatch.setattr(gate, *most)
     async with Gate(Hosts([]), Onward({}), lambda _: None) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         assert (await asked(port, "")).startswith(b"HTTP/1.1 503")

@@ -16,10 +16,13 @@ from urllib.parse import urlsplit
 
 from actorium.builders.reach.hosts import Hosts
 from actorium.builders.reach.onward import Onward, login
+from actorium.kernel.descriptors import limit, share
 from actorium.kernel.limits import FORWARDER_CONNECTIONS_MAX, HEAD_SECS_MAX
 
 _PIECE = 65_536
 _CONNECTIONS_MAX = FORWARDER_CONNECTIONS_MAX // 4  # each may hold some pieces in the server's memory
+_SHARES = 16
+"""Two descriptors for each connection, and room for the gates of eight builds."""
 _HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 _DROPPED = (b"connection:", b"proxy-connection:", b"proxy-authorization:", b"keep-alive:")
 
@@ -38,6 +41,7 @@ class Gate:
     def __init__(self, hosts: Hosts, onward: Onward, refused: Callable[[str], None]) -> None:
         """``refused`` is told each host and port that was asked for in vain."""
         self._hosts, self._onward, self._refused = hosts, onward, refused
+        self._most = share(limit(), _SHARES, at_most=_CONNECTIONS_MAX)
         self._handling: set[Task[Any]] = set()
         self._closed = False
 
@@ -57,8 +61,8 @@ class Gate:
         assert task is not None
         self._handling.add(task)
         try:
-            if len(self._handling) > _CONNECTIONS_MAX:
-                raise _Refused("503 Busy", f"A build may have {_CONNECTIONS_MAX} connections at once.")
+            if len(self._handling) > self._most:
+                raise _Refused("503 Busy", f"A build may have {self._most} connections at once.")
             await self._serve(reader, writer)
         except _Refused as error:
             with contextlib.suppress(OSError):
