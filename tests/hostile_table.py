@@ -134,6 +134,8 @@ ENGINE_TABLE = (
             f"{_HERE}a_builds_secret_is_in_no_log"),
     Attempt("fill the disk", "", "a limit of each file, and a total that is measured",
             f"{_SUITE}a_full_disk_hurts_only_itself"),
+    Attempt("fill the disk in a build", "", "a total for each step that is measured; builds that write end before the "
+            "engine's disk is full", f"{_BUILD}disk_is_limited"),
     Attempt("fill the disk, unseen", "volumes that the image declares, and files without a name",
             "both are counted as well", f"{_ENGINE}its_disk_is_limited_in_volumes_and_without_names"),
     Attempt("fill the memory", "", "the engine's limit", f"{_SUITE}too_much_memory_ends_it"),

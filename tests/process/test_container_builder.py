@@ -27,6 +27,13 @@ from container_engine import BASE_NAMES, KINDS, TestEngine
 from stand_ins import SCRIPT, two_hosts
 
 pytestmark = [pytest.mark.anyio, pytest.mark.process, pytest.mark.long]
+HIDES = """
+import os, signal
+fd = os.open("big", os.O_RDWR | os.O_CREAT)
+os.unlink("big")
+os.posix_fallocate(fd, 0, 1 << 30)
+signal.pause()
+"""
 CLOCK = SystemClock()
 BASE = f"FROM {BASE_NAMES[0]}\n"
 
@@ -164,6 +171,14 @@ async def test_memory_and_processes_are_limited(builds: Builds) -> None:
     assert group.make(memory_mbytes=256, cpu_cores=1) is not None
     group.remove()
     assert PIDS_BUILD_MAX > 0
+
+
+@pytest.mark.parametrize("step", ["while :; do cat /bin/sh; done > big", "python3 hides.py descriptor"])
+async def test_disk_is_limited(builds: Builds, step: str) -> None:
+    with pytest.raises(BuildFailed, match="more than the 256 MB of disk"):
+        await builds.build(f"{BASE}COPY . ./\nRUN {step}\n", {"hides.py": HIDES}, memory_mbytes=128)
+    assert builds.left() == set()
+    await builds.build(f"{BASE}RUN head -c 200000000 /dev/zero > big\n", memory_mbytes=128)
 
 
 async def test_a_build_that_is_late_or_cancelled_leaves_nothing(builds: Builds) -> None:

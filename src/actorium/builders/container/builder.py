@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from actorium.builders import BuildFailed, BuildSpec, Image
 from actorium.builders.container.context import Context, context, fingerprint, in_pieces
+from actorium.builders.container.disk import StepsDisk
 from actorium.builders.container.group import BuildGroup
 from actorium.builders.container.network import StepNetworks
 from actorium.builders.container.progress import Progress
@@ -22,7 +24,7 @@ from actorium.builders.reach import Reach
 from actorium.executors.container.engine import ContainerEngine, EngineRefused
 from actorium.kernel.clock import Clock
 from actorium.kernel.errors import BackendUnavailable
-from actorium.kernel.limits import BUILD_LAYER_KEPT_SECS
+from actorium.kernel.limits import BUILD_LAYER_KEPT_SECS, DISK_PER_MEMORY
 
 INSTALLATION_LABEL = "actorium.builds"
 OWNER_LABEL = "actorium.owner"
@@ -96,12 +98,25 @@ class ContainerBuilder:
         ):
             params["buildargs"] = json.dumps({**way.over(self._proxies), **spec.build_args})
             params |= network | ({"cgroupparent": parent} if parent is not None else {})
-            async for message in self._engine.stream("/build", content=in_pieces(archive), **params):
-                progress.hear(message)
+            await self._limited(spec, lambda: self._sent(archive, params, progress))
         image = await self._engine.image(tag)
         if image is None:
             raise BuildFailed("The container engine ended the build and has no image of it.")
         return Image(reference=_digest(image), size_bytes=image.get("Size"), cached=False)
+
+    async def _sent(self, archive: bytes, params: Mapping[str, str], progress: Progress) -> int:
+        async for message in self._engine.stream("/build", content=in_pieces(archive), **params):
+            progress.hear(message)
+        return 0
+
+    async def _limited(self, spec: BuildSpec, building: Callable[[], Coroutine[None, None, int]]) -> None:
+        """Raises ``BuildFailed`` when it takes too much disk; an engine whose folder is not to be seen has no limit."""
+        root = Path((await self._engine.call("GET", "/info")).get("DockerRootDir") or "/nowhere")
+        if not root.is_dir():
+            await building()
+            return
+        group = BuildGroup(f"{self._installation}.{spec.name}")
+        await StepsDisk(root, group, spec.memory_mbytes * DISK_PER_MEMORY).limited(building())
 
     @asynccontextmanager
     async def _together(self, spec: BuildSpec) -> AsyncIterator[str | None]:

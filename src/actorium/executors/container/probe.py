@@ -51,7 +51,9 @@ async def probe(engine: ContainerEngine) -> list[Finding]:
             False,
             "each file is limited; the sum is measured every second, and a container that is over it is ended",
         ),
-        Finding("disk of builds", False, "engines limit none for build steps"),
+        Finding(
+            "disk of builds", False, "what a step writes is measured every second, and a build that is over it ended"
+        ),
         Finding("users of images", False, "an image that names no user runs as root, without capabilities"),
         Finding(
             "system call filter",

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from actorium.kernel.limits import BUILD_DISK_FREE_BYTES_MIN
+
 UNPREVENTED_BY_ENGINES = {
     "users of images": (
         "an image that names no user runs as the kernel's root without any capability: what a kernel bug lets out of "
         "the container is root, unless the engine is rootless or remaps users"
     ),
     "disk of containers": "write more than its disk for a second or more, and so fill the engine's",
-    "disk of builds": "fill the engine's disk in build steps until the build's time is over",
+    "disk of builds": (
+        "write more than a build may, in a step for a second or more and in its steps together, up to the last "
+        f"{BUILD_DISK_FREE_BYTES_MIN >> 20} MB of the engine's disk"
+    ),
     "filter of build steps": (
         "in Docker's build steps: be root with Docker's default capabilities and its own system-call filter, so open "
         "raw and vsock sockets, call io_uring where Docker is old, make device nodes that cannot be opened"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from actorium.kernel.limits import UNNAMED_LOOKS_MAX
@@ -29,10 +29,15 @@ class _TooMany(Exception):
 
 def unnamed(top: int) -> Unnamed:
     """Look at every process below ``top``. What may not be looked at is left out: mappings, for others than root."""
+    return unnamed_of(_below(top))
+
+
+def unnamed_of(pids: Iterable[int]) -> Unnamed:
+    """The same for these processes."""
     found = Unnamed()
     look = _Look(found)
     try:
-        for pid in _below(top):
+        for pid in pids:
             with contextlib.suppress(OSError):  # it has ended meanwhile
                 for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
                     look.at(thread)
