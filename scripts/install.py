@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -22,6 +23,19 @@ MINIMUM = (3, 11)
 
 
 def main() -> int:
+    try:
+        return install()
+    except subprocess.CalledProcessError as error:
+        print(f"That did not work: {shlex.join(error.cmd)}")
+        print((error.stderr or b"").decode(errors="replace"), end="")
+        print(
+            "What it said is above. Packages come from the index that pip uses on this machine ('pip config list' shows"
+            " which): look whether that can be reached and has what is named, then start this again."
+        )
+        return 1
+
+
+def install() -> int:
     if sys.version_info < MINIMUM:
         print(
             f"Actorium needs Python {MINIMUM[0]}.{MINIMUM[1]} or newer; {sys.executable} is {sys.version.split()[0]}."

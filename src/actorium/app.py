@@ -93,7 +93,8 @@ async def open_engine(settings: Settings, folder: DataFolder) -> Engine:
         from actorium.database.postgres import Postgres
     except ImportError as error:
         raise Unavailable(
-            "ACTORIUM_DATABASE names PostgreSQL, and its driver is not installed: install actorium[postgres]."
+            "ACTORIUM_DATABASE names PostgreSQL, and its driver is not installed: in the clone of Actorium,"
+            " pip install -e '.[postgres]'."
         ) from error
     return await Postgres.open(settings.database)
 
@@ -118,7 +119,8 @@ async def open_blobs(settings: Settings, folder: DataFolder, *, only_reading: bo
         from actorium.blobs.s3 import S3Blobs
     except ImportError as error:
         raise Unavailable(
-            "ACTORIUM_BLOBS names S3, and what speaks to it is not installed: install actorium[s3]."
+            "ACTORIUM_BLOBS names S3, and what speaks to it is not installed: in the clone of Actorium,"
+            " pip install -e '.[s3]'."
         ) from error
     credentials = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     return await S3Blobs.open(settings.blobs, credentials, only_reading=only_reading)

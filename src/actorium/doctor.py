@@ -213,7 +213,7 @@ def _say_what_is_not_prevented(settings: Settings, findings: Sequence[Finding], 
     console.print()
     table = Table(title="What Actors can do here", title_justify="left", show_header=False, box=None, pad_edge=False)
     for name, meaning in found.items():
-        table.add_row(f"no {name}", meaning)
+        table.add_row(f"no {name}", Text(meaning))
     if not found:
         table.add_row("nothing that SECURITY.md says is prevented")
     console.print(table)
@@ -225,7 +225,7 @@ def report(settings: Settings, findings: Sequence[Finding], console: Console | N
     table = Table(title="This machine", title_justify="left", show_header=False, box=None, pad_edge=False)
     for one in findings:
         mark = Text("yes", "green") if one.ok else Text("no", "red" if one.required else "yellow")
-        table.add_row(mark, one.name, one.meaning)
+        table.add_row(mark, one.name, Text(one.meaning))  # as it is: [sql] would be taken for a style
     console.print(table)
     _say_what_is_not_prevented(settings, findings, console)
     console.print()
@@ -235,5 +235,5 @@ def report(settings: Settings, findings: Sequence[Finding], console: Console | N
         value = str(getattr(settings, setting.name))
         is_secret = is_private(setting.name, value)
         source = "set" if os.environ.get(name) else "default"
-        shown.add_row(name, "(hidden)" if value and is_secret else value, source)
+        shown.add_row(name, Text("(hidden)" if value and is_secret else value), source)
     console.print(shown)

@@ -255,4 +255,4 @@ async def test_without_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
         ):
             kind, message = error_of(answer)
             assert kind == "platform-feature-disabled"
-            assert "actorium[sql]" in message
+            assert "pip install -e '.[sql]'" in message

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -44,6 +45,17 @@ def test_it_says_what_an_engine_cannot_prevent() -> None:
     text = printed(found("container engine", ok=True), *listed)
     assert "no disk of builds" in text
     assert "no limits" not in text
+
+
+def test_brackets_are_shown() -> None:
+    """A style to the library that prints: people were told to install ``.``."""
+    settings = Settings(data=Path("/srv/[mine]"))
+    console = Console(file=io.StringIO(), width=200)
+    report(settings, [Finding(name="sql engine", ok=False, meaning="pip install '.[sql]'")], console)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "pip install '.[sql]'" in text
+    assert "/srv/[mine]" in text
 
 
 def test_without_an_executor_there_is_no_such_list() -> None:

@@ -47,7 +47,7 @@ class SqlBusy(RateLimitExceeded):
 
 
 class SqlNotInstalled(Invalid):
-    """This server has no engine for SQL and Parquet: whoever runs it can install actorium[sql]."""
+    """This server has no engine for SQL and Parquet: in its clone, pip install -e '.[sql]'."""
 
     type = "platform-feature-disabled"
 
