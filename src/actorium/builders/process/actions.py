@@ -122,9 +122,7 @@ def _fetch(instruction: Instruction, state: StageState, sources: tuple[str, ...]
     if checksum and not _CHECKSUM.fullmatch(checksum):
         raise DockerfileError(line, f"--checksum={checksum[:80]} must be sha256: and 64 digits")
     mode = _mode(instruction, state)
-    step = FetchStep(url=url, target=place, mode=MODE if mode is None else changed(MODE, mode), checksum=checksum)
-    notes = ("what the address gave is kept: it is fetched again with useCache=0",)
-    return step, notes
+    return FetchStep(url=url, target=place, mode=MODE if mode is None else changed(MODE, mode), checksum=checksum), ()
 
 
 def _names_heredoc(word: str, names: set[str]) -> bool:
