@@ -355,8 +355,12 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 def _print_json(document: Any) -> None:
-    json.dump(document, sys.stdout, indent=2)
-    print()
+    try:
+        json.dump(document, sys.stdout, indent=2)
+        print(flush=True)
+    except BrokenPipeError:  # whoever reads has seen enough, as head has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes at its end
+        sys.exit(1)
 
 
 def _named(pair: Pair | None) -> dict[str, str]:

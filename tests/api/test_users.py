@@ -62,8 +62,9 @@ async def test_a_rotated_token_is_dead_at_once() -> None:
         await world.alice.get("/v2/users/me", status=401)
         assert (await Client(world.app, token=fresh).get("/v2/users/me"))["username"] == "alice"
         assert (await world.bob.get("/v2/users/me"))["username"] == "bob"
-        with pytest.raises(UserNotFound):
+        with pytest.raises(UserNotFound) as caught:
             await world.users.rotate("carol")
+        assert "'actorium user list'" in str(caught.value)
 
 
 async def test_users_get_numbers_from_one() -> None:

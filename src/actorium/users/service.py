@@ -158,7 +158,7 @@ class Users:
         """A user by name. Raises UserNotFound."""
         user = await self._database.read(lambda tx: store.find_named(tx, username))
         if user is None:
-            raise UserNotFound
+            raise UserNotFound(f"There is no user {username!r} here; 'actorium user list' names all.")
         return user
 
     async def page(self, *, offset: int = 0, limit: int = PAGE_ITEMS_MAX) -> list[User]:
