@@ -19,7 +19,7 @@ from actorium.dev.session import RunOptions, Session
 from actorium.dev.watching import Watch
 from actorium.kernel.clock import SystemClock
 from actorium.kernel.errors import ActoriumError
-from actorium.loops.background import first
+from actorium.loops.background import first, to_its_end
 from actorium.settings import Settings
 
 CANNOT = 2  # the exit code of what could not even begin
@@ -64,9 +64,12 @@ async def _work(wanted: Wanted, settings: Settings, screen: Screen) -> int:
         Api.at(server.url, token=server.token) as api,
     ):
         session = Session(api, server.url, folder=folder, given=given, screen=screen, options=wanted.options)
-        if wanted.is_once:
-            return await _once(session, screen)
-        await watched(session, Watch(lambda: {**folder.state(), **given.state()}, clock), given, screen)
+        try:
+            if wanted.is_once:
+                return await _once(session, screen)
+            await watched(session, Watch(lambda: {**folder.state(), **given.state()}, clock), given, screen)
+        finally:
+            await to_its_end(session.make_way())
     return 0
 
 

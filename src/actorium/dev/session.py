@@ -63,6 +63,7 @@ class Session:
         has started before it ends.
         """
         try:
+            await self._abort_what_was_left()
             given = self._given.read()
             if not is_built or self._build is None:
                 self._build = None
@@ -73,7 +74,7 @@ class Session:
             await self._show_results(run)
             return 0 if run["status"] == "SUCCEEDED" else run.get("exitCode") or 1
         except asyncio.CancelledError:
-            await to_its_end(self._make_way())
+            await to_its_end(self.make_way())
             raise
 
     async def _built(self) -> Build | None:
@@ -157,15 +158,30 @@ class Session:
             if self._ongoing is None or secs is not None:
                 return seen
 
-    async def _make_way(self) -> None:
-        """Abort what goes on, at once: a graceful abort cannot be hastened, and most Actors let it take its 30 s."""
+    async def make_way(self) -> None:
+        """Abort what goes on, if anything does, or say that it could not be done."""
         if self._ongoing is None:
             return
         try:
-            await self._api.call("POST", f"{self._ongoing}/abort")
-            await self._ended(secs=ABORT_SECS)
-            self._screen.say("What was going on was aborted.")
+            await self._abort()
         except Failed as failure:
             self._screen.warn(f"What was going on may still go on; it could not be aborted: {failure}")
         finally:
             self._ongoing = None
+
+    async def _abort_what_was_left(self) -> None:
+        """What a round that lost its server has begun goes on there. Raises Failed while the server does not answer."""
+        if self._ongoing is None:
+            return
+        try:
+            await self._abort()
+        except Failed as failure:
+            if failure.status == 0:
+                raise
+        self._ongoing = None  # or another server answers, which knows nothing of it
+
+    async def _abort(self) -> None:
+        """At once: a graceful abort cannot be hastened, and most Actors let it take its 30 s. Raises Failed."""
+        await self._api.call("POST", f"{self._ongoing}/abort")
+        await self._ended(secs=ABORT_SECS)
+        self._screen.say("What was going on was aborted.")

@@ -41,12 +41,15 @@ class Server:
         self.run |= {"stats": {"runTimeSecs": 1.0}, "defaultKeyValueStoreId": "k1"}
         self.items: list[Any] = []
         self.refuses = ""
+        self.is_lost = False
         self.hold: asyncio.Event | None = None
         self.holds = "r1"
         self.held = asyncio.Event()
 
     async def call(self, method: str, path: str, body: Any = None, **query: object) -> Any:
         self.calls.append(f"{method} {path}")
+        if self.is_lost:
+            raise Failed("no answer", "")
         if self.refuses and self.refuses in path:
             raise Failed(f"{path} answered 400: no", "a hint", status=400)
         parts = [method, *path.removeprefix("/v2/").split("/")]
@@ -94,6 +97,8 @@ class Server:
 
     async def log_lines(self, subject_id: str) -> AsyncIterator[str]:
         yield f"2026-11-22T17:00:00.000Z \x1b[32mline\x1b[0m of {subject_id}\x1b[2J\x07"
+        if self.is_lost:
+            raise Failed("broke off", "")
         if self.hold is not None and subject_id == self.holds:
             self.held.set()
             await self.hold.wait()
@@ -277,6 +282,34 @@ async def test_what_cannot_be_aborted_is_said(dev: Dev) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert "may still go on" in dev.text
+
+
+@pytest.mark.parametrize("knows_it", [True, False])
+async def test_what_a_lost_server_went_on_with_is_aborted_when_it_is_back(dev: Dev, knows_it: bool) -> None:
+    """It went on for an hour, beside those of all later rounds."""
+    log_lines = dev.server.log_lines
+
+    async def lose(subject_id: str) -> AsyncIterator[str]:
+        dev.server.is_lost = subject_id == "r1"
+        async for line in log_lines(subject_id):
+            yield line
+
+    dev.server.log_lines = lose  # type: ignore[method-assign]
+    dev.server.run["status"] = "RUNNING"
+    with pytest.raises(Failed, match="broke off"):
+        await dev.session.round()
+    with pytest.raises(Failed, match="no answer"):
+        await dev.session.round()
+    dev.server.log_lines, dev.server.is_lost = log_lines, False  # type: ignore[method-assign]
+    if not knows_it:
+        dev.server.refuses, dev.server.run["status"] = "/abort", "SUCCEEDED"
+    begun = len(dev.server.calls)
+    await dev.session.round()
+    assert dev.server.calls[begun] == "POST /v2/actor-runs/r1/abort"
+    assert dev.server.inputs == [None, None], "it went on with the round"
+    assert dev.server.calls.count("POST /v2/actor-runs/r1/abort") == 2
+    await dev.session.make_way()
+    assert dev.server.calls.count("POST /v2/actor-runs/r1/abort") == 2, "nothing is left"
 
 
 async def test_a_run_that_starts_while_the_round_is_ended_is_not_forgotten(dev: Dev) -> None:
