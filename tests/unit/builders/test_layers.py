@@ -156,6 +156,8 @@ CONTEXT = Context(
         (["src/*"], "/app/", {"app/main.py", "app/x"}),
         (["nothing*", "a.txt"], "/app/", {"app/a.txt"}),
         (["./src/../a.txt"], "/app/", {"app/a.txt"}),
+        (["../a.txt"], "/app/", {"app/a.txt"}),  # as Docker does: it is for the source's own folder
+        (["../../src/../*.sh"], "/app/", {"app/run.sh"}),
     ],
 )
 def test_copy(writer: LayerWriter, sources: list[str], target: str, result: set[str]) -> None:
@@ -194,8 +196,8 @@ def test_executable_files_and_folders_without_files(writer: LayerWriter) -> None
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("../x", "lies outside"),
-        ("src/../../x", "lies outside"),
+        ("../x", "was not found in the source files"),
+        ("src/../../x", "was not found in the source files"),
         ("nope", "was not found"),
         ("secret/key", "dockerignore leaves it out"),
     ],

@@ -141,4 +141,23 @@ def test_plain_names() -> None:
 
 
 def test_folders_without_files_that_are_left_out() -> None:
-    assert context_folders(["out", "data/in"], {".dockerignore": b"data"}, "Dockerfile") == ("out",)
+    assert context_folders(["out", "data/in"], {".dockerignore": b"data"}, (), "Dockerfile") == ("out",)
+
+
+@pytest.mark.parametrize(
+    ("ignore", "left"),
+    [
+        ("logs/*", ["logs"]),
+        ("logs", []),
+        ("logs/", []),
+        ("logs/a", []),
+        ("logs/**", ["logs"]),
+        ("**/deep/**", ["logs/deep"]),
+        ("*\n!logs", []),
+        ("*\n!logs\nlogs/*", ["logs"]),
+    ],
+)
+def test_a_folder_stays_whose_files_are_left_out_one_by_one(ignore: str, left: list[str]) -> None:
+    files = {"main.py": b"", "logs/a": b"", "logs/deep/b": b"", ".dockerignore": ignore.encode()}
+    kept = context_files(files, "Dockerfile")
+    assert list(context_folders((), files, kept, "Dockerfile")) == left

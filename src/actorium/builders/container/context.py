@@ -62,7 +62,7 @@ def context(spec: BuildSpec, labels: Mapping[str, str], *, heredocs: bool = True
     refuse(parsed, heredocs=heredocs)
     pieces = read(parsed, spec.build_args, labels=labels, owner=f"{sorted(labels.items())} {spec.actor}")
     visible = dict(context_files(spec.files, spec.dockerfile))
-    folders = context_folders(spec.folders, spec.files, spec.dockerfile)
+    folders = context_folders(spec.folders, spec.files, visible, spec.dockerfile)
     name = spec.dockerfile if spec.dockerfile in visible else DOCKERFILE
     hidden = [one for one in (name, IGNORE) if one not in visible]
     visible.pop(name, None)

@@ -57,8 +57,6 @@ class Context:
         return files, set(folders.values())
 
     def _named(self, source: str, *, is_deep: bool) -> tuple[dict[str, str], dict[str, str]]:
-        if {".."} & set(source.split("/")) and posixpath.normpath(source.lstrip("/")).startswith(".."):
-            raise BuildFailed(f"COPY source {source} lies outside of the source folder")
         path = posixpath.normpath("/" + source.lstrip("/")).lstrip("/")
         both = (self._names, self._folder_names)
         if is_deep and "**" in path.split("/"):

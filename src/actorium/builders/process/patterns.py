@@ -114,10 +114,24 @@ def context_files(files: Mapping[str, bytes], dockerfile: str, mark: StopMark | 
 
 
 def context_folders(
-    folders: Collection[str], files: Mapping[str, bytes], dockerfile: str, mark: StopMark | None = None
+    folders: Collection[str],
+    files: Mapping[str, bytes],
+    kept: Collection[str],
+    dockerfile: str,
+    mark: StopMark | None = None,
 ) -> tuple[str, ...]:
-    """The same of folders without files. Raises ``BuildFailed``."""
-    return tuple(_kept(folders, files, dockerfile, mark))
+    """The same of folders without files, or without any that is ``kept``. Raises ``BuildFailed``."""
+    emptied = _above(files.keys() - set(kept)) - _above(kept)
+    return tuple(_kept({*folders, *emptied}, files, dockerfile, mark))
+
+
+def _above(paths: Iterable[str]) -> set[str]:
+    """The folders that paths lie in, at any depth."""
+    found: set[str] = set()
+    for path in paths:
+        while (path := posixpath.dirname(path)) and path not in found:
+            found.add(path)
+    return found
 
 
 def _kept(paths: Collection[str], files: Mapping[str, bytes], dockerfile: str, mark: StopMark | None) -> list[str]:

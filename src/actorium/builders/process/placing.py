@@ -34,7 +34,7 @@ def prepared(spec: BuildSpec, dockerfile: str, mark: StopMark) -> tuple[Context,
         files=files,
         left_out=frozenset(spec.files.keys() - files.keys()),
         executable=spec.executable,
-        folders=context_folders(spec.folders, spec.files, dockerfile, mark),
+        folders=context_folders(spec.folders, spec.files, files, dockerfile, mark),
         looks=Looks(mark),
     )
     digests = {}
