@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from actorium.caller.actor_folder import State
-from actorium.dev.watching import LOOK_PART, LOOK_SECS, SETTLE_SECS, Watch
+from actorium.dev.watching import LOOK_PART, LOOK_SECS, SETTLE_SECS, SETTLE_SECS_MAX, Watch
 from actorium.testing.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
@@ -75,6 +75,31 @@ async def test_what_is_as_before_at_once_is_no_change() -> None:
     await clock.advance(LOOK_SECS * 3)
     assert not waiting.done()
     waiting.cancel()
+
+
+async def test_a_file_that_is_written_without_end_hides_no_change_and_is_none_itself() -> None:
+    """A log of another program made the command deaf."""
+    folder, clock = Folder(), ManualClock()
+    watch = Watch(folder, clock)
+    waiting = await begun(watch, clock)
+
+    async def write_a_while() -> None:
+        for _ in range(round(2 * (SETTLE_SECS_MAX + LOOK_SECS) / (SETTLE_SECS / 2))):
+            folder.touch("log", folder.files.get("log", (0,))[0] + 1)
+            await clock.advance(SETTLE_SECS / 2)
+
+    await write_a_while()
+    assert not waiting.done()
+    folder.touch("a", 2)
+    await write_a_while()
+    assert waiting.done()
+    assert watch.changes == ["a"]
+    waiting = await begun(watch, clock)
+    await write_a_while()
+    assert not waiting.done()
+    await clock.advance(SETTLE_SECS_MAX)
+    assert waiting.done()
+    assert watch.changes == ["log"]
 
 
 async def test_a_folder_that_takes_long_to_look_at_is_looked_at_less_often() -> None:
