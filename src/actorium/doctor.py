@@ -25,6 +25,7 @@ from actorium.executors.process.unprevented import unprevented
 from actorium.executors.process.warm import refusals
 from actorium.kernel.descriptors import limit, raise_limit
 from actorium.kernel.errors import ActoriumError
+from actorium.kernel.lines import printable
 from actorium.settings import Settings, environment_name, is_private
 
 REQUIRED = ("namespaces", "container engine", "networks of containers")
@@ -225,7 +226,7 @@ def report(settings: Settings, findings: Sequence[Finding], console: Console | N
     table = Table(title="This machine", title_justify="left", show_header=False, box=None, pad_edge=False)
     for one in findings:
         mark = Text("yes", "green") if one.ok else Text("no", "red" if one.required else "yellow")
-        table.add_row(mark, one.name, Text(one.meaning))  # as it is: [sql] would be taken for a style
+        table.add_row(mark, one.name, Text(printable(one.meaning)))  # [sql] is no style; an Actor may have said it
     console.print(table)
     _say_what_is_not_prevented(settings, findings, console)
     console.print()

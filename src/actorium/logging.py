@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from actorium.kernel.lines import printable
 from actorium.kernel.structs import encode
 
 
@@ -23,7 +24,7 @@ def configure(*, level: str, format: str) -> None:
     if as_text:
         # Rich tracebacks show local variables, tokens among them, and take a second each.
         plain = structlog.dev.plain_traceback
-        ending = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+        ending = [_printable, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     else:
         ending = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_serialize)]
     structlog.configure(
@@ -32,6 +33,11 @@ def configure(*, level: str, format: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def _printable(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Fields may hold what an Actor said: no terminal is to do it."""
+    return {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def _serialize(event: dict[str, Any], **_: Any) -> str:

@@ -68,3 +68,9 @@ def test_it_says_how_many_connections_a_run_may_have(runs: int, ok: bool) -> Non
     assert seen.ok is ok
     assert f"{runs} runs" in seen.meaning
     assert ("LimitNOFILE" in seen.meaning) is not ok
+
+
+def test_what_an_actor_says_is_shown_and_not_done() -> None:
+    """The reason why a program starts cold may be its own words."""
+    said = Finding(name="warm starts", ok=True, meaning="its imports fail: [/x] [red]\x1b]0;title\x07\nforged")
+    assert "its imports fail: [/x] [red]\\x1b]0;title\\x07\\nforged" in printed(said)

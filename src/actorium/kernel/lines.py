@@ -106,6 +106,13 @@ def without_escapes(text: bytes) -> bytes:
     return _BEGUN.sub(b"", text) if b"\x1b" in text else text
 
 
+def printable(text: str) -> str:
+    """Text in one line that does nothing to a terminal: what is no character to see is written as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
 def _whole_until(line: bytes, start: int, end: int) -> int:
     """Where to cut instead of ``end``."""
     escape = line.rfind(b"\x1b", max(start + 1, end - LOG_ESCAPE_BYTES_MAX), end)

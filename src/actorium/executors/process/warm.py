@@ -38,6 +38,7 @@ from actorium.kernel.limits import (
     SPARES_MAX,
     SPARES_PER_BUILD_MAX,
 )
+from actorium.kernel.lines import printable
 
 REFUSALS = "cold.json"
 _BUILDS_MAX = 1000
@@ -356,7 +357,7 @@ class WarmPool:
 
     def _refuse(self, key: bytes, build: Build, reason: str) -> bool:
         """Remember it; whether another spare may be tried."""
-        command = " ".join(build.told.argv)
+        command = printable(" ".join(build.told.argv))
         log.info("warm.cold", command=command, reason=reason)
         if not build.told.imports_ahead:
             build.hopeless = True
@@ -383,7 +384,7 @@ def _word(words: bytes) -> tuple[str, str]:
     """Kind and rest of the last line of what a spare said: it is what holds."""
     lines = words.decode("utf-8", "replace").splitlines()
     kind, _, rest = lines[-1].partition(" ") if lines else ("", "", "")
-    return kind, rest
+    return kind, printable(rest)  # the Actor's words may be among it
 
 
 def _key(told: plan.Plan) -> bytes:
