@@ -39,7 +39,7 @@ TABLE = (
             "a network namespace with a loopback of its own; the input rule drops what comes from runs"),
     Attempt("reach_neighbours", "another run's own address", "the forward rule between runs"),
     Attempt("reach_metadata", "metadata services: 169.254.0.0/16, 100.100.100.200, 192.0.0.192", "the forward rules"),
-    Attempt("change_the_network", "raw, packet, vsock and crypto sockets, other addresses, interfaces down",
+    Attempt("change_the_network", "raw, packet, vsock and crypto sockets, rare families, other addresses, interfaces down",
             "no capabilities; the system-call filter"),
     Attempt("become_root", "setuid, setgid, groups, su, sudo, capabilities",
             "no capabilities, none to be had, no new privileges, nosuid mounts"),
@@ -143,9 +143,11 @@ ENGINE_TABLE = (
     Attempt("fork bomb", "", "the engine's limit", f"{_SUITE}a_fork_bomb_is_contained"),
 )  # fmt: skip
 _OF_STEPS = {"become_root": {"setuid", "setgid", "groups", "CapPrm", "CapEff", "CapBnd", "new privileges", "user"},
-             "write_what_is_the_machines": {"/etc/resolv.conf"}, "raise_own_limits": {"core dumps"}}  # fmt: skip
+             "write_what_is_the_machines": {"/etc/resolv.conf"},
+             "raise_own_limits": {"core dumps", "core dumps, upper bits"}}  # fmt: skip
 _OF_DOCKERS_STEPS = {
-    "change_the_network": {"packet", "raw ip", "vsock"}, "mount_things": {"chroot"},
+    "change_the_network": {"packet", "raw ip", "vsock", "vsock, upper bits", "tipc", "can"},
+    "mount_things": {"chroot"},
     "reach_into_the_kernel": {"io_uring"}, "make_devices": {"disk", "memory"},
 }  # fmt: skip
 

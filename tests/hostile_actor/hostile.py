@@ -44,7 +44,10 @@ WRITES = (
     "/proc/1/uid_map", "/sys/kernel/uevent_helper", "/sys/fs/cgroup/cgroup.procs",
 )  # fmt: skip
 NAMESPACES = {"mount": 0x20000, "cgroup": 1 << 25, "uts": 1 << 26, "ipc": 1 << 27, "user": 1 << 28, "net": 1 << 30}
-RAW = (("packet", 17, 3, 0), ("raw ip", 2, 3, 1), ("vsock", 40, 1, 0), ("kernel crypto", 38, 5, 0))
+SOCKET, SETRLIMIT = (41, 160) if X86_64 else (198, 164)
+UPPER = 1 << 32  # the kernel does not look at this half of an int
+RAW = (("packet", 17, 3, 0), ("raw ip", 2, 3, 1), ("vsock", 40, 1, 0), ("vsock, upper bits", UPPER | 40, 1, 0),
+       ("kernel crypto", 38, 5, 0), ("tipc", 30, 1, 0), ("can", 29, 3, 1))  # fmt: skip
 
 
 def raw(number: int, *arguments: Any) -> bool:
@@ -63,8 +66,7 @@ def called(name: str, *arguments: Any) -> bool:
 
 def apart(work: Callable[[], Any]) -> bool:
     """In a process of its own, so that what it becomes is not what tries the rest."""
-    child = os.fork()
-    if child == 0:
+    if (child := os.fork()) == 0:
         try:
             os._exit(0 if work() else 1)
         except BaseException:
@@ -159,15 +161,13 @@ def read_other_runs(facts: Any) -> Iterator[Try]:
 def read_other_processes(facts: Any) -> Iterator[Try]:
     own = {os.getpid(), os.getppid()} - {1}
     seen = () if facts["outside"] else {int(name) for name in os.listdir("/proc") if name.isdigit()} - own
-    pids = {*seen, *facts["pids"]}
+    pids, data = {*seen, *facts["pids"]}, facts["data"].encode()
     for pid in pids:
         for name in ("environ", "mem", "maps", "auxv"):
             yield f"{pid}/{name}", partial(read, f"/proc/{pid}/{name}")
         for name in ("root", "cwd", "exe"):
             yield f"{pid}/{name}", partial(os.readlink, f"/proc/{pid}/{name}")
         yield f"{pid}/fd", partial(os.listdir, f"/proc/{pid}/fd")
-    data = facts["data"].encode()
-    for pid in pids:
         yield f"{pid}/cmdline", lambda pid=pid: data in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()  # type: ignore[misc]
 
 
@@ -195,8 +195,7 @@ def _knock(address: str) -> bool:
 
 
 def reach_loopback(facts: Any) -> Iterator[Try]:
-    ports = [port for _, port in facts["loopback"]]
-    targets = [*facts["loopback"], *([gateway(), port] for port in ports)]
+    targets = [*facts["loopback"], *([gateway(), port] for _, port in facts["loopback"])]
     yield f"{len(targets)} addresses", lambda: reached(targets)
 
 
@@ -211,7 +210,7 @@ def reach_metadata(facts: Any) -> Iterator[Try]:
 
 def change_the_network(_: Any) -> Iterator[Try]:
     for name, family, kind, protocol in RAW:
-        yield name, lambda of=(family, kind, protocol): socket.socket(*of).close() is None  # type: ignore[misc]
+        yield name, partial(raw, SOCKET, family, kind, protocol)
     yield "address", lambda: _interface(0x8916, socket.inet_aton("169.254.1.1"))  # SIOCSIFADDR
     yield "down", lambda: _interface(0x8914, b"")  # SIOCSIFFLAGS
 
@@ -260,8 +259,7 @@ def make_namespaces(_: Any) -> Iterator[Try]:
 
 
 def _cloned(number: int) -> bool:
-    child = libc.syscall(ctypes.c_long(number), ctypes.c_ulong(1 << 28 | signal.SIGCHLD), 0, 0, 0, 0)
-    if child == 0:
+    if (child := libc.syscall(ctypes.c_long(number), ctypes.c_ulong(1 << 28 | signal.SIGCHLD), 0, 0, 0, 0)) == 0:
         os._exit(0)
     if child > 0:
         os.waitpid(child, 0)
@@ -338,6 +336,10 @@ def raise_own_limits(_: Any) -> Iterator[Try]:
         hard = resource.getrlimit(kind)[1]
         yield f"limit {kind}", lambda kind=kind, hard=hard: limited(kind, hard, hard + 1)[1] > hard  # type: ignore[misc]
     yield "core dumps", lambda: apart(lambda: limited(resource.RLIMIT_CORE, 0, 0)[0] != 1)  # 1: to no program either
+    yield (
+        "core dumps, upper bits",
+        lambda: apart(lambda: raw(SETRLIMIT, UPPER | 4, bytes(16)) and resource.getrlimit(4)[0] != 1),
+    )
     yield "nice", lambda: apart(lambda: [os.nice(-1)])
     yield "real time", lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)) is None  # type: ignore[func-returns-value]
     yield "killed last", lambda: pathlib.Path("/proc/self/oom_score_adj").write_text("-1") > 0
@@ -375,7 +377,6 @@ def everything(facts: Any, names: Iterable[str] = INSIDE) -> dict[str, Any]:
 
 
 def known() -> Any:
-    """The facts that were given."""
     return json.loads(os.environ.get("FACTS") or FACTS.read_text())
 
 

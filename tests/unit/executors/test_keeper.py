@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import subprocess
@@ -247,6 +248,15 @@ def test_the_limit_of_core_files_stays_as_it_is(machine: str, setrlimit: int, pr
     assert answer(machine, prlimit, 0, core, 0, new) == ALLOWED
     assert answer(machine, setrlimit, files, new) == ALLOWED
     assert answer(machine, prlimit, 0, files, new, 0) == ALLOWED
+
+
+@pytest.mark.parametrize(("machine", "calls"), [("x86_64", (41, 53)), ("aarch64", (198, 199))])
+def test_there_are_only_the_usual_sockets(machine: str, calls: tuple[int, int]) -> None:
+    """The kernel looks at the lower half of the number."""
+    for call in calls:
+        found = [family for family in range(64) if answer(machine, call, family, 1, 0) == ALLOWED]
+        assert found == [1, 2, 10, 16]
+        assert answer(machine, call, 1 << 32 | 40, 1, 0) == 0x0005_0000 | errno.EAFNOSUPPORT
 
 
 def test_other_processors_have_no_filter() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from actorium.executors.process.keeper import linux, seccomp
 
 _PROCESSORS = {"x86_64": ("SCMP_ARCH_X86_64", "SCMP_ARCH_X32"), "aarch64": ("SCMP_ARCH_AARCH64",)}
+_LOWER_HALF = 0xFFFF_FFFF
 _BEYOND = (
     "clock_adjtime", "clock_settime", "create_module", "fanotify_init", "get_kernel_syms", "kcmp", "migrate_pages",
     "move_pages", "name_to_handle_at", "nfsservctl", "query_module", "quotactl_fd", "settimeofday", "stime", "sysfs",
@@ -33,13 +34,14 @@ def profile(machine: str = linux.MACHINE) -> str | None:
         if flag:  # a rule for each: what compares with a mask can only ask for equality
             compared = {"index": 0, "value": flag, "valueTwo": flag, "op": "SCMP_CMP_MASKED_EQ"}
             refused.append({"names": ["clone"], "errnoRet": errno.EPERM, "args": [compared]})
-    for family in (seccomp.AF_ALG, seccomp.AF_VSOCK):
-        compared = {"index": 0, "value": family, "op": "SCMP_CMP_EQ"}
-        refused.append({"names": ["socket"], "errnoRet": errno.EAFNOSUPPORT, "args": [compared]})
-    core = {"index": 0, "value": seccomp.RLIMIT_CORE, "op": "SCMP_CMP_EQ"}
-    refused.append({"names": ["setrlimit"], "errnoRet": 0, "args": [core]})
+    last = max(seccomp.FAMILIES)
+    beyond = [{"index": 0, "value": last, "op": "SCMP_CMP_GT"}]
+    others = [{"index": 0, "value": one, "op": "SCMP_CMP_EQ"} for one in range(last) if one not in seccomp.FAMILIES]
+    unusual = {"names": ["socket", "socketpair"], "errnoRet": errno.EAFNOSUPPORT}
+    refused += [{**unusual, "args": [compared]} for compared in (*beyond, *others)]
+    refused.append({"names": ["setrlimit"], "errnoRet": 0, "args": [_is_core(0)]})
     new = {"index": 2, "value": 0, "op": "SCMP_CMP_NE"}
-    refused.append({"names": ["prlimit64"], "errnoRet": 0, "args": [core | {"index": 1}, new]})
+    refused.append({"names": ["prlimit64"], "errnoRet": 0, "args": [_is_core(1), new]})
     return json.dumps(
         {
             "defaultAction": "SCMP_ACT_ALLOW",
@@ -47,3 +49,8 @@ def profile(machine: str = linux.MACHINE) -> str | None:
             "syscalls": [{"action": "SCMP_ACT_ERRNO", **one} for one in refused],
         }
     )
+
+
+def _is_core(index: int) -> dict[str, Any]:
+    """The kernel looks at the lower half of this argument; what is compared without a mask is all of it."""
+    return {"index": index, "value": _LOWER_HALF, "valueTwo": seccomp.RLIMIT_CORE, "op": "SCMP_CMP_MASKED_EQ"}
