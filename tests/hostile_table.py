@@ -39,7 +39,7 @@ TABLE = (
             "a network namespace with a loopback of its own; the input rule drops what comes from runs"),
     Attempt("reach_neighbours", "another run's own address", "the forward rule between runs"),
     Attempt("reach_metadata", "metadata services: 169.254.0.0/16, 100.100.100.200, 192.0.0.192", "the forward rules"),
-    Attempt("change_the_network", "raw, packet, vsock and crypto sockets, rare families, other addresses, interfaces down",
+    Attempt("change_the_network", "raw, packet, vsock, crypto and rare sockets, other addresses, interfaces down",
             "no capabilities; the system-call filter"),
     Attempt("become_root", "setuid, setgid, groups, su, sudo, capabilities",
             "no capabilities, none to be had, no new privileges, nosuid mounts"),
