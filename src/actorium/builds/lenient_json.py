@@ -34,13 +34,13 @@ def _decode_leniently(text: str) -> Any:
     try:
         return _decode(without)
     except msgspec.DecodeError as error:
-        raise ValueError(f"it is not valid JSON: {_place(without) or error}") from error
+        raise ValueError(f"it is not valid JSON: {mistake(without) or error}") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
 
-def _place(text: str) -> str:
-    """Line, column and what is wrong there; empty where only the stricter parser sees something."""
+def mistake(text: str | bytes) -> str:
+    """Line, column and what is wrong there with JSON; empty where only the stricter parser sees something."""
     try:
         json.loads(text)
     except json.JSONDecodeError as error:

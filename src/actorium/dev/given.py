@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from actorium.builds.lenient_json import mistake
 from actorium.caller.actor_folder import State
 from actorium.caller.failure import Failed
 
@@ -45,8 +46,8 @@ class Given:
             return None
         try:
             msgspec.json.decode(content)
-        except msgspec.DecodeError as error:
-            raise Failed(f"{self.name} is not valid JSON: {error}.", "Mend it.") from error
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise Failed(f"{self.name} is not valid JSON: {mistake(content) or error}.", "Mend it.") from error
         return content
 
     def _content(self) -> bytes | None:

@@ -44,7 +44,12 @@ def test_standard_input_serves_every_run(tmp_path: Path) -> None:
     assert found.state() == {}
 
 
-@pytest.mark.parametrize("piped", [b"", b"{", b"\xff"])
+def test_where_the_mistake_is_is_told_by_line_and_column(tmp_path: Path) -> None:
+    with pytest.raises(Failed, match="is not valid JSON: line 2, column 8: "):
+        given(tmp_path, "-", b'{"a": 1,\n  "b": }').read()
+
+
+@pytest.mark.parametrize("piped", [b"", b"{", b"\xff", b"[" * 100_000])
 def test_what_is_no_json_is_said_before_it_is_sent(tmp_path: Path, piped: bytes) -> None:
     with pytest.raises(Failed, match="Standard input is not valid JSON"):
         given(tmp_path, "-", piped).read()
