@@ -175,5 +175,6 @@ def test_npms_settings_without_what_is_secret(tmp_path: Path) -> None:
         "strict-ssl=false",
     ]
     assert found.files == {"/in/npm-cafile.pem": authority}
-    assert found.env["COREPACK_NPM_REGISTRY"] == "https://mirror.invalid/npm"
+    names = ("COREPACK_NPM_REGISTRY", "YARN_NPM_REGISTRY_SERVER", "YARN_REGISTRY")
+    assert found.env == dict.fromkeys(names, "https://mirror.invalid/npm")
     assert npm_settings({}, folder="/in", root=home).text == ""

@@ -20,6 +20,8 @@ _KEYS = frozenset(
 )  # fmt: skip
 _SCOPE = re.compile(r"@[\w.-]+:registry")
 _LOGIN = re.compile(r"(?<=://)[^/@\s]*@")
+_OF_OTHERS = ("COREPACK_NPM_REGISTRY", "YARN_NPM_REGISTRY_SERVER", "YARN_REGISTRY")
+"""By which corepack, yarn and the first yarn are told the registry."""
 _VISIBLE = ("/etc/ssl/certs", "/etc/pki/tls", "/etc/pki/ca-trust", "/usr/")
 
 
@@ -58,7 +60,7 @@ def npm_settings(environment: Mapping[str, str], *, folder: str, root: Path = Pa
         files[found["cafile"]] = Path(authority)
     plain = {key: _LOGIN.sub("", value) for key, value in sorted(found.items())}
     registry = plain.get("registry", "").rstrip("/")
-    env = {name: registry for name in ("COREPACK_NPM_REGISTRY", "YARN_NPM_REGISTRY_SERVER") if registry}
+    env = {name: registry for name in _OF_OTHERS if registry}
     return NpmSettings(text="".join(f"{key}={value}\n" for key, value in plain.items()), files=files, env=env)
 
 
