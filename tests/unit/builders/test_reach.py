@@ -50,6 +50,15 @@ def test_hosts_are_let_through_by_name_and_port() -> None:
     assert not any(hosts.allow(*one) for one in kept)
 
 
+@pytest.mark.parametrize("mode", MODES)
+async def test_all_clients_are_told_where_a_proxy_is_the_only_way(mode: str) -> None:
+    """Also those of Node.js, which read the usual variables only if they are told to."""
+    async with Reach(mode).opened(Output(lambda _: None)) as way:
+        env = way.over({"NO_PROXY": "x.example"})
+    names = ("HTTPS_PROXY", "http_proxy", "NPM_CONFIG_PROXY", "NODE_USE_ENV_PROXY")
+    assert [name in env for name in (*names, "NO_PROXY")] == [mode != "everything"] * 4 + [mode == "everything"]
+
+
 @pytest.mark.parametrize("text", ["a b", "http://x.example", "x.example:0", "x.example:70000", "x/y", "*", "-x"])
 def test_wrong_hosts_are_refused_at_the_start(text: str) -> None:
     with pytest.raises(settings.WrongSetting, match="ACTORIUM_BUILD_HOSTS"):

@@ -24,6 +24,8 @@ from actorium.kernel.limits import GATE_REFUSALS_TOLD_MAX
 EVERYTHING, REGISTRIES, NOTHING = "everything", "registries", "nothing"
 MODES = (EVERYTHING, REGISTRIES, NOTHING)
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_TOLD_TO_NODE = {"NODE_USE_ENV_PROXY": "1"}
+"""What lets Node's own clients use a proxy, from 22.21 and 24.5 on."""
 _OF_NPM = ("NPM_CONFIG_PROXY", "NPM_CONFIG_HTTPS_PROXY")
 
 
@@ -68,7 +70,8 @@ class Reach:
             address = f"http://127.0.0.1:{port}"
             names = [*_PROXIES, *(name.lower() for name in _PROXIES), *_OF_NPM]
             try:
-                yield Way(outward=False, door=port, proxies=dict.fromkeys(names, address) | dict.fromkeys(UNSET, ""))
+                proxies = dict.fromkeys(names, address) | dict.fromkeys(UNSET, "") | _TOLD_TO_NODE
+                yield Way(outward=False, door=port, proxies=proxies)
             except BuildFailed as error:
                 if refused:
                     raise BuildFailed(f"{error.message}. {self._hint(refused)}", exit_code=error.exit_code) from error
