@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from actorium.builders import BuildFailed
@@ -238,6 +240,18 @@ def test_mistakes(text: str, message: str) -> None:
     with pytest.raises(BuildFailed) as caught:
         planned(text)
     assert caught.value.message.startswith(message)
+
+
+@pytest.mark.parametrize("asked", ["libasound2", "libasound2t64=1.2*", "libcups2t64", "libcups2", "nss", "freetype"])
+def test_libraries_are_known_by_the_names_of_other_releases(
+    asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actorium.builders.process.system_packages._LISTED", tmp_path)
+    with pytest.raises(BuildFailed, match="this machine has no "):
+        run(f"RUN apt-get install -y {asked}")
+    for name in ("libasound2t64:amd64", "libcups2", "libnss3:amd64", "libfreetype6"):
+        (tmp_path / f"{name}.list").touch()
+    assert run(f"RUN apt-get install -y {asked}")
 
 
 def test_system_packages_that_the_host_has_are_no_reason_to_fail() -> None:

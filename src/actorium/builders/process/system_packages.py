@@ -27,6 +27,8 @@ _WITH_VALUE = {
     "apt": frozenset({"-t", "--target-release", "-o", "--option", "-c", "--config-file"}),
 }
 """Options whose value is the next word."""
+_LISTED = Path("/var/lib/dpkg/info")
+"""Where Debian and its kin list what is installed."""
 _NAMES = {
     "build-base": ("gcc", "g++", "make"),
     "build-essential": ("gcc", "g++", "make"),
@@ -34,6 +36,12 @@ _NAMES = {
     "gcompat": (),
     "libc6-compat": (),
     "libc-dev": ("libc6-dev",),
+    "freetype": ("libfreetype6",),
+    "harfbuzz": ("libharfbuzz0b",),
+    "libgl1-mesa-glx": ("libgl1",),
+    "nodejs": ("node",),
+    "nss": ("libnss3",),
+    "ttf-freefont": ("fonts-freefont-ttf",),
     "musl-dev": ("libc6-dev",),
     "libstdc++": ("libstdc++6",),
     "linux-headers": ("linux-libc-dev",),
@@ -128,9 +136,8 @@ def _on_host(package: str) -> bool:
 def _has(package: str) -> bool:
     if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", package):
         return package.isdigit()
-    listed = Path("/var/lib/dpkg/info")
-    return (
-        shutil.which(package, path=SYSTEM_PATH) is not None
-        or (listed / f"{package}.list").exists()
-        or any(listed.glob(f"{package}:*.list"))
-    )
+    if shutil.which(package, path=SYSTEM_PATH) is not None:
+        return True
+    # Debian's libraries with the larger time have a name of their own since 2024; whoever asks for one means either.
+    names = dict.fromkeys((package, f"{package}t64", package.removesuffix("t64")))
+    return any((_LISTED / f"{name}.list").exists() or any(_LISTED.glob(f"{name}:*.list")) for name in names)
