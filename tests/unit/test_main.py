@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from types import ModuleType
@@ -32,3 +33,14 @@ def test_a_reader_that_has_seen_enough_is_no_traceback() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 1
+
+
+def test_what_a_terminal_cannot_show_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logs of Actors hold any text."""
+    command_line, shown = ModuleType("actorium.cli"), io.BytesIO()
+    command_line.app = lambda: print("día 漢")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "actorium.cli", command_line)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="latin-1", write_through=True))
+        main()
+        assert shown.getvalue() == "día ?\n".encode("latin-1")

@@ -56,6 +56,19 @@ async def serving(folder: Path, *, environment: Mapping[str, str], log: Path, cl
         await _retire_spawner(folder, clock=clock)
 
 
+def end_at_signals() -> None:
+    """Let SIGTERM cancel the current task, and SIGHUP of a terminal that closes, unless nohup had that ignored.
+
+    Without it the server of the command, which has a session of its own, and what it runs would outlive the command.
+    """
+    task = asyncio.current_task()
+    if task is None:
+        return
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+
+
 def tail(log: Path) -> str:
     """The last lines of a log."""
     try:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from pathlib import Path
 
 from actorium.caller.failure import Failed
-from actorium.caller.own_server import serving
+from actorium.caller.own_server import end_at_signals, serving
 from actorium.demo.folder import SERVER_LOG, environment, fresh_folder
 from actorium.demo.screen import Screen
 from actorium.demo.story import Story, example_folder
@@ -34,9 +33,7 @@ def main() -> int:
 
 
 async def _tell(screen: Screen, clock: SystemClock) -> None:
-    task = asyncio.current_task()
-    if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    end_at_signals()
     folder = fresh_folder(Path.cwd() / ".actorium")
     screen.begin("Starting a server of its own", f"{Path(sys.executable).name} -m actorium serve, data in {folder}")
     async with serving(

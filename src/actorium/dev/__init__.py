@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from actorium.caller.actor_folder import ActorFolder
 from actorium.caller.api import Api
 from actorium.caller.failure import Failed
+from actorium.caller.own_server import end_at_signals
 from actorium.dev.given import Given
 from actorium.dev.place import place
 from actorium.dev.screen import Screen
@@ -52,9 +52,7 @@ def main(wanted: Wanted, settings: Settings) -> int:
 
 
 async def _work(wanted: Wanted, settings: Settings, screen: Screen) -> int:
-    task = asyncio.current_task()
-    if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    end_at_signals()
     clock = SystemClock()
     folder = ActorFolder(wanted.folder)
     folder.check()
