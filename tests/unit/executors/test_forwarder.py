@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from actorium.executors.process.keeper import forwarder
 from actorium.executors.process.keeper.forwarder import ByteMeter, Forwarder
 from actorium.executors.process.keeper.reactor import Reactor
 
@@ -95,6 +98,29 @@ def test_half_closed_connections_still_answer(server: socket.socket, running: Ru
         assert client.recv(100) == b"answer"
         assert client.recv(100) == b""
     assert (running.meter.sent_bytes, running.meter.received_bytes) == (8, 6)
+
+
+def test_what_waits_for_many_who_do_not_read_is_little(
+    server: socket.socket, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is held outside of the container's memory."""
+    monkeypatch.setattr(forwarder, "_HELD_BYTES", 1 << 20)
+    until = time.monotonic() + WAIT_SECS
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(running.connect()) for _ in range(40)]
+        for _ in clients:
+            stack.enter_context(server.accept()[0])
+        for client in clients:
+            client.setblocking(False)
+        held: list[int] = []
+        while sum(held) == 0 or len(held) < len(clients):
+            for client in clients:
+                with contextlib.suppress(BlockingIOError):
+                    client.send(bytes(1 << 20))
+            flows = [one for one in gc.get_objects() if isinstance(one, forwarder._Flow)]
+            held = [len(waiting) for one in flows if (waiting := one.pending) is not None]
+            assert time.monotonic() < until, held
+    assert sum(held) <= 1 << 20
 
 
 def test_a_slow_reader_slows_the_writer_and_nobody_else(server: socket.socket, running: Running) -> None:

@@ -11,7 +11,10 @@ from actorium.executors.process.keeper.reactor import READ, WRITE, Reactor
 from actorium.kernel.descriptors import limit, share
 from actorium.kernel.limits import FORWARDER_CONNECTIONS_MAX, FORWARDER_HOLD_SECS
 
-_PIECE = 256 * 1024
+_PIECE, _PIECE_MIN = 256 * 1024, 4096
+_HELD_BYTES = 8 << 20
+"""What may wait here for those who do not read: it is no memory of the container's. A few times as much, when pieces
+were taken while there were fewer connections."""
 _RETRY_SECS = 0.1
 _ACCEPTED_AT_ONCE = 64
 _FORWARDERS = 3  # of one container: to the API, and to its web server from outside and from inside
@@ -21,10 +24,17 @@ _SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # what the m
 class _Flow:
     """Bytes in one direction: read, written, and what waits between the two."""
 
-    __slots__ = ("count", "done", "pending", "sink", "source")
+    __slots__ = ("count", "done", "pending", "room", "sink", "source")
 
-    def __init__(self, source: socket.socket, sink: socket.socket, count: Callable[[int], None] | None) -> None:
-        self.source, self.sink, self.count = source, sink, count
+    def __init__(
+        self,
+        source: socket.socket,
+        sink: socket.socket,
+        count: Callable[[int], None] | None,
+        room: Callable[[], int],
+    ) -> None:
+        """``room`` says how much may be taken at once."""
+        self.source, self.sink, self.count, self.room = source, sink, count, room
         self.pending: memoryview | None = None
         self.done = False
 
@@ -32,7 +42,7 @@ class _Flow:
         """Once: write what waits, else read and write. Raises OSError when either side is broken."""
         if self.pending is None and not self.done:
             try:
-                data = self.source.recv(_PIECE)
+                data = self.source.recv(self.room())
             except BlockingIOError:
                 return
             if not data:
@@ -53,12 +63,20 @@ class _Flow:
 class _Pair:
     """Two connected sockets and the two flows between them."""
 
-    def __init__(self, reactor: Reactor, near: socket.socket, far: socket.socket, *, meter: ByteMeter | None) -> None:
+    def __init__(
+        self,
+        reactor: Reactor,
+        near: socket.socket,
+        far: socket.socket,
+        *,
+        meter: ByteMeter | None,
+        room: Callable[[], int],
+    ) -> None:
         self._reactor = reactor
         self._ends = (near, far)
         outward = meter.sent if meter else None
         inward = meter.received if meter else None
-        self._flows = (_Flow(near, far, outward), _Flow(far, near, inward))
+        self._flows = (_Flow(near, far, outward, room), _Flow(far, near, inward, room))
         self.closed: Callable[[], None] | None = None
 
     def begin(self) -> None:
@@ -157,6 +175,9 @@ class Forwarder:
             self._open += 1
             self._connect(near, clock.monotonic() + self._hold_secs)
 
+    def _room(self) -> int:
+        return max(_PIECE_MIN, min(_PIECE, _HELD_BYTES // (2 * max(self._open, 1))))
+
     def _released(self) -> None:
         self._open -= 1
         self._listen()
@@ -191,7 +212,7 @@ class Forwarder:
             far.close()
             self._again(near, until)
             return
-        pair = _Pair(self._reactor, near, far, meter=self._meter)
+        pair = _Pair(self._reactor, near, far, meter=self._meter, room=self._room)
         pair.closed = self._released
         pair.begin()
 
