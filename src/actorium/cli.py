@@ -329,9 +329,18 @@ async def _serve(settings: Settings) -> None:
         _collect_rarely()
         print(f"Actorium is ready at {server.url}", flush=True)
         if server.new_token is not None:
-            print(f"User {server.username} was made; the API token, printed only this once: {server.new_token}")
-            print("'actorium token' shows it again to this user of the machine.", flush=True)
+            print(_made(server.username, server.new_token, is_chosen=bool(settings.token)), flush=True)
         await stop.wait()
+
+
+def _made(username: str, token: str, *, is_chosen: bool) -> str:
+    """What is told of the first user; a token that somebody chose is known, and logs are kept and shown."""
+    if is_chosen:
+        return f"User {username} was made; the API token is that of ACTORIUM_TOKEN."
+    return (
+        f"User {username} was made; the API token, printed only this once: {token}\n"
+        "'actorium token' shows it again to this user of the machine."
+    )
 
 
 def _collect_rarely() -> None:
