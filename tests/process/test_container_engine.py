@@ -158,6 +158,27 @@ async def test_its_disk_is_limited_in_volumes_and_without_names(
     assert b"all written" not in await lines(executor, "a-1")
 
 
+QUEUED = """
+import os, signal, socket
+kept = []
+for number in range(40):
+    ends = socket.socketpair()
+    fd = os.open("file", os.O_RDWR | os.O_CREAT)
+    os.unlink("file")
+    for _ in range(20): os.write(fd, bytes(1 << 20))
+    socket.send_fds(ends[0], [b"x"], [fd])
+    os.close(fd)
+    kept.append(ends)
+signal.pause()
+"""
+
+
+async def test_its_disk_is_limited_in_files_on_their_way(executor: ContainerExecutor) -> None:
+    """Sent through a socket and not taken out, they are in nobody's hands."""
+    await executor.start(python("a-1", BASE_NAMES[0], QUEUED, timeout_secs=30))
+    assert (await ended(executor, "a-1")).cause is Cause.OUT_OF_DISK
+
+
 DEEP = """
 import os, signal
 for _ in range(1100):

@@ -254,6 +254,7 @@ BUILD_DISK_PERIOD_SECS = 1.0  # how often a build step's use of the disk is look
 BUILD_DISK_FREE_BYTES_MIN = 512 * 1024 * 1024  # builds that were taking disk end when the machine has no more than this
 BUILD_DISK_FREE_FILES_MIN = 50_000  # the same for the files that its file system has room for
 UNNAMED_LOOKS_MAX = 500_000  # open files of a build step or run that are looked at; who holds more fills the disk
+IN_FLIGHT_LOOKS = 3  # browsers have some on their way at one look or two, those who hide files at each
 PIDS_BUILD_MAX = 2048  # processes and threads of one build step
 
 # Container engines

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from actorium.executors.process.keeper import unnamed as module
-from actorium.executors.process.keeper.unnamed import unnamed
+from actorium.executors.process.keeper.unnamed import Hidden, Unnamed, unnamed
 
 MB = 1 << 20
 HOLDS = """
@@ -81,3 +81,16 @@ def test_descriptors_in_a_socket_are_seen() -> None:
 @pytest.mark.usefixtures("holds")
 def test_nothing_is_below_no_process() -> None:
     assert unnamed(0).disk_bytes == 0
+
+
+def test_who_hides_on_the_way_is_told_from_who_sends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Browsers send descriptors all the time; the disk has to have lost as much as a run may write, too."""
+    free, in_flight = 100, 1
+    monkeypatch.setattr(module, "_free", lambda _: free)
+    monkeypatch.setattr(module, "unnamed", lambda _: Unnamed(disk_bytes=7, in_flight=in_flight))
+    hidden = Hidden(tmp_path)
+    assert [hidden.bytes_below(1, 50) for _ in range(9)] == [7] * 9
+    free, in_flight = 40, 0
+    assert hidden.bytes_below(1, 50) == 7
+    in_flight = 1
+    assert [hidden.bytes_below(1, 50) > 1 << 60 for _ in range(3)] == [False, False, True]

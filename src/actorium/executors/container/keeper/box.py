@@ -17,7 +17,7 @@ from actorium.executors.container.keeper.counters import Counters
 from actorium.executors.container.keeper.door import open_door
 from actorium.executors.process.keeper import clock, inside, network, plan
 from actorium.executors.process.keeper.sandbox import START_SECS_MAX, Sandbox, SandboxFailed
-from actorium.executors.process.keeper.unnamed import unnamed
+from actorium.executors.process.keeper.unnamed import Hidden, unnamed
 from actorium.executors.trees import blocks_below
 
 RESOLV_CONF = "resolv.conf"
@@ -46,6 +46,7 @@ class Box(Sandbox):
         self._id = ""
         self._door = 0
         self._upper: Path | None = None
+        self._hidden: Hidden | None = None
         self._volumes: list[Path] = []
         """What the image declares as such: the engine keeps them beside the container's own layer."""
 
@@ -113,6 +114,8 @@ class Box(Sandbox):
         data = (seen.get("GraphDriver") or {}).get("Data") or {}
         if upper := data.get("UpperDir"):
             self._upper = Path(upper)
+            with contextlib.suppress(OSError):  # not for this user to see
+                self._hidden = Hidden(self._upper)
         self._volumes = [Path(one["Source"]) for one in seen.get("Mounts") or () if one.get("Type") == "volume"]
         self.counters.follow(self.pid)
         self._door = open_door(self.pid, self.plan, self._inner)
@@ -163,7 +166,9 @@ class Box(Sandbox):
 
     def written_bytes(self) -> int | None:
         """What it wrote over its image, into volumes and into files without a name; None: not known now."""
-        beside = sum(map(blocks_below, self._volumes)) + unnamed(self.pid).disk_bytes
+        most = (self.plan.disk_mbytes or 0) << 20
+        held = self._hidden.bytes_below(self.pid, most) if self._hidden is not None else unnamed(self.pid).disk_bytes
+        beside = sum(map(blocks_below, self._volumes)) + held
         if self._upper is not None and os.access(self._upper, os.R_OK | os.X_OK):
             return blocks_below(self._upper) + beside
         with contextlib.suppress(EngineError):

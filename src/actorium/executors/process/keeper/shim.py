@@ -19,7 +19,7 @@ from actorium.executors.process.keeper.measure import Meter
 from actorium.executors.process.keeper.prepared import Prepared
 from actorium.executors.process.keeper.reactor import READ, Reactor
 from actorium.executors.process.keeper.sandbox import Sandbox, SandboxFailed
-from actorium.executors.process.keeper.unnamed import unnamed
+from actorium.executors.process.keeper.unnamed import Hidden
 from actorium.executors.trees import blocks_below
 from actorium.kernel.limits import GRACEFUL_ABORT_SECS, STATS_PERIOD_SECS, TIMING_OUT_SECS
 
@@ -98,6 +98,7 @@ class Shim:
             (self._folder / plan.GROUP).write_text(prepared.group)  # before anything can end without it
         self._meter = Meter(str(self._folder / plan.STATE), self._sandbox.group, told.memory_mbytes << 20)
         self._log = LogFile(str(self._folder / plan.LOG), told.log_bytes_max)
+        self._hidden = Hidden(self._folder)
         self._output = -1
         self._cause = "exited"
         self._message: str | None = None
@@ -282,8 +283,8 @@ class Shim:
             if self._disk_full:
                 self._log.note(f"The container's disk of {self._plan.disk_mbytes} MB is full: writing fails.")
             return
-        written = blocks_below(self._folder / plan.DISK) + unnamed(self._sandbox.pid).disk_bytes
-        if written > self._plan.disk_mbytes << 20:
+        most = self._plan.disk_mbytes << 20
+        if blocks_below(self._folder / plan.DISK) + self._hidden.bytes_below(self._sandbox.pid, most) > most:
             self._log.note(f"More than the {self._plan.disk_mbytes} MB of disk were written: the container is ended.")
             self._kill("out-of-disk")
 

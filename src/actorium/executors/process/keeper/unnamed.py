@@ -7,8 +7,9 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from actorium.kernel.limits import UNNAMED_LOOKS_MAX
+from actorium.kernel.limits import IN_FLIGHT_LOOKS, UNNAMED_LOOKS_MAX
 
 _MORE_THAN_ANY_DISK = 1 << 62
 
@@ -44,6 +45,32 @@ def unnamed_of(pids: Iterable[int]) -> Unnamed:
     except _TooMany:
         found.disk_bytes = _MORE_THAN_ANY_DISK
     return found
+
+
+class Hidden:
+    """What a run holds without a name, from look to look."""
+
+    def __init__(self, folder: Path) -> None:
+        """``folder`` lies on the disk that it writes to."""
+        self._folder = folder
+        self._free = _free(folder)
+        self._looks = 0
+
+    def bytes_below(self, top: int, most: int) -> int:
+        """Of the processes below ``top``. More than any disk has when at each look they have descriptors on their way
+        through sockets, and the disk lost more than ``most`` bytes: what these hold can't be looked at."""
+        found = unnamed(top)
+        self._looks = self._looks + 1 if found.in_flight else 0
+        if self._looks >= IN_FLIGHT_LOOKS:
+            with contextlib.suppress(OSError):  # its folder is gone
+                if self._free - _free(self._folder) > most:
+                    return _MORE_THAN_ANY_DISK
+        return found.disk_bytes
+
+
+def _free(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
 
 
 def _below(top: int) -> Iterator[int]:
