@@ -21,6 +21,7 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> Builds:
     [
         ("RUN mkdir -p /usr/app && echo made > /usr/app/file", "cat /usr/app/file", "made"),
         ("RUN ln -s /bin/echo /usr/bin/say-it && say-it in the step", "say-it in the run", "in the run"),
+        ("RUN cd /usr/local/share/ && mkdir -p man/man1 && touch man/man1/x", "ls /usr/local/share/man/man1", "x"),
         ("RUN cp /bin/echo /usr/local/sbin/say-it", "say-it in the run", "in the run"),
         ("RUN cd /usr/bin; rm env; mv id env", "env -un; test -e /usr/bin/id || echo gone", "myuser\ngone"),
         ("RUN echo Europe/Prague > /etc/timezone", "cat /etc/timezone", "Europe/Prague"),

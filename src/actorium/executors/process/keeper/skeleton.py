@@ -21,8 +21,10 @@ _OWNED = ("etc", "home", "home/myuser", "mnt", "opt", "root", "run", "srv", "var
 _SHARED = ("tmp", "var/tmp")
 _USR_OWNED = ("usr", "usr/local", "usr/local/bin", "usr/local/lib", "usr/local/share", "usr/src")
 _USR_MERGED = (
-    "usr/bin", "usr/include", "usr/lib", "usr/local/etc", "usr/local/include", "usr/local/sbin", "usr/sbin",
-    "usr/share", "usr/share/ca-certificates", "usr/share/fonts",
+    "usr/bin", "usr/include", "usr/lib", "usr/sbin", "usr/share", "usr/share/ca-certificates", "usr/share/fonts",
+    "usr/local/etc", "usr/local/include", "usr/local/sbin",
+    *(f"usr/local/share/{name}" for name in ("ca-certificates", "doc", "fonts", "icons", "info", "man")),
+    *(f"usr/local/share/man/man{section}" for section in range(1, 9)),
 )  # fmt: skip
 """Folders of the machine's own, where it has them: what images put beside its files and take away is theirs alone."""
 _ETC = (
@@ -44,12 +46,13 @@ def _fingerprint() -> str:
 
 def ensure(skeletons: Path, *, uid: int, mountpoints: dict[str, bool], resolv_conf: str | None = None) -> Path:
     """The skeleton for an owner, made once. ``mountpoints``: path inside → whether it is a folder."""
-    key = repr((_FORMAT, uid, sorted(mountpoints.items()), resolv_conf, _fingerprint()))
+    merged = [*filter(_is_on_host, _USR_MERGED)]
+    key = repr((_FORMAT, uid, merged, sorted(mountpoints.items()), resolv_conf, _fingerprint()))
     made = skeletons / hashlib.sha256(key.encode()).hexdigest()[:24]
     if made.exists():
         return made
     scratch = skeletons / f".{made.name}.{os.getpid()}"
-    _make(scratch, uid, resolv_conf if resolv_conf is not None else network.resolv_conf())
+    _make(scratch, uid, merged, resolv_conf if resolv_conf is not None else network.resolv_conf())
     for path, is_folder in mountpoints.items():
         _mountpoint(scratch, path.strip("/"), is_folder=is_folder)
     try:
@@ -59,7 +62,7 @@ def ensure(skeletons: Path, *, uid: int, mountpoints: dict[str, bool], resolv_co
     return made
 
 
-def _make(root: Path, uid: int, resolv_conf: str) -> None:
+def _make(root: Path, uid: int, merged: list[str], resolv_conf: str) -> None:
     root.mkdir(parents=True, mode=0o755)
     for name in SYSTEM:
         host = Path("/", name)
@@ -69,7 +72,7 @@ def _make(root: Path, uid: int, resolv_conf: str) -> None:
             (root / name).mkdir()
     for name in _ROOT_OWNED:
         (root / name).mkdir()
-    for name in (*_OWNED, *_USR_OWNED, *filter(_is_on_host, _USR_MERGED)):
+    for name in (*_OWNED, *_USR_OWNED, *merged):
         (root / name).mkdir(mode=0o755, parents=True)
         _give(root / name, uid)
     for name in _SHARED:
