@@ -35,6 +35,18 @@ async def test_it_is_the_images_own(builds: Builds, tmp_path: Path, lines: str, 
     assert await builds.run(image, tmp_path, "sh", "-c", command) == (0, f"{said}\n")
 
 
+async def test_more_sources_of_packages_are_named_where_nothing_is_fetched(builds: Builds, tmp_path: Path) -> None:
+    """As those do that install a browser which this machine has."""
+    lines = [
+        "RUN echo key | apt-key add - && echo key > /usr/share/keyrings/x.gpg && mkdir -p /etc/apt/keyrings",
+        'RUN echo key > /etc/apt/trusted.gpg.d/x.gpg && sh -c \'echo "deb http://x.invalid/ stable main" >> '
+        "/etc/apt/sources.list.d/x.list' && add-apt-repository -y ppa:x/y && apt-get update && apt-get install -y sh",
+        "RUN kept=$(apt-mark showmanual) && apt-mark auto '.*' > /dev/null && apt-get purge -y --auto-remove x",
+    ]
+    image = await builds.build({"Dockerfile": "FROM python:3.11-slim\n" + "\n".join(lines)})
+    assert (await builds.run(image, tmp_path, "cat", "/etc/apt/sources.list.d/x.list"))[0] == 0
+
+
 async def test_the_machine_keeps_its_own(builds: Builds, tmp_path: Path) -> None:
     changes = "rm /usr/bin/env; ln -sf /bin/false /usr/bin/true; mkdir /usr/planted; echo planted >> /etc/hosts; true"
     await builds.build({"Dockerfile": f"FROM python:3.11-slim\nRUN {changes}\n"})

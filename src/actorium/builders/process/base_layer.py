@@ -11,11 +11,14 @@ from actorium.builders.process.interpreters import Interpreter
 from actorium.builders.process.layers import LayerWriter
 from actorium.builders.process.user_site import NAME as USER_SITE
 
-FORMAT = 11
+FORMAT = 12
 """Counted up whenever what is written here changes, so that older layers are not reused."""
 FOLDERS = (
     "/etc", "/home/myuser", "/mnt", "/opt", "/root", "/srv", "/usr/local/bin", "/usr/local/lib", "/usr/local/share",
     "/usr/src/app", "/var/cache", "/var/lib", "/var/log",
+    # Where Dockerfiles name more sources of packages, though nothing is fetched from there.
+    *(f"/etc/apt/{name}" for name in ("apt.conf.d", "keyrings", "preferences.d", "sources.list.d", "trusted.gpg.d")),
+    "/usr/share/keyrings",
 )  # fmt: skip
 LOCAL = "/usr/local"
 """Where real images have their Python."""
@@ -82,7 +85,7 @@ def compiling(interpreter: Interpreter) -> tuple[str, ...]:
 
 def own_commands(writer: LayerWriter) -> None:
     """The commands that stand in for those of a distribution in the images of every language."""
-    for name in ("apt-get", "apt", "apk"):
+    for name in ("apt-get", "apt", "apt-key", "apt-mark", "add-apt-repository", "apk"):
         writer.put(f"{SHIMS}/{name}", _SYSTEM_PACKAGES.format(name=name).encode(), mode=0o755)
     for name in inits.NAMES:
         writer.put(f"{SHIMS}/{name}", inits.SCRIPT.encode(), mode=0o755)
