@@ -158,6 +158,13 @@ async def test_its_disk_is_limited_in_volumes_and_without_names(
     assert b"all written" not in await lines(executor, "a-1")
 
 
+async def test_its_disk_is_limited_in_files_of_the_engine(executor: ContainerExecutor) -> None:
+    """Which it shows each container, and lets root in it write."""
+    writes = "for f in /etc/hosts /etc/hostname /root/x; do head -c 100000000 /dev/zero > $f; done; sleep 600"
+    await executor.start(shell(writes, timeout_secs=30))
+    assert (await ended(executor, "a-1")).cause is Cause.OUT_OF_DISK
+
+
 QUEUED = """
 import os, signal, socket
 kept = []

@@ -47,6 +47,8 @@ class Box(Sandbox):
         self._door = 0
         self._upper: Path | None = None
         self._hidden: Hidden | None = None
+        self._engines: list[Path] = []
+        """Files of the engine's own that it shows the container, which root in it may write."""
         self._volumes: list[Path] = []
         """What the image declares as such: the engine keeps them beside the container's own layer."""
 
@@ -116,6 +118,8 @@ class Box(Sandbox):
             self._upper = Path(upper)
             with contextlib.suppress(OSError):  # not for this user to see
                 self._hidden = Hidden(self._upper)
+        self._engines = [Path(seen[name]) for name in ("HostsPath", "HostnamePath") if seen.get(name)]
+        self._engines += [path.with_name(".containerenv") for path in self._engines[-1:]]  # Podman's
         self._volumes = [Path(one["Source"]) for one in seen.get("Mounts") or () if one.get("Type") == "volume"]
         self.counters.follow(self.pid)
         self._door = open_door(self.pid, self.plan, self._inner)
@@ -168,7 +172,7 @@ class Box(Sandbox):
         """What it wrote over its image, into volumes and into files without a name; None: not known now."""
         most = (self.plan.disk_mbytes or 0) << 20
         held = self._hidden.bytes_below(self.pid, most) if self._hidden is not None else unnamed(self.pid).disk_bytes
-        beside = sum(map(blocks_below, self._volumes)) + held
+        beside = sum(map(blocks_below, self._volumes)) + sum(map(_blocks, self._engines)) + held
         if self._upper is not None and os.access(self._upper, os.R_OK | os.X_OK):
             return blocks_below(self._upper) + beside
         with contextlib.suppress(EngineError):
@@ -225,3 +229,9 @@ class Box(Sandbox):
                 self._api.call("DELETE", f"/containers/{self._id}?force=true&v=true")
         if self.stream is not None:
             self.stream.close()
+
+
+def _blocks(file: Path) -> int:
+    with contextlib.suppress(OSError):  # not there, or not for this user to see
+        return file.stat().st_blocks * 512
+    return 0
