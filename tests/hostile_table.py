@@ -136,8 +136,9 @@ ENGINE_TABLE = (
             f"{_SUITE}a_full_disk_hurts_only_itself"),
     Attempt("fill the disk in a build", "", "a total for each step that is measured; builds that write end before the "
             "engine's disk is full", f"{_BUILD}disk_is_limited"),
-    Attempt("fill the disk, unseen", "volumes that the image declares, the engine's own files in the "
-            "container, files without a name, and deep folders", "all are counted as well", f"{_ENGINE}its_disk_is_limited_in_volumes_and_without_names"),
+    Attempt("fill the disk, unseen", "volumes of the image, the engine's own files in the container, files without a "
+            "name, and deep folders", "all are counted as well",
+            f"{_ENGINE}its_disk_is_limited_in_volumes_and_without_names"),
     Attempt("fill the disk, on the way", "files without a name that are sent through a socket and not taken out",
             "who does so again and again while the disk is getting full is ended",
             f"{_ENGINE}its_disk_is_limited_in_files_on_their_way"),
