@@ -238,7 +238,7 @@ def test_copy_from_a_stage(tmp_path: Path, writer: LayerWriter, host: Path) -> N
     assert (writer.root / "x/setuid").stat().st_mode & 0o7000 == 0
     for name, shared in (("a.whl", True), ("setuid", False)):
         assert (writer.root / "x" / name).samefile(stage / "app" / name) == shared
-    for stolen in ("/etc/shadow", "/app/link", "/usr/bin/tool", "/app/nope"):
+    for stolen in ("/etc/shadow", "/app/link", "/usr/bin/nope", "/app/nope"):
         with pytest.raises(BuildFailed, match="was not found in the stage"):
             place_from(CopyStep(sources=(stolen,), target="/z/", stage=0), view, writer)
 
@@ -261,9 +261,31 @@ def test_a_link_to_what_both_stages_see_of_the_machine_stays_one(
         "x/node": "-> /usr/bin/tool", "x/other": "-> /usr/bin/tool", "x/python": "-> /opt/py/bin/python",
         "x/npm": "-> /usr/bin",
     }  # fmt: skip
-    for stolen in ("/app/python", "/app/no", "/usr/bin/tool"):
+    for stolen in ("/app/python", "/app/no"):
         with pytest.raises(BuildFailed, match="was not found in the stage"):
             place_from(CopyStep(sources=(stolen,), target="/z/", stage=0), view, writer)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "made"),
+    [
+        ("/usr/bin/tool", "/usr/bin/tool", {}),
+        ("/usr/bin/tool", "/usr/bin/", {}),
+        ("/usr/bin/tool", "/usr/local/bin/", {"usr/local/bin/tool": "-> /usr/bin/tool"}),
+        ("/usr/bin/tool", "/x/other", {"x/other": "-> /usr/bin/tool"}),
+        ("/usr/bin", "/usr/bin", {}),
+        ("/usr/bin", "/usr/bin/", {}),
+        ("/usr/bin", "/x/bin/", {"x/bin": "-> /usr/bin"}),
+        ("/usr/bin", "/usr", {}),
+    ],
+)
+def test_what_the_machine_has_is_seen_in_the_next_stage_too(
+    tmp_path: Path, writer: LayerWriter, host: Path, source: str, target: str, made: dict[str, str]
+) -> None:
+    """A program that a stage asked a package manager for was not found in it, and of a folder came an empty one."""
+    (tmp_path / "stage").mkdir()
+    place_from(CopyStep(sources=(source,), target=target, stage=0), Layers([tmp_path / "stage"], host=host), writer)
+    assert tree(writer.root) == made
 
 
 def archive(*members: tuple[str, bytes | None, str]) -> bytes:

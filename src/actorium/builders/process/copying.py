@@ -127,7 +127,7 @@ def place_from(
 ) -> None:
     """Carry out a COPY --from another stage, whose files nobody vouches for. Raises ``BuildFailed``.
 
-    ``shown`` are folders of the machine that both stages see, besides its /usr: links to what is there stay links.
+    ``shown`` are folders of the machine that both stages see, besides its /usr: what is there is linked to.
     """
     looks = looks or Looks(writer.meter.mark)
     skips = _skipped(step, looks)
@@ -138,10 +138,8 @@ def place_from(
         for name in names:
             real = stage.resolve(name)
             node = stage.find(real)
-            is_seen = real != name and any(real.startswith(f"{folder}/") for folder in ("/usr", *shown))
-            if is_seen and (node is None or node.of_host):
-                is_folder = node is not None and node.is_dir
-                writer.link(step.target.rstrip("/") if is_folder else _destination(step.target, name, "", writer), real)
+            if _is_seen(real, node, shown, is_link=real != name):
+                _link(name, real, step.target, writer, is_folder=node is not None and node.is_dir)
                 continue
             if node is None or (node.of_host and not node.is_dir):
                 raise BuildFailed(f"COPY --from: {name} was not found in the stage")
@@ -152,6 +150,21 @@ def place_from(
                 _tree(node, stage, real, step=step, target=target, writer=writer, skips=skips, start=start_below)
             elif not skips(name[start:] if step.parents else posixpath.basename(name)):
                 _one(node, _destination(target, name, "", writer), step, writer)
+
+
+def _is_seen(real: str, node: Node | None, shown: Sequence[str], *, is_link: bool) -> bool:
+    """Whether it is the machine's own, which both stages see."""
+    if not any(real.startswith(f"{folder}/") for folder in ("/usr", *shown)):
+        return False
+    return node.of_host if node is not None else is_link
+
+
+def _link(name: str, real: str, target: str, writer: LayerWriter, *, is_folder: bool) -> None:
+    """Stand in for a copy of what the image sees already; a folder that is there keeps what is in it."""
+    place = target.rstrip("/") if is_folder else _destination(target, name, "", writer)
+    if writer.view.resolve(place) == real or (is_folder and real == name and writer.is_folder(place)):
+        return
+    writer.link(place, real)
 
 
 def _skipped(step: CopyStep, looks: Looks) -> Callable[[str], bool]:
