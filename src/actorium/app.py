@@ -165,7 +165,11 @@ async def _backend(settings: Settings, folder: DataFolder, clock: SystemClock) -
     options, engine = _options(settings), await _engine(settings)
     if engine is None:
         builder = ProcessBuilder(
-            folder.builds, clock=clock, environment=os.environ, options=options, reach=reach_of(settings)
+            folder.builds,
+            clock=clock,
+            environment=os.environ,
+            options=options,
+            reach=reach_of(settings, by_process=True),
         )
         return ProcessExecutor(folder.containers, clock=clock, images=builder.images, options=options), builder
     from actorium.builders.container.builder import ContainerBuilder
@@ -182,15 +186,20 @@ async def _backend(settings: Settings, folder: DataFolder, clock: SystemClock) -
         installation=installation_name(folder.containers),
         environment=os.environ,
         networks=StepNetworks(folder.builds / "networks", engine, clock=clock, options=options),
-        reach=reach_of(settings),
+        reach=reach_of(settings, by_process=False),
         cpu_cores=float(os.cpu_count() or 1),
     )
 
 
-def reach_of(settings: Settings) -> Reach:
-    """How far the settings let build steps get."""
-    hosts = settings.build_hosts.split(",") if settings.build_hosts else []
-    return Reach(settings.build_network, hosts=hosts, environment=os.environ, defaults=of_this_machine)
+def reach_of(settings: Settings, *, by_process: bool) -> Reach:
+    """How far the settings let build steps get; sandboxes of ``by_process`` may have no network on this machine."""
+    return Reach(
+        settings.build_network,
+        hosts=settings.build_hosts.split(",") if settings.build_hosts else [],
+        environment=os.environ,
+        defaults=of_this_machine,
+        is_only=by_process and not probe.leads_out(_options(settings)),
+    )
 
 
 @asynccontextmanager

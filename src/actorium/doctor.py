@@ -54,7 +54,7 @@ async def examine(settings: Settings) -> list[Finding]:
         for one in await _executor(settings)
     ]
     stores = [_postgres(settings), await _blobs(settings), await _sql()]
-    beside = [*(await _engine(settings, executor)), *_warm(settings, executor), _steps(settings)]
+    beside = [*(await _engine(settings, executor)), *_warm(settings, executor), _steps(settings, executor)]
     return [_python(), _sqlite(), *executor, *beside, *stores, _git(settings), *_places(settings)]
 
 
@@ -106,8 +106,9 @@ def _warm(settings: Settings, executor: Sequence[Finding]) -> list[Finding]:
     return [Finding(name="warm starts", ok=True, meaning=meaning)]
 
 
-def _steps(settings: Settings) -> Finding:
-    return Finding(name="network of build steps", ok=True, meaning=reach_of(settings).told())
+def _steps(settings: Settings, executor: Sequence[Finding]) -> Finding:
+    by_process = not any(one.name == "container engine" for one in executor)
+    return Finding(name="network of build steps", ok=True, meaning=reach_of(settings, by_process=by_process).told())
 
 
 def _postgres(settings: Settings) -> Finding:

@@ -88,3 +88,15 @@ async def test_what_cannot_be_had(
         await builds.build({"Dockerfile": f"FROM python:3.11-slim\n{line}\n"})
     assert told in builds.text
     builds.nothing_is_left()
+
+
+async def test_where_a_proxy_is_the_only_way_the_builders_own_commands_go_it(tmp_path: Path) -> None:
+    """Those that make the base: nothing could be fetched for it."""
+    builds = Builds(tmp_path / "state", Reach(is_only=True, hosts=["x.example"]))
+    await builds.build(
+        {"Dockerfile": "FROM python:3.11-slim\nRUN grep : /proc/net/dev | cut -d: -f1 | xargs echo interfaces\n"}
+    )
+    made, _, steps = builds.text.partition("RUN grep")
+    assert "No way to " in made
+    assert "interfaces lo\n" in steps
+    builds.nothing_is_left()

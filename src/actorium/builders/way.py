@@ -18,6 +18,8 @@ class Way:
     """A port of this machine's loopback that answers at the same address inside."""
     proxies: Mapping[str, str] = field(default_factory=dict)
     """Variables that lead to the door, instead of the host's; empty ones are taken away."""
+    is_only: bool = False
+    """The machine has no other for sandboxes: what the builder itself fetches goes it, too."""
 
     def over(self, environment: Mapping[str, str]) -> dict[str, str]:
         """An environment for steps on this way."""

@@ -219,6 +219,32 @@ async def test_a_failed_build_says_what_it_asked_for(mode: str, says: str) -> No
     assert "Kept from y.example:443" in text
 
 
+async def test_where_a_machine_gives_sandboxes_no_network_the_registries_are_left() -> None:
+    """A server that is not root, without slirp4netns: no package could be installed."""
+    log: list[bytes] = []
+    reach = Reach(is_only=True, hosts=["x.example"], environment={"PIP_INDEX_URL": "https://i.example/simple"})
+
+    async def failing() -> None:
+        async with reach.opened(Output(log.append)) as way:
+            assert (way.outward, way.is_only) == (False, True)
+            assert way.door is not None
+            await asked(way.door, "CONNECT y.example:443 HTTP/1.1\r\n\r\n")
+            raise BuildFailed("the command failed")
+
+    with pytest.raises(BuildFailed, match=r"asked for y.example:443, where nothing leads .*: install slirp4netns, or"):
+        await failing()
+    text = b"".join(log).decode()
+    assert "a proxy to i.example:443, x.example; this machine has no other for them: install slirp4netns." in text
+    assert "No way to y.example:443" in text
+
+
+@pytest.mark.parametrize("mode", ["registries", "nothing"])
+async def test_a_choice_of_the_operators_stays_where_it_is_the_only_way(mode: str) -> None:
+    reach = Reach(mode, is_only=True)
+    async with reach.opened(Output(lambda _: None)) as way:
+        assert (reach.mode, way.is_only) == (mode, False)
+
+
 async def test_everything_is_no_proxy() -> None:
     async with Reach().opened(Output(lambda _: None)) as way:
         assert (way.outward, way.door, way.over({"NO_PROXY": "x"})) == (True, None, {"NO_PROXY": "x"})

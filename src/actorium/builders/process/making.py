@@ -268,11 +268,14 @@ class Making:
         argv: tuple[str, ...],
         env: Mapping[str, str],
         workdir: str,
-        way: Way = OPEN,
+        way: Way | None = None,
         places: tuple[Path, ...] = (),
         mounts: Sequence[Bind] = (),
     ) -> int:
         owner = self.spec.owner_number
+        if way is None:  # one of the builder's own commands
+            way = self.host.way if self.host.way.is_only else OPEN
+            env = way.over(env)
         step = StepSpec(
             name=f"build-{self.spec.name}-{self.made}",
             argv=argv,

@@ -39,11 +39,13 @@ class Reach:
         hosts: Iterable[str] = (),
         environment: Mapping[str, str] | None = None,
         defaults: Callable[[Mapping[str, str]], Defaults] = lambda _: Defaults(),
+        is_only: bool = False,
     ) -> None:
         """``hosts`` are let through beside the registries that the settings in ``environment`` name, or the defaults
-        where they name none.
+        where they name none. ``is_only``: this machine gives sandboxes no network, so that the proxy is all there is.
         """
-        self.mode = mode
+        self._is_only = is_only and mode == EVERYTHING
+        self.mode = mode = REGISTRIES if self._is_only else mode
         environment = environment or {}
         named: list[str] = []
         if mode == REGISTRIES:
@@ -58,20 +60,22 @@ class Reach:
         if self.mode == EVERYTHING:
             yield OPEN
             return
-        output.line(f"The network of this build's steps: {self.told()} (ACTORIUM_BUILD_NETWORK is {self.mode}).")
+        why = "" if self._is_only else f" (ACTORIUM_BUILD_NETWORK is {self.mode})"
+        output.line(f"The network of this build's steps: {self.told()}{why}.")
         refused: dict[str, None] = {}
 
         def note(host: str) -> None:
             if host not in refused and len(refused) < GATE_REFUSALS_TOLD_MAX:
                 refused[host] = None
-                output.line(f" ---> Kept from {host} by ACTORIUM_BUILD_NETWORK")
+                known = f" ---> No way to {host} without slirp4netns or ACTORIUM_BUILD_HOSTS"
+                output.line(known if self._is_only else f" ---> Kept from {host} by ACTORIUM_BUILD_NETWORK")
 
         async with Gate(self._hosts, self._onward, note) as port:
             address = f"http://127.0.0.1:{port}"
             names = [*_PROXIES, *(name.lower() for name in _PROXIES), *_OF_NPM]
             try:
                 proxies = dict.fromkeys(names, address) | dict.fromkeys(UNSET, "") | _TOLD_TO_NODE
-                yield Way(outward=False, door=port, proxies=proxies)
+                yield Way(outward=False, door=port, proxies=proxies, is_only=self._is_only)
             except BuildFailed as error:
                 if refused:
                     raise BuildFailed(f"{error.message}. {self._hint(refused)}", exit_code=error.exit_code) from error
@@ -85,9 +89,13 @@ class Reach:
             return "none"
         if not self._hosts.names:
             return "none, as pip, uv and npm of this machine name no registry; see ACTORIUM_BUILD_HOSTS"
-        return f"a proxy to {', '.join(self._hosts.names)}"
+        more = "; this machine has no other for them: install slirp4netns" if self._is_only else ""
+        return f"a proxy to {', '.join(self._hosts.names)}{more}"
 
     def _hint(self, refused: Iterable[str]) -> str:
+        if self._is_only:
+            asked = f"A step asked for {', '.join(refused)}, where nothing leads on this machine"
+            return f"{asked}: install slirp4netns, or name it in ACTORIUM_BUILD_HOSTS"
         asked = f"A step asked for {', '.join(refused)}, which ACTORIUM_BUILD_NETWORK={self.mode} keeps from it"
         if self.mode == NOTHING:
             return f"{asked}: registries or everything would let it"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from actorium.executors.process.executor import ProcessOptions
+from actorium.executors.process.keeper import network
 from actorium.executors.process.spawning import ENVIRONMENT, helper_command
 
 
@@ -19,6 +21,11 @@ class Finding:
     ok: bool
     meaning: str
     """What it means for runs, in words for people."""
+
+
+def leads_out(options: ProcessOptions) -> bool:
+    """Whether sandboxes get more than loopback; of root it is taken for granted, and ``probe`` says what is missing."""
+    return os.geteuid() == 0 or options.allow_host_network or network.slirp() is not None
 
 
 async def probe(options: ProcessOptions | None = None) -> list[Finding]:
