@@ -14,10 +14,12 @@ import pytest
 
 from actorium import app
 from actorium.executors.container.engine import ContainerEngine, EngineRefused
+from actorium.executors.container.executor import ContainerExecutor
 from actorium.executors.container.keeper.api import Api, EngineError, Frames
 from actorium.executors.container.places import sockets
 from actorium.executors.container.probe import find, name, probe
 from actorium.executors.process.probe import Finding
+from actorium.kernel.clock import SystemClock
 from actorium.kernel.errors import BackendUnavailable, Unavailable
 from actorium.settings import Settings
 
@@ -192,3 +194,13 @@ def test_the_shims_client(place: Path, scripted: list[bytes]) -> None:
         api.attach("x")
     with pytest.raises(EngineError, match="does not answer"):
         api.call("GET", "/x")
+
+
+@pytest.mark.anyio
+async def test_an_engine_that_can_list_no_containers_now_holds_up_no_survey(place: Path, tmp_path: Path) -> None:
+    """Podman cannot in the moment in which one of them ends; what is left over is ended a little later."""
+    async with stand_in(place):
+        executor = ContainerExecutor(tmp_path / "state", engine=ContainerEngine(str(place)), clock=SystemClock())
+        assert await executor.survey() == {}
+        assert executor._looked_for_strays is None
+        await executor.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from actorium.executors import Container, Spec
-from actorium.executors.container.engine import ContainerEngine
+from actorium.executors.container.engine import ContainerEngine, EngineRefused
 from actorium.executors.container.filter import profile
 from actorium.executors.container.keeper import shim as engine_shim
 from actorium.executors.container.keeper.api import Api, EngineError
@@ -141,7 +141,7 @@ class ContainerExecutor(ProcessExecutor):
                 name = str((one.get("Labels") or {}).get(NAME_LABEL, ""))
                 if lock.holder(self._folders.lock(name)) is None:
                     await self._engine.remove_container(str(one["Id"]))
-        except BackendUnavailable:
+        except (BackendUnavailable, EngineRefused):  # Podman refuses a list in the moment in which a container ends
             self._looked_for_strays = None  # shims still know how their containers are
 
     async def close(self) -> None:
