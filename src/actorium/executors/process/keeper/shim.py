@@ -105,6 +105,7 @@ class Shim:
         self._exit_code: int | None = None
         self._signal: int | None = None
         self._ending = False
+        self._is_asked = False
         self._spared = False
         self._disk_full = False
         self._deadline_ms = told.deadline_ms
@@ -233,6 +234,12 @@ class Shim:
             self._reactor.after(GRACEFUL_ABORT_SECS, lambda: self._kill("killed"))
         if STOP in numbers:
             self._cause = "killed" if self._cause == "exited" else self._cause
+            self._ask_to_end()
+
+    def _ask_to_end(self) -> None:
+        """Once: deadline and server both ask, and to many programs a second SIGTERM means to leave all as it is."""
+        if not self._is_asked:
+            self._is_asked = True
             self._sandbox.terminate()
 
     def _kill(self, cause: str) -> None:
@@ -251,7 +258,7 @@ class Shim:
         elif not self._ending:
             self._ending = True
             self._cause = "deadline"
-            self._sandbox.terminate()
+            self._ask_to_end()
             self._reactor.after(TIMING_OUT_SECS, self._overdue)
 
     def _overdue(self) -> None:
