@@ -15,7 +15,7 @@ def damage(mark: str) -> None:
     for place in (pathlib.Path(hostile.__file__), pathlib.Path(__file__), *map(pathlib.Path, site.getsitepackages())):
         target = place / "sitecustomize.py" if place.is_dir() else place
         target.write_text(f"print('damaged {mark}')\n")
-    with contextlib.suppress(PermissionError):  # of an engine's container, where it is not root
+    with contextlib.suppress(OSError):  # of an engine's container, where it is not root
         pathlib.Path("/usr/bin/planted").write_text("")
 
 
