@@ -35,6 +35,15 @@ async def test_it_is_the_images_own(builds: Builds, tmp_path: Path, lines: str, 
     assert await builds.run(image, tmp_path, "sh", "-c", command) == (0, f"{said}\n")
 
 
+@pytest.mark.parametrize("name", ["debian_version", "java-17-openjdk/security/java.security", "ssl/openssl.cnf"])
+async def test_programs_of_the_machine_find_their_settings(builds: Builds, tmp_path: Path, name: str) -> None:
+    """Java started, and ended at the first use of a certificate."""
+    if not Path("/etc", name).exists():
+        pytest.skip(f"this machine has no /etc/{name}")
+    image = await builds.build({"Dockerfile": f"FROM python:3.11-slim\nRUN test -s /etc/{name}\n"})
+    assert (await builds.run(image, tmp_path, "cat", f"/etc/{name}"))[0] == 0
+
+
 async def test_more_sources_of_packages_are_named_where_nothing_is_fetched(builds: Builds, tmp_path: Path) -> None:
     """As those do that install a browser which this machine has."""
     lines = [

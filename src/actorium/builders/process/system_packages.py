@@ -32,6 +32,8 @@ _LISTED = Path("/var/lib/dpkg/info")
 _NAMES = {
     "build-base": ("gcc", "g++", "make"),
     "build-essential": ("gcc", "g++", "make"),
+    **dict.fromkeys(("default-jre", "default-jre-headless"), ("java",)),
+    **dict.fromkeys(("default-jdk", "default-jdk-headless"), ("javac",)),
     "dumb-init": (),
     "gcompat": (),
     "libc6-compat": (),

@@ -6,11 +6,12 @@ import contextlib
 import hashlib
 import os
 import shutil
+import stat
 from pathlib import Path
 
 from actorium.executors.process.keeper import network
 
-_FORMAT = 2
+_FORMAT = 3
 """Counted up whenever what is made here changes, so that older ones are not used again."""
 USER = "myuser"  # the name that the well-known base images give their user
 HOME = f"/home/{USER}"
@@ -28,10 +29,12 @@ _USR_MERGED = (
 )  # fmt: skip
 """Folders of the machine's own, where it has them: what images put beside its files and take away is theirs alone."""
 _ETC = (
-    "alternatives", "ca-certificates", "ca-certificates.conf", "fonts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
-    "localtime", "magic", "mailcap", "mime.types", "networks", "os-release", "pki/ca-trust", "pki/tls", "protocols",
-    "rpc", "services", "ssl/certs", "ssl/openssl.cnf", "timezone",
+    "alternatives", "ca-certificates", "ca-certificates.conf", "debian_version", "fonts", "ghostscript",
+    "ImageMagick-6", "ImageMagick-7", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "lsb-release", "magic",
+    "mailcap", "mime.types", "networks", "os-release", "pki/ca-trust", "pki/tls", "protocols", "rpc", "services",
+    "ssl/certs", "ssl/openssl.cnf", "timezone", *(f"java-{version}-openjdk" for version in (8, 11, 17, 21, 25)),
 )  # fmt: skip
+"""What the machine's programs and libraries do not work without; of it what everybody may read."""
 
 
 def _fingerprint() -> str:
@@ -102,12 +105,7 @@ def _make_etc(etc: Path, uid: int, resolv_conf: str) -> None:
         source, target = Path("/etc", name), etc / name
         target.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(OSError, shutil.Error):  # not on this host, or not for this user to read
-            if source.is_symlink():
-                target.symlink_to(source.readlink())
-            elif source.is_dir():
-                shutil.copytree(source, target, symlinks=True, ignore_dangling_symlinks=True)
-            else:
-                shutil.copy2(source, target)
+            copy_public(source, target)
     (etc / "passwd").write_text(
         f"root:x:0:0:root:/root:/bin/sh\n{USER}:x:{uid}:{uid}::{HOME}:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"
     )
@@ -116,6 +114,21 @@ def _make_etc(etc: Path, uid: int, resolv_conf: str) -> None:
     (etc / "hosts").write_text(f"127.0.0.1 localhost {HOSTNAME}\n")
     (etc / "hostname").write_text(f"{HOSTNAME}\n")
     (etc / "resolv.conf").write_text(resolv_conf)
+
+
+def copy_public(source: Path, target: Path) -> None:
+    """Copy a file, a link or a folder, but for what not everybody may read. Raises OSError and shutil.Error."""
+    if source.is_symlink():
+        target.symlink_to(source.readlink())
+    elif source.is_dir():
+        shutil.copytree(source, target, symlinks=True, ignore_dangling_symlinks=True, ignore=_private)
+    elif not _private(str(source.parent), [source.name]):
+        shutil.copy2(source, target)
+
+
+def _private(folder: str, names: list[str]) -> set[str]:
+    modes = {name: os.lstat(f"{folder}/{name}").st_mode for name in names}
+    return {name for name, mode in modes.items() if not mode & stat.S_IROTH}
 
 
 def _mountpoint(root: Path, path: str, *, is_folder: bool) -> None:
