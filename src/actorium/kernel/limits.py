@@ -355,6 +355,7 @@ SPARE_TRIES_MAX = (
 )
 SPARE_MEASURE_SECS = 5.0  # how often the memory of those that wait is looked at
 SPARES_MAX = 32  # of all builds: each holds a loop device and three processes
+SPARE_GROWTH_BYTES = 8 * 1024 * 1024  # what one that waits may take beyond what it had when it was ready
 SPARE_BYTES_GUESSED = 134_217_728  # until one of the build was measured: an SDK with a crawler takes some 80 MB
 BARE_SPARE_BYTES_GUESSED = 8_388_608  # of one without a program: what its two keepers do not share
 SPARE_ENVIRONMENT_BYTES_MAX = 49_152  # fits a pipe whoever reads; larger environments start cold

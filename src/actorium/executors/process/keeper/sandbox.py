@@ -82,6 +82,12 @@ class Sandbox:
             if self.privileged or ahead is None:  # init alone can bring up an interface, slirp4netns does at once
                 self._late_link()
 
+    def limit_waiting(self, memory_bytes: int) -> None:
+        """Lower what its group may use until a run takes it over. Raises OSError."""
+        self.waiting_mbytes = min(self.waiting_mbytes, (memory_bytes >> 20) + 1)
+        for fd in self._make_group():
+            os.close(fd)
+
     def admit(self, told: plan.Plan, folder: Path) -> None:
         """A run takes over what was prepared: its limits, its folder, its network. Raises SandboxFailed."""
         with _told():

@@ -38,6 +38,7 @@ from actorium.executors.trees import delete_tree
 from actorium.kernel.limits import (
     BARE_SPARE_BYTES_GUESSED,
     SPARE_CPU_WEIGHT,
+    SPARE_GROWTH_BYTES,
     SPARE_IMPORT_SECS_MAX,
     SPARE_SECS_MAX,
 )
@@ -182,6 +183,9 @@ class Spare:
         group = self._sandbox.group
         with contextlib.suppress(OSError):
             if group is not None and group.out_of_memory():
+                if self._ready:
+                    self._refuse("its program took more memory while it waited for a run than before")
+                    return
                 self._say(forerunner.LARGE + b" %d" % self._sandbox.waiting_mbytes)
                 self._stop()
                 return
@@ -196,6 +200,7 @@ class Spare:
         if verdict == forerunner.READY:
             self._ready = True
             self._say(forerunner.READY + b" %d %d" % self._memory_bytes())
+            self._hold()
         elif verdict.startswith(forerunner.COLD + b" "):
             self._say(verdict)
             self._stop()
@@ -210,6 +215,17 @@ class Spare:
         group = self._sandbox.group
         used = group.usage().mem_bytes if group is not None else None
         return own, used if used is not None else self._sandbox.plan.memory_mbytes << 20
+
+    def _hold(self) -> None:
+        """Its program waits: from here on it takes little more than it has, until its run's own limit holds."""
+        group = self._sandbox.group
+        if group is None or not self._sandbox.plan.imports_ahead:
+            return
+        with contextlib.suppress(OSError):  # a group without a memory controller is left as it is
+            usage = group.usage()
+            if usage.mem_bytes is not None:
+                held = usage.mem_bytes + (usage.mem_other_bytes or 0) + SPARE_GROWTH_BYTES
+                self._sandbox.limit_waiting(held)
 
     def _late(self) -> None:
         if not self._ready:
