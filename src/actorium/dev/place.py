@@ -33,12 +33,14 @@ async def place(
 ) -> AsyncIterator[Place]:
     """A server while the block runs. Raises Failed.
 
-    A token in the environment is for the address there: it is sent nowhere else, and without an address to nobody.
+    A token in the environment is for the address there: it is sent nowhere else, and without an address to nobody. An
+    address alone that is the installation's own server, as the official CLI is told it, means that one.
     """
-    if named := next((name for name in ADDRESSES if environment.get(name)), None):
+    folder = DataFolder(settings.data)
+    named = next((name for name in ADDRESSES if environment.get(name)), None)
+    if named is not None and (environment.get(TOKEN) or _address(environment[named]) != _own_address(folder)):
         yield _named(environment, named)
         return
-    folder = DataFolder(settings.data)
     if folder.is_served():
         yield await _running(folder, settings, clock=clock)
         return
@@ -51,7 +53,7 @@ async def place(
 
 
 def _named(environment: Mapping[str, str], named: str) -> Place:
-    url = environment[named].rstrip("/").removesuffix("/v2")
+    url = _address(environment[named])
     if not url.startswith(("http://", "https://")):
         raise Failed(f"{named} is {url!r}, which is no address.", "Begin it with http:// or https://.")
     token = environment.get(TOKEN, "")
@@ -61,6 +63,18 @@ def _named(environment: Mapping[str, str], named: str) -> Place:
             f"Set {TOKEN} to a token of that server, or unset {named} to use this machine's own.",
         )
     return Place(url=url, token=token)
+
+
+def _address(url: str) -> str:
+    return url.rstrip("/").removesuffix("/v2")
+
+
+def _own_address(folder: DataFolder) -> str | None:
+    """Where the installation's server answers, if it runs and may be asked."""
+    try:
+        return folder.address.read_text().strip() if folder.is_served() else None
+    except OSError:
+        return None
 
 
 async def _running(folder: DataFolder, settings: Settings, *, clock: Clock) -> Place:

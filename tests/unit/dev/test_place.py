@@ -56,6 +56,20 @@ async def test_the_installations_own_server_gets_its_own_token_only(tmp_path: Pa
         assert here.token == "from-the-settings"
 
 
+async def test_the_address_of_the_own_server_needs_no_token(tmp_path: Path) -> None:
+    """The official command line is told it in the same shell, and keeps its token elsewhere."""
+    folder = DataFolder(tmp_path)
+    with folder.locked():
+        folder.address.write_text("http://here:2\n")
+        folder.token.write_text("local\n")
+        here = await found({"APIFY_CLIENT_BASE_URL": "http://here:2/v2/"}, Settings(data=tmp_path))
+        assert here == Place(url="http://here:2", token="local")
+        here = await found({"APIFY_CLIENT_BASE_URL": "http://here:2", "APIFY_TOKEN": "mine"}, Settings(data=tmp_path))
+        assert here.token == "mine"
+        with pytest.raises(Failed, match="there is no APIFY_TOKEN"):
+            await found({"APIFY_CLIENT_BASE_URL": "http://elsewhere:2"}, Settings(data=tmp_path))
+
+
 async def test_a_server_that_is_just_starting_is_waited_for(tmp_path: Path) -> None:
     folder, clock = DataFolder(tmp_path), ImpatientClock()
     with folder.locked():
