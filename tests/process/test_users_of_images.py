@@ -10,6 +10,8 @@ from sandboxed_builds import Builds
 
 pytestmark = [pytest.mark.anyio, pytest.mark.process]
 
+UNSEEN = "apt-get install -y lib-x: nothing is installed; what this machine lacks is missing"
+
 
 @pytest.fixture(scope="module")
 def builds(tmp_path_factory: pytest.TempPathFactory) -> Builds:
@@ -49,3 +51,22 @@ async def test_what_changes_or_removes_users_just_goes_on(builds: Builds, tmp_pa
     ]
     image = await builds.build({"Dockerfile": "FROM python:3.11-slim\n" + "\n".join(lines) + "\nUSER 1001\n"})
     assert await builds.run(image, tmp_path, "sh", "-c", "whoami") == (0, "myuser\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("sudo -E -u app A=1 sh -c 'echo $A $(whoami)'", "1 myuser"),
+        ("sudo -- sh -c 'echo a  b'", "a b"),
+        ("sudo echo 'a  b'", "a  b"),
+        ("su app -c 'echo \"a  b\"'", "a  b"),
+        ("su - app -s /bin/bash -c 'echo $BASH'", "/bin/bash"),
+        ("su root -c './installs.sh'", UNSEEN),
+        ("sudo ./installs.sh", UNSEEN),
+    ],
+)  # fmt: skip
+async def test_other_users_commands_are_the_actors_own(builds: Builds, command: str, said: str) -> None:
+    """As programs ask for it that install what they need: playwright install --with-deps, for example."""
+    text = f'FROM python:3.11-slim\nRUN apt-get install -y sudo\nCOPY installs.sh .\nRUN echo "<$({command})>"\n'
+    await builds.build({"Dockerfile": text, "installs.sh": "#!/bin/sh\napt-get install -y lib-x\n"})
+    assert f"<{said}>\n" in builds.text

@@ -11,7 +11,7 @@ from actorium.builders.process.interpreters import Interpreter
 from actorium.builders.process.layers import LayerWriter
 from actorium.builders.process.user_site import NAME as USER_SITE
 
-FORMAT = 12
+FORMAT = 13
 """Counted up whenever what is written here changes, so that older layers are not reused."""
 FOLDERS = (
     "/etc", "/home/myuser", "/mnt", "/opt", "/root", "/srv", "/usr/local/bin", "/usr/local/lib", "/usr/local/share",
@@ -24,7 +24,8 @@ LOCAL = "/usr/local"
 """Where real images have their Python."""
 _SYSTEM_PACKAGES = """\
 #!/bin/sh
-# What was asked for was found on this machine before the build began.
+# What a Dockerfile asks for was found on this machine before the build began.
+[ -z "$ACTORIUM_NOT_LOOKED_AT" ] || exec echo "{name} $*: nothing is installed; what this machine lacks is missing"
 echo "{name} $*: nothing to do, this machine has it"
 """
 _WRAPPER = """\

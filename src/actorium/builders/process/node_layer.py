@@ -10,7 +10,7 @@ from actorium.builders.process.bases import HOME, PKG_CACHE, PREFIX, SHIMS, Base
 from actorium.builders.process.layers import LayerWriter
 from actorium.builders.process.nodes import Node
 
-FORMAT = 8
+FORMAT = 9
 """Counted up whenever what is written here changes, so that older layers are not reused."""
 WHEEL_PLACE = f"{PREFIX}/node"
 LOCK = "package-lock.json"

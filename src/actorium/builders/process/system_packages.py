@@ -49,6 +49,7 @@ _NAMES = {
     "linux-headers": ("linux-libc-dev",),
     "openssl-dev": ("libssl-dev",),
     "py3-pip": ("python3",),
+    "sudo": (),
     "tini": (),
     "gnupg": ("gpg",),
     "gnupg2": ("gpg",),
