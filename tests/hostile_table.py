@@ -136,6 +136,9 @@ ENGINE_TABLE = (
             f"{_SUITE}a_full_disk_hurts_only_itself"),
     Attempt("fill the disk in a build", "", "a total for each step that is measured; builds that write end before the "
             "engine's disk is full", f"{_BUILD}disk_is_limited"),
+    Attempt("fill the disk with an archive", "one that ADD would have the engine unpack",
+            "it is measured before the engine gets it",
+            "tests/unit/builders/test_container_context.py::test_an_engine_unpacks_no_bomb"),
     Attempt("fill the disk, unseen", "volumes of the image, the engine's own files in the container, files without a "
             "name, and deep folders", "all are counted as well",
             f"{_ENGINE}its_disk_is_limited_in_volumes_and_without_names"),

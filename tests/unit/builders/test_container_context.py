@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import lzma
 import tarfile
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from actorium.builders import BuildFailed, BuildSpec
-from actorium.builders.container import builder
+from actorium.builders.container import archives, builder
 from actorium.builders.container.context import DOCKERFILE, Context, context, fingerprint
 from actorium.builders.container.progress import Progress
+from actorium.builders.process import inflating
 from actorium.builders.process.output import Output
 from actorium.kernel.clock import SystemClock
 from actorium.kernel.instant import Instant
@@ -144,6 +148,32 @@ def test_an_actor_without_a_dockerfile_gets_one() -> None:
 def test_a_dockerfile_that_is_not_there() -> None:
     with pytest.raises(BuildFailed, match="Dockerfile x is not among"):
         context(spec({"main.py": ""}, dockerfile="x"), LABELS)
+
+
+def bomb(kind: bytes, size: int, *, entries: int = 1) -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        for number in range(entries):
+            entry = tarfile.TarInfo(f"{number}")
+            entry.size = size
+            tar.addfile(entry, io.BytesIO(kind * size))
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("line", ["ADD x /", "ONBUILD ADD x /"])
+def test_an_engine_unpacks_no_bomb(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    for module in (archives, inflating):
+        monkeypatch.setattr(module, "ARCHIVE_BYTES_MAX", 1 << 20)
+        monkeypatch.setattr(module, "ARCHIVE_ENTRIES_MAX", 100)
+    small, large, many = bomb(b"a", 1 << 19), bomb(b"a", 1 << 21), bomb(b"a", 0, entries=101)
+    made = spec({"Dockerfile": f"FROM one\n{line}\n"})
+    for content in (small, gzip.compress(small), gzip.compress(small)[:-9]):
+        context(replace(made, files={**made.files, "x": content}), LABELS)
+    for content in (large, gzip.compress(large), lzma.compress(large), many):
+        with pytest.raises(BuildFailed, match=r"ADD x: the archive holds more .* COPY it"):
+            context(replace(made, files={**made.files, "x": content}), LABELS)
+        copied = spec({"Dockerfile": "FROM one\nCOPY x /\n"})
+        context(replace(copied, files={**copied.files, "x": content}), LABELS)
 
 
 def test_a_fingerprint_changes_with_everything() -> None:

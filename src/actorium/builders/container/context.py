@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from actorium.builders import BuildFailed, BuildSpec
+from actorium.builders.container.archives import refuse_bombs
 from actorium.builders.container.refusals import refuse
 from actorium.builders.container.writing import Pieces, read
 from actorium.builders.process.default_dockerfile import default_dockerfile
@@ -66,6 +67,8 @@ def context(spec: BuildSpec, labels: Mapping[str, str], *, heredocs: bool = True
     name = spec.dockerfile if spec.dockerfile in visible else DOCKERFILE
     hidden = [one for one in (name, IGNORE) if one not in visible]
     visible.pop(name, None)
+    if any("ADD" in (one.keyword, *one.rest.upper().split()[:1]) for one in parsed.instructions):
+        refuse_bombs(visible)
     if hidden:  # engines need both, and take from the context what this file names
         visible[IGNORE] = "".join(f"{one}\n" for one in dict.fromkeys((*hidden, IGNORE))).encode()
     return Context(dockerfile=name, files=visible, executable=spec.executable, folders=tuple(folders), pieces=pieces)

@@ -108,7 +108,7 @@ def place(step: CopyStep, context: Context, writer: LayerWriter) -> None:
         chosen, folders = context.chosen(step, source)
         for path, below in chosen.items():
             content = context.files[path]
-            if step.unpack and not below and _is_archive(content):
+            if step.unpack and not below and is_archive(content):
                 _unpack(path, content, step.target, writer)
                 continue
             mode = changed(context.mode(path), step.mode) if step.mode is not None else context.mode(path)
@@ -255,7 +255,7 @@ def _one(node: Node, target: str, step: CopyStep, writer: LayerWriter) -> None:
         writer.put(target, node.places[0], mode=changed(node.mode, step.mode) if step.mode is not None else node.mode)
 
 
-def _is_archive(content: bytes) -> bool:
+def is_archive(content: bytes) -> bool:
     """Whether it begins as a tar does, compressed or not. A lone compressed file is none, and is copied as it is."""
     try:
         tarfile.TarInfo.frombuf(Inflated(content).read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")

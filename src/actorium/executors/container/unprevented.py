@@ -9,7 +9,8 @@ from actorium.kernel.limits import BUILD_DISK_FREE_BYTES_MIN
 UNPREVENTED_BY_ENGINES = {
     "users of images": (
         "an image that names no user runs as the kernel's root without any capability: what a kernel bug lets out of "
-        "the container is root, unless the engine is rootless or remaps users"
+        "the container is root, unless the engine is rootless or remaps users. What the kernel counts for each user it "
+        "shares with the machine's root: it can take all of the inotify instances"
     ),
     "disk of containers": "write more than its disk for a second or more, and so fill the engine's",
     "disk of builds": (
