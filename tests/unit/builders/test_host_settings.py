@@ -229,3 +229,21 @@ def test_default_dockerfile_of_javascript(files: list[str], installs: bool) -> N
 def test_no_default_for_others() -> None:
     with pytest.raises(BuildFailed, match="looks like no Actor that is known here"):
         default_dockerfile({"x": b""}, minor="3.12")
+
+
+@pytest.mark.parametrize(
+    ("package", "others", "command"),
+    [
+        ('{"name": "x"}', ["main.js"], 'CMD ["node", "main.js"]\n'),
+        ('{"main": "./src/a.js", "scripts": {"test": "x"}}', ["main.js", "src/a.js"], 'CMD ["node", "src/a.js"]\n'),
+        ('{"scripts": {"start": "node x"}}', ["main.js"], "COPY . ./\n"),
+        ('{"main": "gone.js"}', ["index.js"], "COPY . ./\n"),
+        ("{}", ["main.js", "server.js"], "COPY . ./\n"),
+        ("{", ["main.js"], "COPY . ./\n"),
+        ('{"scripts": null}', ["main.js"], "COPY . ./\n"),
+    ],
+)
+def test_a_package_that_does_not_say_how_it_starts_is_started(package: str, others: list[str], command: str) -> None:
+    """npm start ended it without a word in the log."""
+    files = {"package.json": package.encode()} | dict.fromkeys(others, b"")
+    assert default_dockerfile(files, minor="3.12").endswith(command)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+import msgspec
 
 from actorium.builders import BuildFailed
 
@@ -31,11 +34,28 @@ def default_dockerfile(files: Mapping[str, bytes], *, minor: str) -> str:
 
 
 def _javascript(files: Mapping[str, bytes]) -> str:
-    """The base brings a package.json that starts main.js, and the command."""
+    """The base brings a package.json that starts main.js, and the command, which is ``npm start``."""
     lines = [f"FROM apify/actor-node:{NODE}"]
     if "package.json" in files:
         lines += ["COPY package*.json ./", "RUN npm install --omit=dev --omit=optional"]
-    return "\n".join([*lines, "COPY . ./", ""])
+    command = [f'CMD ["node", "{main}"]'] if (main := _unstarted(files)) is not None else []
+    return "\n".join([*lines, "COPY . ./", *command, ""])
+
+
+def _unstarted(files: Mapping[str, bytes]) -> str | None:
+    """The program of a package.json that does not say how to start it: ``npm start`` would end without a word."""
+    try:
+        told = msgspec.json.decode(files.get("package.json", b"null"), type=_PackageJson | None)
+    except msgspec.DecodeError:
+        return None  # npm says what is wrong with it
+    if told is None or "start" in told.scripts or "server.js" in files:
+        return None
+    return next((name for name in (told.main.removeprefix("./"), "main.js") if name in files and '"' not in name), None)
+
+
+class _PackageJson(msgspec.Struct):
+    main: str = ""
+    scripts: dict[str, Any] = {}
 
 
 def _package(files: Mapping[str, bytes]) -> str | None:
