@@ -122,12 +122,18 @@ async def test_a_version_that_is_nowhere(builds: Builds) -> None:
             "The browser is the machine's own: it is of no version of Playwright.\n/home/myuser\n",
         ),
         (
+            "apify/actor-python-playwright:3.13-1.56.0",
+            "python -c 'from playwright.sync_api import sync_playwright as run\nwith run() as it:\n"
+            ' print(open(it.chromium.executable_path, "rb").read(4))\' && playwright install chromium && echo there',
+            "b'\\x7fELF'\nthere\n",
+        ),
+        (
             "apify/actor-python-selenium:3.13",
             "python -c 'import selenium' && pwd && echo $APIFY_DEFAULT_BROWSER_PATH",
             "/usr/src/app\n/bin/true\n",
         ),
     ],
-    ids=["puppeteer", "playwright", "python"],
+    ids=["puppeteer", "playwright", "python-playwright", "selenium"],
 )
 async def test_images_with_a_browser(
     builds: Builds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image: str, look: str, said: str

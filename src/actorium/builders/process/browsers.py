@@ -5,14 +5,26 @@ What else Dockerfiles expect in such an image stands in, too: the scripts that s
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from actorium.builders import BuildFailed
-from actorium.builders.process.bases import HOME, SHIMS, BaseRequest
-from actorium.builders.process.layers import LayerWriter
+from actorium.builders.process.bases import HOME, PYTHON, SHIMS, BaseRequest
+from actorium.builders.process.layers import Layers, LayerWriter
 from actorium.builders.process.nodes import chromium
 
+PLAYWRIGHT = "/pw-browsers"
+"""Where Playwright's images have their browsers."""
+_FFMPEG = "/usr/bin/ffmpeg"  # for videos of pages only, where the machine has it
+_PROGRAMS = {
+    "chromium": ("chrome-linux/chrome", "chrome-linux64/chrome"),
+    "chromium-headless-shell": (
+        "chrome-linux/headless_shell", "chrome-headless-shell-linux64/chrome-headless-shell",
+    ),
+    "ffmpeg": ("ffmpeg-linux",),
+}  # fmt: skip
+"""Where in its folder a browser is, by versions of Playwright before 1.57 and since."""
 _DISPLAY_SCRIPTS = ("start_xvfb_and_run_cmd.sh", "new_xvfb_run_cmd.sh", "xvfb-entrypoint.sh")
 """What the images' commands began with over the years."""
 _NO_DISPLAY = """\
@@ -44,6 +56,7 @@ console.log("The browser is the machine's own: it is of no version of Playwright
 class Browser:
     """The host's browser, as an image of it is set up."""
 
+    executable: str
     env: Mapping[str, str]
     toolchain: tuple[str, ...]
     note: str
@@ -76,14 +89,26 @@ def browser_for(request: BaseRequest, environment: Mapping[str, str]) -> Browser
         "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1",
         "CHROME_PATH": executable,
         "APIFY_HEADLESS": "1",
+        "PLAYWRIGHT_BROWSERS_PATH": PLAYWRIGHT,
         "XVFB_WHD": "1920x1080x24+32",
     }
     note = f"its browser is this machine's {executable}; it has no display, so that browsers run headless"
-    return Browser(env=env, toolchain=toolchain, note=note)
+    return Browser(executable=executable, env=env, toolchain=toolchain, note=note)
 
 
-def write_stand_ins(writer: LayerWriter, workdir: str) -> None:
-    """The scripts that an image with a browser has in the folder where it begins, and in its user's home."""
+def write_stand_ins(writer: LayerWriter, workdir: str, executable: str) -> None:
+    """The scripts that an image with a browser has in the folder where it begins, and in its user's home.
+
+    Also the browser where the Playwright that the image has looks for its own.
+    """
+    catalogue = _catalogue(writer.view, workdir)
+    for name, revision in catalogue.items():
+        if name not in _PROGRAMS:
+            continue
+        folder = f"{PLAYWRIGHT}/{name.replace('-', '_')}-{revision}"
+        for program in _PROGRAMS[name]:
+            writer.link(f"{folder}/{program}", _FFMPEG if name == "ffmpeg" else executable)
+        writer.put(f"{folder}/INSTALLATION_COMPLETE", b"", mode=0o644)  # so that none is fetched
     for folder in dict.fromkeys((workdir, HOME)):
         for name in _DISPLAY_SCRIPTS:
             writer.put(f"{folder}/{name}", _NO_DISPLAY.encode(), mode=0o755)
@@ -91,6 +116,20 @@ def write_stand_ins(writer: LayerWriter, workdir: str) -> None:
     writer.put(f"{SHIMS}/xvfb-run", _XVFB_RUN.encode(), mode=0o755)
 
 
-def stand_ins_fingerprint(workdir: str) -> list[object]:
-    """What decides what they are."""
-    return ["browser", workdir, _NO_DISPLAY, _XVFB_RUN, _CHECKED]
+def _catalogue(image: Layers, workdir: str) -> dict[str, str]:
+    """The revisions of browsers that the image's Playwright is made for, by their names; empty where it has none."""
+    libraries = image.find(image.resolve(f"{PYTHON}/lib"))
+    versions = image.names(libraries) if libraries is not None and libraries.is_dir else []
+    folders = [f"{PYTHON}/lib/{version}/site-packages/playwright/driver/package" for version in versions]
+    folders.append(f"{workdir}/node_modules/playwright-core")
+    for folder in folders:
+        node = image.find(image.resolve(f"{folder}/browsers.json"))
+        if node is not None and node.is_file and not node.of_host:
+            browsers = json.loads(node.places[0].read_bytes())["browsers"]
+            return {browser["name"]: browser["revision"] for browser in browsers}
+    return {}
+
+
+def stand_ins_fingerprint(workdir: str, executable: str) -> list[object]:
+    """What decides what they are, besides the image that they are put on."""
+    return ["browser", workdir, executable, PLAYWRIGHT, sorted(_PROGRAMS.items()), _NO_DISPLAY, _XVFB_RUN, _CHECKED]

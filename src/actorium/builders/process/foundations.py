@@ -34,7 +34,7 @@ async def lay(making: Making, stage: Stage) -> Built:
     built = await (_node(making, request) if request.is_node else _python(making, request))
     if browser is not None:
         making.output.line(f" ---> {browser.note}")
-        await _stand_ins_of_browsers(making, built)
+        await _stand_ins_of_browsers(making, built, browser.executable)
         built.toolchain += browser.toolchain
         built.config = Config(
             env={**built.config.env, **browser.env}, workdir=built.config.workdir, cmd=built.config.cmd,
@@ -43,13 +43,13 @@ async def lay(making: Making, stage: Stage) -> Built:
     return built
 
 
-async def _stand_ins_of_browsers(making: Making, built: Built) -> None:
+async def _stand_ins_of_browsers(making: Making, built: Built, executable: str) -> None:
     workdir = built.config.workdir
 
     async def make(upper: Path) -> None:
-        await in_thread(write_stand_ins, LayerWriter(upper, built.layers), workdir)
+        await in_thread(write_stand_ins, LayerWriter(upper, built.layers), workdir, executable)
 
-    await making.layer(built, stand_ins_fingerprint(workdir), make, given=True)
+    await making.layer(built, stand_ins_fingerprint(workdir, executable), make, given=True)
 
 
 def _told(making: Making, request: BaseRequest, note: str) -> None:
