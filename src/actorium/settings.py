@@ -221,8 +221,8 @@ class Settings:
     """What RUN steps of builds reach. ``everything``: what runs reach, but the API. ``registries``: through a proxy
     the package registries that the server's own settings of pip, uv and npm name, else those that pip and npm go to
     by themselves, and ACTORIUM_BUILD_HOSTS; a Dockerfile that downloads from elsewhere, a browser for instance, then
-    needs that host named. ``nothing``: nothing. Where a server that is not root has no slirp4netns, ``everything`` is
-    ``registries``, as there is no other way."""
+    needs that host named. ``nothing``: nothing. Where sandboxes have no network (``actorium doctor``), ``everything``
+    is ``registries``, as there is no other way."""
     build_hosts: str = _setting(_hosts, "", "hosts with commas between: files.example.com, .example.com or host:8443")
     """Hosts that ``registries`` lets through besides, on ports 80 and 443 unless one is named; with a dot before it a
     name stands for all names below it. An index often keeps its files on another host than itself."""

@@ -67,7 +67,7 @@ class Reach:
         def note(host: str) -> None:
             if host not in refused and len(refused) < GATE_REFUSALS_TOLD_MAX:
                 refused[host] = None
-                known = f" ---> No way to {host} without slirp4netns or ACTORIUM_BUILD_HOSTS"
+                known = f" ---> No way to {host} on this machine; see ACTORIUM_BUILD_HOSTS"
                 output.line(known if self._is_only else f" ---> Kept from {host} by ACTORIUM_BUILD_NETWORK")
 
         async with Gate(self._hosts, self._onward, note) as port:
@@ -89,13 +89,13 @@ class Reach:
             return "none"
         if not self._hosts.names:
             return "none, as pip, uv and npm of this machine name no registry; see ACTORIUM_BUILD_HOSTS"
-        more = "; this machine has no other for them: install slirp4netns" if self._is_only else ""
+        more = "; this machine has no other for them, see 'actorium doctor'" if self._is_only else ""
         return f"a proxy to {', '.join(self._hosts.names)}{more}"
 
     def _hint(self, refused: Iterable[str]) -> str:
         if self._is_only:
             asked = f"A step asked for {', '.join(refused)}, where nothing leads on this machine"
-            return f"{asked}: install slirp4netns, or name it in ACTORIUM_BUILD_HOSTS"
+            return f"{asked}: ACTORIUM_BUILD_HOSTS can name it, and 'actorium doctor' says what the network lacks"
         asked = f"A step asked for {', '.join(refused)}, which ACTORIUM_BUILD_NETWORK={self.mode} keeps from it"
         if self.mode == NOTHING:
             return f"{asked}: registries or everything would let it"

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from actorium.executors.process.executor import ProcessOptions
@@ -24,8 +25,16 @@ class Finding:
 
 
 def leads_out(options: ProcessOptions) -> bool:
-    """Whether sandboxes get more than loopback; of root it is taken for granted, and ``probe`` says what is missing."""
-    return os.geteuid() == 0 or options.allow_host_network or network.slirp() is not None
+    """Whether sandboxes get more than loopback, by the same look as theirs."""
+    if options.allow_host_network:
+        return True
+    if os.geteuid() != 0:
+        return network.slirp() is not None
+    try:
+        network.ensure_rules(IPv4Network(options.network_range))
+    except OSError:
+        return False
+    return True
 
 
 async def probe(options: ProcessOptions | None = None) -> list[Finding]:
