@@ -252,6 +252,13 @@ async def test_another_owners_image_is_no_base(builds: Builds) -> None:
     assert "secret\n" in builds.text.partition("cat /kept\n")[2]
 
 
+async def test_secrets_that_are_asked_for_end_no_engine(builds: Builds) -> None:
+    for mount in ("type=secret,id=x,required", "type=secret,id=,target=", "type=ssh,required"):
+        await builds.build(f"{BASE}RUN --mount={mount} echo went on\n", use_cache=False)
+        assert "went on\n" in builds.text
+    assert builds.engine.call("GET", "/_ping")[0] == 200
+
+
 async def test_a_mounted_cache_is_its_actors_own(builds: Builds, tmp_path: Path) -> None:
     """Found there, too: Podman keeps such a cache by its name, which may be a path of the machine."""
     (tmp_path / "secret").touch()

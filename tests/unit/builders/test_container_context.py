@@ -72,6 +72,11 @@ def test_engines_get_what_was_read() -> None:
     assert "FROM id-two" in written(hidden)
 
 
+def test_what_is_so_in_any_case_is_left_away() -> None:
+    flags = "--network=default --security=sandbox --mount=type=secret,id=x,required --mount=type=tmpfs,target=/t"
+    assert written(f"FROM one\nRUN {flags} a\n").endswith("\nRUN --mount=type=tmpfs,target=/t a\n")
+
+
 def test_images_are_named_by_their_ids() -> None:
     """An engine has other variables, and its names may mean another image by then."""
     text = (

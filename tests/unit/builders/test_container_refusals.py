@@ -58,12 +58,18 @@ def test_triggers_of_a_base_image() -> None:
 
 
 def test_caches_are_their_owners() -> None:
-    first, again, other = (own_mount("type=cache,target=/c", owner) for owner in ("a", "a", "b"))
+    first, again, other = (own_mount("type=cache,target=/c", owner) or "" for owner in ("a", "a", "b"))
     assert first == again != other
     assert re.fullmatch("type=cache,target=/c,id=[0-9a-f]{32}", first)
-    named = own_mount("type=cache,id=../../etc,target=/c,sharing=locked", "a")
+    named = own_mount("type=cache,id=../../etc,target=/c,sharing=locked", "a") or ""
     assert re.fullmatch("type=cache,target=/c,sharing=locked,id=[0-9a-f]{32}", named)
     assert named[-32:] != first[-32:]
+
+
+@pytest.mark.parametrize("mount", ["type=secret,id=x,required", "type=secret,id=,target=", "type=ssh,id=x"])
+def test_mounts_of_secrets_are_left_away(mount: str) -> None:
+    """There are none to be had, and with some of these Podman's service ended for everybody."""
+    assert own_mount(mount, "a") is None
 
 
 def test_an_option_of_a_mount_that_is_given_twice_stands_there_once() -> None:

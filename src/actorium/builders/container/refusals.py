@@ -96,11 +96,15 @@ def sources(instruction: Instruction) -> Iterator[str]:
             yield value
 
 
-def own_mount(mount: str, owner: str) -> str:
+def own_mount(mount: str, owner: str) -> str | None:
     """What ``--mount`` asks for, each option once; a cache as one of its owner's: engines share them by name, and some
-    take a name for a path."""
+    take a name for a path. None: a secret or a key, of which builds get none; Podman's service falls over at some."""
+    written = {part.partition("=")[0]: part for part in mount.split(",")}
     options = _options(mount)
+    if options.get("type") in ("secret", "ssh"):
+        return None
     if options.get("type") == "cache":
-        name = options.pop("id", "") or options.get("target") or options.get("dst") or options.get("destination") or ""
-        options["id"] = hashlib.sha256(f"{owner} {name}".encode()).hexdigest()[:32]
-    return ",".join(f"{key}={value}" if value else key for key, value in options.items())
+        name = options.get("id") or options.get("target") or options.get("dst") or options.get("destination") or ""
+        written.pop("id", None)
+        written["id"] = f"id={hashlib.sha256(f'{owner} {name}'.encode()).hexdigest()[:32]}"
+    return ",".join(written.values())

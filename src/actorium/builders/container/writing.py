@@ -82,7 +82,8 @@ class _Reader:
             return
         if instruction.keyword == "ARG" and not self.names:
             self._argument(instruction)
-        flags = [(name, self._flag(name, value)) for name, value in instruction.flags]
+        told = ((name, self._flag(name, value)) for name, value in instruction.flags)
+        flags = [(name, value) for name, value in told if value is not None]
         images = [one for one in sources(instruction) if not self._is_stage(one, instruction)]
         if images:
             others = _flags(pair for pair in flags if pair[0] != "from")
@@ -94,7 +95,10 @@ class _Reader:
         if instruction.keyword == "LABEL" and _may_be_a_mark(instruction.rest):
             self._mark(instruction.line)
 
-    def _flag(self, name: str, value: str) -> str:
+    def _flag(self, name: str, value: str) -> str | None:
+        """None: it is left away, as what it asks for is so in any case."""
+        if (name, value) in (("network", "default"), ("security", "sandbox")):
+            return None
         return own_mount(value, self.owner) if name == "mount" else value
 
     def _argument(self, instruction: Instruction) -> None:
