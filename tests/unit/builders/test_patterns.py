@@ -20,7 +20,7 @@ from actorium.builders.process.patterns import (
     context_folders,
     matches,
 )
-from actorium.kernel.limits import IGNORE_TOGETHER
+from actorium.kernel.limits import IGNORE_TOGETHER, SOURCE_TREE_ENTRIES_MAX
 
 
 @pytest.mark.parametrize(
@@ -161,3 +161,12 @@ def test_a_folder_stays_whose_files_are_left_out_one_by_one(ignore: str, left: l
     files = {"main.py": b"", "logs/a": b"", "logs/deep/b": b"", ".dockerignore": ignore.encode()}
     kept = context_files(files, "Dockerfile")
     assert list(context_folders((), files, kept, "Dockerfile")) == left
+
+
+def test_what_is_left_out_of_folders_without_number_is_bounded() -> None:
+    """Each of these files lies in 1900 folders of its own; so many names took all memory."""
+    files = {f"{number}/" + "a/" * 1900 + "x": b"" for number in range(200)} | {".dockerignore": b"**/x\n"}
+    found = context_folders((), files, context_files(files, "Dockerfile"), "Dockerfile")
+    assert len(found) == SOURCE_TREE_ENTRIES_MAX + 1
+    files[".dockerignore"] = b"**/a\n"
+    assert len(context_folders((), files, context_files(files, "Dockerfile"), "Dockerfile")) == 200

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from actorium.builders import BuildFailed
 from actorium.builders.process.threads import StopMark
-from actorium.kernel.limits import IGNORE_CHARS_MAX, IGNORE_LOOKS_MAX, IGNORE_PATTERNS_MAX, IGNORE_TOGETHER
+from actorium.kernel.limits import (
+    IGNORE_CHARS_MAX,
+    IGNORE_LOOKS_MAX,
+    IGNORE_PATTERNS_MAX,
+    IGNORE_TOGETHER,
+    SOURCE_TREE_ENTRIES_MAX,
+)
 
 PATH_BYTES_MAX, NAME_BYTES_MAX = 4000, 255  # the kernel's own, less what lies above the source
 
@@ -121,28 +129,51 @@ def context_folders(
     mark: StopMark | None = None,
 ) -> tuple[str, ...]:
     """The same of folders without files, or without any that is ``kept``. Raises ``BuildFailed``."""
-    emptied = _above(files.keys() - set(kept)) - _above(kept)
-    return tuple(_kept({*folders, *emptied}, files, dockerfile, mark))
+    mark = mark or StopMark()
+    found = set(_kept(folders, files, dockerfile, mark))
+    with _rules(files, dockerfile) as ignore:
+        if ignore is not None:
+            found |= _emptied(sorted(files.keys() - set(kept)), sorted(kept), ignore, mark)
+    return tuple(sorted(found))
 
 
-def _above(paths: Iterable[str]) -> set[str]:
-    """The folders that paths lie in, at any depth."""
-    found: set[str] = set()
-    for path in paths:
-        while (path := posixpath.dirname(path)) and path not in found:
-            found.add(path)
-    return found
+def _emptied(left_out: list[str], kept: list[str], ignore: Ignore, mark: StopMark) -> set[str]:
+    """The folders that stay though all their files are left out; of more than a source may have, the first ones."""
+    gone, there, looks = set[str](), set[str](), 0
+    emptied = set[str]()
+    for path in left_out:
+        mark.look()
+        at = path.find("/")
+        while at >= 0 and (folder := path[:at]) not in gone:
+            at = path.find("/", at + 1)
+            if folder in there:
+                continue
+            looks += (folder.count("/") + 1) * (1 + ignore.wildcards)
+            if looks > IGNORE_LOOKS_MAX or len(there) > SOURCE_TREE_ENTRIES_MAX:
+                return emptied
+            if ignore(folder):
+                gone.add(folder)
+                break
+            there.add(folder)
+            place = bisect_left(kept, f"{folder}/")
+            if place == len(kept) or not kept[place].startswith(f"{folder}/"):
+                emptied.add(folder)
+    return emptied
 
 
 def _kept(paths: Collection[str], files: Mapping[str, bytes], dockerfile: str, mark: StopMark | None) -> list[str]:
-    mark = mark or StopMark()
-    for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
-        if name in files:
-            try:
-                return Ignore(files[name].decode("utf-8", "replace")).kept(paths, mark)
-            except PatternError as error:
-                raise BuildFailed(f"{name}: {error}") from error
-    return sorted(paths)
+    with _rules(files, dockerfile) as ignore:
+        return ignore.kept(paths, mark or StopMark()) if ignore is not None else sorted(paths)
+
+
+@contextlib.contextmanager
+def _rules(files: Mapping[str, bytes], dockerfile: str) -> Iterator[Ignore | None]:
+    """Those of the source, if it has some; what is wrong with them is told by their file's name."""
+    name = next((each for each in (f"{dockerfile}.dockerignore", ".dockerignore") if each in files), None)
+    try:
+        yield Ignore(files[name].decode("utf-8", "replace")) if name is not None else None
+    except PatternError as error:
+        raise BuildFailed(f"{name}: {error}") from error
 
 
 def _tree(pattern: str) -> str:
