@@ -85,8 +85,9 @@ class Logs:
         return row.cursor if row is not None and row.container == container else None
 
     def container_in(self, tx: Tx, subject_id: str) -> str | None:
-        """The container whose log was taken in last, "" before the first; None: there is no log."""
-        row = store.find(tx, subject_id)
+        """The container whose log was taken in last, "" before the first; None: there is no log. Nobody else takes one
+        in before this transaction is over."""
+        row = store.held(tx, subject_id)
         return None if row is None else row.container
 
     def delete_in(self, tx: Tx, subject_id: str) -> None:
@@ -214,7 +215,7 @@ class Logs:
 
 def append_in(tx: Tx, subject_id: str, lines: Sequence[Line]) -> None:
     """Write lines behind a log, for those who have no more than a transaction."""
-    row = store.find(tx, subject_id)
+    row = store.held(tx, subject_id)
     if row is None or not lines or row.is_full:
         return
     text, is_full = _fitting(lines, LOG_BYTES_MAX - row.size)
@@ -225,7 +226,7 @@ def append_in(tx: Tx, subject_id: str, lines: Sequence[Line]) -> None:
 def append_once_in(tx: Tx, subject_id: str, line: Line) -> None:
     """The same for one line by somebody who may have been interrupted behind it: not twice behind each other."""
     at, text = line
-    if not store.end_of(tx, subject_id).endswith(b"%b\n" % text):
+    if store.held(tx, subject_id) is not None and not store.end_of(tx, subject_id).endswith(b"%b\n" % text):
         append_in(tx, subject_id, [(at, text)])
 
 

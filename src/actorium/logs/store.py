@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from actorium.database import Tx
+from actorium.database import Row, Tx
 from actorium.kernel.limits import LOG_CHUNK_BYTES
 
 MERGE_BYTES_MAX = LOG_CHUNK_BYTES // 4  # appends rewrite the last chunk up to here, so that live logs stay few rows
@@ -24,8 +24,19 @@ class Chunk:
     payload: bytes
 
 
+_FIND = "SELECT size, is_full, container, cursor FROM logs WHERE subject_id = :id"
+
+
 def find(tx: Tx, subject_id: str) -> LogRow | None:
-    row = tx.one("SELECT size, is_full, container, cursor FROM logs WHERE subject_id = :id", id=subject_id)
+    return _row(tx.one(_FIND, id=subject_id))
+
+
+def held(tx: Tx, subject_id: str) -> LogRow | None:
+    """The same for who writes: another server, which may be about to, waits until this transaction is over."""
+    return _row(tx.held(_FIND, id=subject_id))
+
+
+def _row(row: Row | None) -> LogRow | None:
     return None if row is None else LogRow(row["size"], bool(row["is_full"]), row["container"], row["cursor"])
 
 
@@ -40,7 +51,7 @@ def create(tx: Tx, *, subject_id: str, owner_id: str) -> None:
 
 
 def append(tx: Tx, subject_id: str, payload: bytes, *, row: LogRow, is_full: bool) -> None:
-    """Add bytes (whole lines) behind what the row counts."""
+    """Add bytes (whole lines) behind what the row counts, which is held."""
     last = tx.one(
         "SELECT position, payload FROM log_chunks WHERE subject_id = :id ORDER BY position DESC LIMIT 1", id=subject_id
     )
