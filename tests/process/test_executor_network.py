@@ -256,6 +256,19 @@ async def test_it_reaches_the_world_and_is_counted(executor: ProcessExecutor, re
     assert seen.stats.internal_rx_bytes == 0
 
 
+NEIGHBOUR = f"""
+import http.server, socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+    way.connect(("{OUTSIDE}", 9))
+    print(way.getsockname()[0], flush=True)
+http.server.HTTPServer(("", 4000), http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+
+
+async def has_said(executor: ProcessExecutor, name: str) -> bool:
+    return bool(await lines(executor, name))
+
+
 def addresses() -> list[tuple[str, str]]:
     """(interface, IPv4 address) of this machine."""
     shown = subprocess.run(["ip", "-4", "-br", "addr"], capture_output=True, text=True, check=True).stdout
@@ -268,15 +281,18 @@ async def test_it_does_not_reach_this_machine_or_its_neighbours(executor: Proces
         listener.bind(("", 0))
         listener.listen()
         port = listener.getsockname()[1]
-        await executor.start(spec("n-1", reference, "python3", "-m", "http.server", "4000"))
+        await executor.start(python("n-1", reference, NEIGHBOUR))
+        await until(lambda: has_said(executor, "n-1"))
+        neighbour = (await lines(executor, "n-1"))[0].decode()
+        gateway = str(ip_address(neighbour) - 1)  # this run's: another's may be anybody's a moment later
         found = addresses()
-        gateway = next(address for name, address in found if name.startswith("actm"))
+        assert gateway in [address for name, address in found if name.startswith("actm")]
         own = next(address for name, address in found if not name.startswith(("lo", "actm", "wld")))
-        neighbour = str(ip_address(gateway) + 1)
         targets = [(gateway, port), (own, port), (neighbour, 4000)]  # metadata addresses: test_hostile.py, with decoys
         for number, (host, target) in enumerate(targets):
             script = REACH.format(host=host, port=target, patience=0.5)
             await executor.start(python(f"a{number}-1", reference, script))
         for number in range(len(targets)):
             assert (await ended(executor, f"a{number}-1")).exit_code == 1
-            assert b"not reached" in (await lines(executor, f"a{number}-1"))[0]
+            said = await lines(executor, f"a{number}-1")
+            assert b"not reached" in said[0], (targets[number], said)
